@@ -1,11 +1,11 @@
-// Why: a change counts once the journal has it, and is applied in the journal's order; the state
-// after a restart is the state that was acknowledged. Knows nothing of what commands mean. How:
-// `submit` appends at once, so that many commands share one sync of the journal; what has become
-// durable is applied in groups, one transaction each, with the last applied sequence in it. At a
-// checkpoint the state is copied and then the journal forgets what the copy has: never before, for
-// the live state need not survive a power loss. Modes: serving -> stopped, for good, when the
-// journal refuses or cannot tell; only a restart, which reads the journal again, can find out what
-// holds.
+// Why: a change is acknowledged only after it is in the journal, and changes are applied in journal
+// order, so the state after a restart is the acknowledged state. The meaning of commands is unknown
+// here. How: `submit` appends at once, so that many commands share one sync of the journal. Durable
+// commands are applied in groups, one transaction each, which also stores the last applied
+// sequence. A checkpoint copies the state, and then the journal drops the entries that are in the
+// copy. It never drops them before, because the live state may not survive a power loss. Modes:
+// serving -> stopped (final), when the journal refuses an append or the result is unknown. Only a
+// restart, which reads the journal again, can find out which changes are durable.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { payloadBytesMax } from './log/entry-codec.ts'
@@ -20,28 +20,28 @@ export interface CommandLogOptions<Command, Result, Effect = never> {
   /** Opened in this term: another master may have written until then. */
   readonly state: CommandState<Command, Result, Effect>
   /**
-   * Why a command may not be journaled: one line that begins with the field; undefined when it may.
-   * Whatever it lets through must be one that `state.apply` takes, for it is applied at every start
-   * from then on.
+   * Why a command must not be journaled: one line that begins with the field; undefined when it is
+   * valid. `state.apply` must accept every command that passes, because it applies the command at
+   * every later start.
    */
   readonly check: (command: Command) => string | undefined
   readonly encode: (command: Command) => Uint8Array
   readonly decode: (bytes: Uint8Array) => Command
-  /** An entry that is left out where it cannot be applied, and the key that says so. */
+  /** An entry to skip if it cannot be applied, and the configuration key that names it. */
   readonly skip?: JournalSkip
   /**
-   * Called after the commit, in the commands' order, before the command's sender hears of it; when
-   * replaying too.
+   * Called after the commit, in the order of the commands, before the sender gets the result. Also
+   * called during replay.
    */
   readonly onEffect?: (effect: Effect) => void
   readonly logger: Logger
   /**
-   * Commands, or bytes of them, between two checkpoints; more when the state is so big that copying
-   * it would cost more.
+   * Maximum commands, or bytes of commands, between two checkpoints. More if the state is so large
+   * that copying it would cost more.
    */
   readonly checkpointEntries: number
   readonly checkpointBytes: number
-  /** Bytes of commands that wait for the journal. Default: 256 MiB. */
+  /** Maximum bytes of commands that wait for the journal. Default: 256 MiB. */
   readonly pendingBytesMax?: number
 }
 
@@ -54,24 +54,27 @@ interface Pending<Command, Result> {
   readonly reject: (error: SkeinError) => void
 }
 
-/** Of one transaction, unless a single command is larger: the event loop stands still for it. */
+/**
+ * Maximum of one transaction, unless a single command is larger. A transaction blocks the event
+ * loop.
+ */
 const groupMax = 512
 const groupBytesMax = 1024 ** 2
 const pendingBytesMaxDefault = 256 * 1024 ** 2
 /**
- * Of one command: its rows and its transaction are of the same size. What older versions journaled
- * may be as large as an entry.
+ * Maximum of one command, because its rows and its transaction have the same size. Entries of older
+ * versions may be as large as the journal's limit.
  */
 const commandBytesMax = payloadBytesMax / 2
 /**
- * A state of this size is copied at every checkpoint; a larger one when the journal has grown by
- * half of its size.
+ * A state up to this size is copied at every checkpoint. A larger one is copied when the journal
+ * has grown by half of its size.
  */
 const cheapCopyBytes = 16 * 1024 ** 2
 const copyShare = 0.5
 /**
- * However large the state is: a start after a power loss replays no more than this, and what comes
- * in while it is copied.
+ * Limit for a state of any size: a start after a power loss replays no more than this, plus the
+ * entries that arrive during the copy.
  */
 const replayedBytesMax = 256 * 1024 ** 2
 
@@ -81,7 +84,7 @@ export class CommandLog<Command, Result, Effect = never> {
   readonly #stopped = new AbortController()
   #pendingBytes = 0
   #nextSeq: bigint
-  /** Of the command submitted last; results come in order. */
+  /** The result of the last submitted command. Results come in order. */
   #last: Promise<unknown> = Promise.resolve()
   #draining = false
   #closing = false
@@ -94,9 +97,9 @@ export class CommandLog<Command, Result, Effect = never> {
   }
 
   /**
-   * Applies what the journal has beyond the state, and serves.
-   * @throws SkeinError data_loss when the journal ends before the state does or lacks an entry, and
-   *   what barrier and read throw
+   * Applies the journal entries after the state's last one, and starts to serve.
+   * @throws SkeinError data_loss when the journal ends before the state does or an entry is
+   *   missing, and the errors of barrier and read
    */
   static async open<Command, Result, Effect = never>(
     options: CommandLogOptions<Command, Result, Effect>,
@@ -115,17 +118,18 @@ export class CommandLog<Command, Result, Effect = never> {
   }
 
   /**
-   * Aborts when commands can no longer be taken, the reason (SkeinError) says why; not by `close`.
+   * Aborts when the log accepts no more commands, with a SkeinError as the reason. `close` does not
+   * abort it.
    */
   get stopped(): AbortSignal {
     return this.#stopped.signal
   }
 
   /**
-   * Makes a command durable, applies it, and gives its result once its effects have run.
-   * @throws SkeinError the refusal of a command that could not hold; unavailable (reason
-   *   `journal_stopped`) when it is not known whether the command was kept, (reason `overloaded`)
-   *   when too many wait; invalid_argument when it may not be journaled or is too large
+   * Makes a command durable, applies it, and returns its result after its effects have run.
+   * @throws SkeinError the refusal of an invalid command; unavailable (reason `journal_stopped`)
+   *   when it is unknown whether the command is durable, (reason `overloaded`) when too many are
+   *   waiting; invalid_argument when it must not be journaled or is too large
    */
   submit(command: Command): Promise<Result> {
     if (this.#stopped.signal.aborted) return Promise.reject(toSkeinError(this.#stopped.signal.reason))
@@ -141,7 +145,7 @@ export class CommandLog<Command, Result, Effect = never> {
       bytes = encode(command)
     } catch (cause) {
       return Promise.reject(
-        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): it cannot be written`, {
+        new SkeinError('invalid_argument', `the change is refused (${typeOf(command)}): it cannot be encoded`, {
           cause,
         }),
       )
@@ -157,7 +161,7 @@ export class CommandLog<Command, Result, Effect = never> {
       journal.append(term, seq, bytes).then(
         (answer) => {
           if (answer === 'fenced') this.#stop('another master has taken over')
-          else if (answer === 'unknown') this.#stop('the journal could not tell whether a change was kept')
+          else if (answer === 'unknown') this.#stop('it is unknown whether the journal stored a change')
           else this.#onDurable(pending)
         },
         (error: unknown) => this.#stop(`the journal could not be written: ${toSkeinError(error).message}`, error),
@@ -167,7 +171,10 @@ export class CommandLog<Command, Result, Effect = never> {
     return result
   }
 
-  /** Takes no more, waits for what was submitted, and takes a last checkpoint if that is cheap. */
+  /**
+   * Accepts no more commands, waits for the submitted ones, and makes a last checkpoint if that is
+   * cheap.
+   */
   async close(): Promise<void> {
     this.#closing = true
     await this.#last
@@ -182,24 +189,23 @@ export class CommandLog<Command, Result, Effect = never> {
   }
 
   /**
-   * Before the command has a sequence: the journal's order has no place for one that it will not
-   * take.
+   * Checks a command before it gets a sequence, because the journal cannot leave out a sequence.
    */
   #refusalOf(bytes: number): SkeinError | undefined {
     if (bytes > commandBytesMax)
       return new SkeinError(
         'invalid_argument',
-        `a change of ${bytes} bytes is above the journal's limit of ${commandBytesMax}`,
+        `the change has ${bytes} bytes, which exceeds the journal's limit of ${commandBytesMax}`,
       )
     const { pendingBytesMax = pendingBytesMaxDefault } = this.#options
     if (this.#pending.length > 0 && this.#pendingBytes + bytes > pendingBytesMax)
-      return new SkeinError('unavailable', 'too many changes wait for the journal: try again', { reason: 'overloaded' })
+      return new SkeinError('unavailable', 'too many changes are waiting for the journal: try again', {
+        reason: 'overloaded',
+      })
     return undefined
   }
 
-  /**
-   * Applies in the next microtask, so that entries that one sync made durable share a transaction.
-   */
+  /** Applies in the next microtask, so that entries of one sync share a transaction. */
   #onDurable(pending: Pending<Command, Result>): void {
     pending.durable = true
     if (this.#draining || this.#pending[0]?.durable !== true) return
@@ -212,7 +218,7 @@ export class CommandLog<Command, Result, Effect = never> {
     if (this.#stopped.signal.aborted) return
     this.#applyGroup(this.#takeDurable())
     if (this.#stopped.signal.aborted || this.#pending[0]?.durable !== true) return
-    // Others first: this was as long as one turn may be.
+    // The turn has reached its maximum length. Let other work run first.
     this.#draining = true
     setImmediate(() => this.#drain())
   }
@@ -283,7 +289,7 @@ export class CommandLog<Command, Result, Effect = never> {
   }
 
   #stop(why: string, cause?: unknown): void {
-    // The journal is closed after this; that it ends then is no news.
+    // The journal is closed next, so its end is expected.
     if (this.#stopped.signal.aborted || (this.#closing && this.#pending.length === 0)) return
     const error = stopError(why, cause)
     this.#options.logger.error(error.message, { error: cause })
@@ -297,7 +303,7 @@ function bytesOf(group: readonly { readonly bytes: number }[]): number {
 }
 
 function stopError(why: string, cause?: unknown): SkeinError {
-  return new SkeinError('unavailable', `no change is taken any more: ${why}; restart the master`, {
+  return new SkeinError('unavailable', `the master accepts no more changes: ${why}; restart it`, {
     reason: 'journal_stopped',
     cause,
   })

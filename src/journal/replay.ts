@@ -1,19 +1,20 @@
-// Why: a start applies what the journal has beyond the state. An entry that cannot be applied would
-// end every start: it is named, with the way out. How: in groups, one transaction each; a group
-// that cannot be applied is applied one by one, so that what is before the bad entry is kept and
-// the entry is known. Only an entry that really cannot be applied is ever left out.
+// Why: a start applies the journal entries that the state does not have. An entry that cannot be
+// applied would fail every start, so the error names it and a way out. How: in groups, one
+// transaction each. If a group fails, its entries are applied one by one, so that the entries
+// before the bad one are kept and the bad one is known. An entry is skipped only if it really
+// cannot be applied.
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Applied, CommandState } from './command-state.ts'
 import type { Journal } from './journal.ts'
 
-/** Of one transaction, unless a single command is larger. */
+/** Maximum of one transaction, unless a single command is larger. */
 const groupMax = 512
 const groupBytesMax = 1024 ** 2
 
-/** The way out of an entry that an older version journaled and no version can apply. */
+/** An entry to skip, which an older version journaled and no version can apply. */
 export interface JournalSkip {
-  /** For messages: the key that names the entry. */
+  /** For messages: the configuration key that names the entry. */
   readonly key: string
   /** 0n: none. */
   readonly sequence: bigint
@@ -37,8 +38,8 @@ interface Entry<Command> {
 }
 
 /**
- * Applies what the journal has up to `last`. @throws SkeinError data_loss when it lacks an entry,
- * or has one that cannot be applied
+ * Applies the journal up to `last`.
+ * @throws SkeinError data_loss when an entry is missing or cannot be applied
  */
 export async function replay<Command, Result, Effect>(
   options: ReplayOptions<Command, Result, Effect>,
@@ -57,7 +58,7 @@ export async function replay<Command, Result, Effect>(
       applyGroup(options, group)
       group = []
       groupBytes = 0
-      leaveOut(options, seq, bytes.length, 'entry', 'it cannot be read')
+      leaveOut(options, seq, bytes.length, 'entry', 'it cannot be decoded')
       continue
     }
     group.push({ seq, command, bytes: bytes.length })
@@ -72,7 +73,7 @@ export async function replay<Command, Result, Effect>(
   logger.info('journal replayed', { from, to: expected - 1n })
 }
 
-/** Undefined: it cannot be read, and is to be left out. */
+/** Undefined: the entry cannot be decoded and must be skipped. */
 function decoded<Command, Result, Effect>(
   { decode, skip }: ReplayOptions<Command, Result, Effect>,
   seq: bigint,
@@ -110,13 +111,13 @@ function applyGroup<Command, Result, Effect>(
     return
   }
   if (named !== undefined) {
-    const message = 'the entry that the journal was to leave out can be applied: it was not left out'
+    const message = 'the journal entry to skip can be applied, so it was not skipped'
     logger.warn(message, { key: skip?.key, sequence: named.seq, type: typeOf(named.command) })
   }
   for (const one of applied) if (one.refused === undefined) for (const effect of one.effects ?? []) onEffect?.(effect)
 }
 
-/** The state goes on behind it, as if it had changed nothing. */
+/** Continues after the entry as if it had changed nothing. */
 function leaveOut<Command, Result, Effect>(
   { state, skip, logger }: ReplayOptions<Command, Result, Effect>,
   seq: bigint,
@@ -125,14 +126,14 @@ function leaveOut<Command, Result, Effect>(
   why: string,
 ): void {
   state.apply([], seq, bytes)
-  logger.warn('an entry of the journal was left out: its change is lost', { key: skip?.key, sequence: seq, type, why })
+  logger.warn('skipped a journal entry: its change is lost', { key: skip?.key, sequence: seq, type, why })
 }
 
 function badEntry(seq: bigint, type: string, why: string, key: string | undefined, cause: unknown): SkeinError {
   const way =
     key === undefined
       ? 'restore a backup'
-      : `start once with ${key}=${seq} to leave out this one change, or restore a backup`
+      : `start once with ${key}=${seq} to skip this one change, or restore a backup`
   return new SkeinError('data_loss', `entry ${seq} of the journal (${type}) cannot be applied: ${why}; ${way}`, {
     reason: 'journal_entry',
     cause,
@@ -140,10 +141,13 @@ function badEntry(seq: bigint, type: string, why: string, key: string | undefine
 }
 
 function missingEntry(seq: bigint): SkeinError {
-  return new SkeinError('data_loss', `the journal lacks entry ${seq}, which the state needs: restore a backup of both`)
+  return new SkeinError(
+    'data_loss',
+    `entry ${seq} of the journal is missing, and the state needs it: restore a backup of both`,
+  )
 }
 
-/** A command's type, for messages. */
+/** The type of a command, for messages. */
 export function typeOf(command: unknown): string {
   const type: unknown = typeof command === 'object' && command !== null && 'type' in command ? command.type : undefined
   return typeof type === 'string' ? type.slice(0, 100).toWellFormed() : 'change'

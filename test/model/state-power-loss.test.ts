@@ -136,7 +136,7 @@ test('150 lives that end in kills, closes and power losses: every acknowledged c
 test.each(['truncate-early', 'no-sync', 'no-directory-sync'] as const)(
   'a planted mistake is caught (%s)',
   async (bug) => {
-    await expect(run(7, 150, bug)).rejects.toThrow(/seed 7: .*(?:lacks entry|is damaged)/)
+    await expect(run(7, 150, bug)).rejects.toThrow(/seed 7: .*(?:is missing, and the state|is damaged)/)
   },
   60_000,
 )

@@ -1,12 +1,12 @@
-// Why: two processes on one state directory would write over each other; the second one must be
-// refused, and a lock whose holder was killed must not block anybody. How: an OS lock that the
-// kernel drops with its process. Node has no flock, but its SQLite takes a POSIX record lock for an
-// exclusive transaction, which we open on an empty file and never write to. Nothing else here may
-// open that file: closing any descriptor of it would drop the lock (POSIX), and SQLite looks after
-// its own only. Against the alternatives: a file with pid and start time has a race when two
-// processes take over a stale one, and a pid means nothing in another container that mounts the
-// same volume; an abstract socket is Linux only and ends at the network namespace. Both miss what
-// this sees. The holder's pid lies beside the lock, for the message only.
+// Why: two processes with one state directory would overwrite each other's files. The second one
+// must be refused, but a killed holder must not block anybody. How: an OS lock that the kernel
+// releases when the process ends. Node.js has no flock, but its SQLite takes a POSIX record lock
+// for an exclusive transaction, which we open on an empty file and never write to. No other code
+// here may open that file: closing any descriptor of it would release the lock (POSIX), and SQLite
+// only handles its own descriptors. Alternatives: a file with pid and start time has a race when
+// two processes take over a stale one, and a pid means nothing in another container with the same
+// volume. An abstract socket exists only on Linux and only within a network namespace. The holder's
+// pid is in a second file, only for the message.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -45,7 +45,7 @@ export function lockDirectory(directory: string): () => void {
     rmSync(holderPath, { force: true })
     database.close()
   }
-  // Also keeps the database reachable: a collected one would give up its lock in silence.
+  // Also keeps the database reachable: garbage collection would silently release the lock.
   process.once('exit', release)
   return release
 }

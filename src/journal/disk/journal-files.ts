@@ -1,12 +1,12 @@
-// Why: what the local journal needs of a file system, small enough that a test can put one beneath
-// it that loses power. How: writes and directory changes are durable only after `sync` and
-// `syncDirectory`; nothing else is promised.
+// Why: the file system operations of the local journal, few enough that a test can replace them
+// with a file system that simulates power loss. How: writes and directory changes are durable only
+// after `sync` and `syncDirectory`. Nothing else is guaranteed.
 import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { makeDirectories } from '../../base/files/make-directories.ts'
 import { lockDirectory } from './directory-lock.ts'
 
 export interface JournalFile {
-  /** Bytes of the file at the time of the call. */
+  /** The current size of the file in bytes. */
   size(): Promise<number>
   /** The whole file. */
   readAll(): Promise<Uint8Array>
@@ -14,8 +14,8 @@ export interface JournalFile {
   write(bytes: Uint8Array, position: number): Promise<void>
   truncate(length: number): Promise<void>
   /**
-   * Data and length are durable afterwards (fdatasync). A failed sync is never tried again: the
-   * kernel may have dropped the pages.
+   * Makes data and length durable (fdatasync). A failed sync is never retried, because the kernel
+   * may have dropped the pages.
    */
   sync(): Promise<void>
   close(): Promise<void>
@@ -23,20 +23,22 @@ export interface JournalFile {
 
 /** Errors are those of node:fs (`code` ENOENT, ENOSPC, ...). */
 export interface JournalFileSystem {
-  /** Mode 0700, parents included; a directory that exists is left as it is. */
+  /**
+   * Creates the directory with mode 0700, parents included. An existing directory is not changed.
+   */
   makeDirectory(path: string): Promise<void>
   names(directory: string): Promise<string[]>
-  /** A new file, mode 0600. Rejects with EEXIST when there is one. */
+  /** Creates a file with mode 0600. Rejects with EEXIST if it exists. */
   create(path: string): Promise<JournalFile>
-  /** An existing file. */
+  /** Opens an existing file. */
   open(path: string): Promise<JournalFile>
   rename(from: string, to: string): Promise<void>
   remove(path: string): Promise<void>
-  /** Creations, renames and removals in the directory are durable afterwards. */
+  /** Makes creations, renames and removals in the directory durable. */
   syncDirectory(path: string): Promise<void>
   /**
-   * Holds the directory against other processes until the returned function is called. @throws
-   * SkeinError failed_precondition
+   * Locks the directory against other processes until the returned function is called.
+   * @throws SkeinError failed_precondition
    */
   lock(directory: string): Promise<() => void>
 }

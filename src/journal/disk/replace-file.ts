@@ -1,9 +1,11 @@
-// Why: a small file must be the old one or the new one after a power loss, never a mixture and
-// never nothing. How: write beside it, sync, rename over it, sync the directory.
+// Why: after a power loss, a small file must have its old or its new content, never a mixture or
+// nothing. How: write a second file, sync it, rename it over the first one, and sync the directory.
 import { basename, dirname } from 'node:path'
 import type { JournalFileSystem } from './journal-files.ts'
 
-/** The file at `path` holds `text` (UTF-8), durably; mode 0600. Errors are those of node:fs. */
+/**
+ * Durably replaces the file at `path` with `text` (UTF-8), mode 0600. Errors are those of node:fs.
+ */
 export async function replaceFile(fileSystem: JournalFileSystem, path: string, text: string): Promise<void> {
   const part = `${path}.part`
   if ((await fileSystem.names(dirname(path))).includes(basename(part))) await fileSystem.remove(part)
@@ -18,7 +20,7 @@ export async function replaceFile(fileSystem: JournalFileSystem, path: string, t
   await fileSystem.syncDirectory(dirname(path))
 }
 
-/** The whole file as text, undefined when there is none. */
+/** The file as text; undefined when it does not exist. */
 export async function readText(fileSystem: JournalFileSystem, path: string): Promise<string | undefined> {
   if (!(await fileSystem.names(dirname(path))).includes(basename(path))) return undefined
   const file = await fileSystem.open(path)

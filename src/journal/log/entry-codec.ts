@@ -1,25 +1,26 @@
-// Why: after a power loss the end of the journal may be missing, torn, or there in pieces out of
-// order, and that is normal; a bit that flips in an entry which was durable is not. The bytes
-// themselves must tell the two apart. How: each entry carries a CRC-32 (seeded with its segment's
-// nonce, so that copied bytes of another segment are no entry) and `durableSeq`, the last seq that
-// was synced before it was written. A bad entry `s` is rot when some later entry says that `s` was
-// durable; it is a torn tail when none does. Rot of the very last group cannot be told from a torn
-// tail by any checksum; whoever applied those entries sees it, being ahead of the journal.
+// Why: after a power loss, the end of the journal may be missing, torn, or written out of order,
+// which is normal. A flipped bit in a durable entry is not. The bytes themselves must show the
+// difference. How: each entry has a CRC-32 (seeded with the nonce of its segment, so that bytes
+// copied from another segment are not valid) and `durableSeq`, the last seq that was synced before
+// the entry was written. A bad entry `s` is damage if a later entry says that `s` was durable;
+// otherwise it is a torn tail. Damage in the very last group cannot be distinguished from a torn
+// tail by any checksum. But the state that has applied those entries detects it, because it is
+// ahead of the journal.
 //
 // Segment header, little-endian: magic "SKEINJ01" | firstSeq u64 | nonce u32 | crc u32 of the 20
-// bytes before Entry: magic u32 | crc u32 of all that follows | payload bytes u32 | 0 u32 | seq u64
-// | epoch u64 | durableSeq u64 | payload
+// bytes before. Entry: magic u32 | crc u32 of all that follows | payload bytes u32 | 0 u32 | seq
+// u64 | epoch u64 | durableSeq u64 | payload
 import { crc32 } from 'node:zlib'
 
 export const segmentHeaderBytes = 24
 export const entryHeaderBytes = 40
-/** Payload bytes of one entry. */
+/** Maximum payload of one entry. */
 export const payloadBytesMax = 64 * 1024 * 1024
 
 const segmentMagic = Buffer.from('SKEINJ01', 'latin1')
 const entryMagic = Buffer.from('SKje', 'latin1')
 
-/** CRC-32 of `bytes`, started with `seed`. */
+/** The CRC-32 of `bytes`, seeded with `seed`. */
 export type Checksum = (bytes: Uint8Array, seed: number) => number
 export const crcChecksum: Checksum = (bytes, seed) => crc32(bytes, seed)
 
@@ -33,7 +34,7 @@ export interface DecodedEntry {
   readonly epoch: bigint
   readonly durableSeq: bigint
   readonly bytes: Uint8Array
-  /** Where the next entry begins. */
+  /** The offset of the next entry. */
   readonly end: number
 }
 
@@ -46,7 +47,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   return bytes
 }
 
-/** The header, or undefined when it is not whole. */
+/** The header, or undefined when it is incomplete. */
 export function decodeSegmentHeader(file: Buffer): SegmentHeader | undefined {
   if (file.length < segmentHeaderBytes || !file.subarray(0, 8).equals(segmentMagic)) return undefined
   if (crc32(file.subarray(0, 20)) !== file.readUInt32LE(20)) return undefined
@@ -59,7 +60,7 @@ export interface EntryToEncode {
   readonly bytes: Uint8Array
 }
 
-/** All entries as one run of bytes. */
+/** Encodes the entries into one buffer. */
 export function encodeEntries(
   entries: readonly EntryToEncode[],
   durableSeq: bigint,
@@ -84,7 +85,7 @@ export function encodeEntries(
   return out
 }
 
-/** The entry at `at`, or undefined when there is no whole one. */
+/** The entry at `at`, or undefined when there is no valid one. */
 export function decodeEntry(file: Buffer, at: number, nonce: number, checksum: Checksum): DecodedEntry | undefined {
   if (at + entryHeaderBytes > file.length || file.compare(entryMagic, 0, 4, at, at + 4) !== 0) return undefined
   const length = file.readUInt32LE(at + 8)
@@ -100,7 +101,7 @@ export function decodeEntry(file: Buffer, at: number, nonce: number, checksum: C
   }
 }
 
-/** Whether any entry after `at` says that `seq` was durable when it was written. */
+/** Whether a later entry says that `seq` was durable when that entry was written. */
 export function wasDurable(file: Buffer, at: number, seq: bigint, nonce: number, checksum: Checksum): boolean {
   for (let from = file.indexOf(entryMagic, at); from >= 0; from = file.indexOf(entryMagic, from + 1)) {
     const entry = decodeEntry(file, from, nonce, checksum)

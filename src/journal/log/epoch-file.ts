@@ -1,5 +1,5 @@
-// Why: an epoch must never be given twice, also when a power loss comes right after it was given.
-// How: one small file, replaced whole.
+// Why: an epoch must never be issued twice, even if a power loss follows at once. How: one small
+// file that is replaced atomically.
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
@@ -11,8 +11,8 @@ const fileName = 'epoch'
 const shape = z.object({ epoch: z.string().regex(/^\d{1,20}$/), id: z.string(), crc: z.number() })
 
 /**
- * The last epoch given, 0n when there is none. @throws SkeinError data_loss when the file is
- * damaged
+ * The last issued epoch; 0n if there is none.
+ * @throws SkeinError data_loss when the file is damaged
  */
 export async function readEpoch(fileSystem: JournalFileSystem, directory: string): Promise<bigint> {
   const text = await readText(fileSystem, join(directory, fileName))
@@ -28,7 +28,7 @@ export async function readEpoch(fileSystem: JournalFileSystem, directory: string
   }
 }
 
-/** Makes `epoch` the last one given, durably. `id` names who got it. */
+/** Durably stores `epoch` as the last issued one. `id` names its owner. */
 export async function writeEpoch(
   fileSystem: JournalFileSystem,
   directory: string,

@@ -1,15 +1,15 @@
-// Why: a home that has lost a part of its state must not start as if it had never had it: an empty
-// master makes its workers' blocks worthless. How: a master's home holds three things that belong
-// together, its id (`cluster.id`), the state and the journal; all of them or, in a new home, none.
-// Looked at before anything is opened or made. An id is written last, so that a first start that
-// was interrupted is begun again.
+// Why: a home that has lost a part of its state must not start as a new one: an empty master makes
+// its workers' blocks worthless. How: a master's home has three parts that belong together: its id
+// (`cluster.id`), the state and the journal. A valid home has all of them, a new one none. This is
+// checked before anything is opened or created. The id is written last, so that an interrupted
+// first start can be repeated.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import { segmentHeaderBytes } from './entry-codec.ts'
 import { segmentFirstSeqs, segmentName } from './journal-segment.ts'
 
-/** A role without an id (a job master) knows a used home by its journal alone. */
+/** A role without an id (a job master) recognizes a used home only by its journal. */
 export interface HomeToCheck {
   readonly directory: string
   /** For messages: `master`. */
@@ -18,8 +18,8 @@ export interface HomeToCheck {
 }
 
 /**
- * @throws SkeinError failed_precondition (reason `home_incomplete`) that names what is missing and
- *   what to do
+ * @throws SkeinError failed_precondition (reason `home_incomplete`), which names what is missing
+ *   and what to do
  */
 export async function checkHome({ directory, role, idName }: HomeToCheck): Promise<void> {
   const state = (await namesIn(join(directory, 'state'))).some((name) => name === 'data.mdb' || name === 'snapshot.mdb')
@@ -35,9 +35,9 @@ export async function checkHome({ directory, role, idName }: HomeToCheck): Promi
   }
   if (missing.length === 0) return
   const why =
-    `the ${role} in ${directory} has been here before, but has lost ${missing.join(' and ')}: ` +
+    `the ${role} home ${directory} was used before, but lacks ${missing.join(' and ')}: ` +
     `put it back, or restore a backup into an empty home (skein.master.restore.from). ` +
-    `To begin anew without what it knew, move ${directory} away`
+    `To start with an empty home and lose the old state, move ${directory} away`
   throw new SkeinError('failed_precondition', why, { reason: 'home_incomplete' })
 }
 

@@ -1,5 +1,5 @@
-// Why: whoever runs a master must read from an error what to do about the journal. How: one
-// function for each kind of error.
+// Why: an error of the journal must tell the operator what to do. How: one function per kind of
+// error.
 import { SkeinError } from '../../base/errors.ts'
 
 export function closedError(directory: string): SkeinError {

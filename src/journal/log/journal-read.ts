@@ -1,5 +1,5 @@
-// Why: a replay reads all segments as one sequence of entries, and must see that the beginning is
-// missing. How: the segments in their order, each up to the next one.
+// Why: a replay reads all segments as one sequence of entries, and must detect a missing beginning.
+// How: reads the segments in order, each up to the beginning of the next one.
 import { SkeinError } from '../../base/errors.ts'
 import type { JournalFileSystem } from '../disk/journal-files.ts'
 import type { JournalEntry } from '../journal.ts'
@@ -13,7 +13,8 @@ interface JournalSource {
 }
 
 /**
- * The entries from `from` to `end`, both included. @param firstSeqs of the segments, oldest first
+ * The entries from `from` to `end`, both inclusive.
+ * @param firstSeqs first seqs of the segments, oldest first
  * @throws SkeinError data_loss when the journal begins later, or an entry is damaged
  */
 export async function* readEntries(
@@ -25,7 +26,7 @@ export async function* readEntries(
   const oldest = firstSeqs[0] ?? 1n
   const start = from < 1n ? 1n : from
   if (start < oldest) {
-    const message = `the journal in ${directory} begins at seq ${oldest}, after the wanted ${start}`
+    const message = `the journal in ${directory} begins at seq ${oldest}, after the required seq ${start}`
     throw new SkeinError('data_loss', `${message}: restore it from a backup`)
   }
   for (const [index, firstSeq] of firstSeqs.entries()) {

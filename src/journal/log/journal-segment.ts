@@ -1,6 +1,6 @@
-// Why: one file of the journal: how it is named, made, scanned and read. How: a segment is complete
-// once a later one exists, because its last entry was synced before the next file was made; only
-// the last one may have a torn tail.
+// Why: one file of the journal: its name, creation, recovery and reading. How: a segment is
+// complete once a later one exists, because its last entry was synced before the next file was
+// created. Only the last segment may have a torn tail.
 import { join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import {
@@ -17,7 +17,7 @@ import type { JournalEntry } from '../journal.ts'
 
 const namePattern = /^segment-(\d{20})\.journal$/
 
-/** A segment's file name: its first seq in 20 digits, so that names sort as seqs do. */
+/** The file name of a segment: its first seq in 20 digits, so that names sort like seqs. */
 export function segmentName(firstSeq: bigint): string {
   return `segment-${firstSeq.toString().padStart(20, '0')}.journal`
 }
@@ -31,16 +31,16 @@ export function segmentFirstSeqs(names: readonly string[]): bigint[] {
     .map((digits) => BigInt(digits))
 }
 
-/** The segment that is written to. */
+/** The segment that is being written. */
 export interface OpenSegment {
   readonly firstSeq: bigint
   readonly nonce: number
   readonly file: JournalFile
-  /** Where the next entry goes. */
+  /** The offset of the next entry. */
   sizeBytes: number
 }
 
-/** Makes an empty segment, durable with its name. */
+/** Creates an empty segment. The file and its name are durable. */
 export async function createSegment(
   fileSystem: JournalFileSystem,
   directory: string,
@@ -60,19 +60,19 @@ export async function createSegment(
 
 export interface ReopenedSegment {
   readonly segment: OpenSegment
-  /** The last whole entry's seq; firstSeq - 1 when there is none. */
+  /** The seq of the last valid entry; firstSeq - 1 if there is none. */
   readonly lastSeq: bigint
   readonly lastEpoch: bigint
-  /** Bytes of a torn tail that were cut. */
+  /** Bytes of a torn tail that were cut off. */
   readonly cutBytes: number
 }
 
 /**
- * Opens the last segment to go on writing: cuts a torn tail and makes what is left durable. The
- * last group may only be in the page cache, and clean there if its sync failed (the kernel drops
- * the dirty mark), so it is written once more. `undefined` when the power went while the segment
- * was made: nothing was ever in it, and its file is removed.
- * @throws SkeinError data_loss when an entry rotted that was durable
+ * Opens the last segment for further writes: cuts off a torn tail and makes the rest durable. The
+ * last group may be only in the page cache, and marked clean there if its sync failed (the kernel
+ * drops the dirty mark), so it is written again. Undefined when the power failed while the segment
+ * was created: it never had an entry, and its file is removed.
+ * @throws SkeinError data_loss when a durable entry is damaged
  */
 export async function reopenSegment(
   fileSystem: JournalFileSystem,
@@ -119,8 +119,8 @@ export async function reopenSegment(
 }
 
 /**
- * The entries of a segment up to `lastSeq`, all of which were durable.
- * @throws SkeinError data_loss naming segment and seq
+ * The entries of a segment up to `lastSeq`, which were all durable.
+ * @throws SkeinError data_loss, which names segment and seq
  */
 export async function* readSegment(
   fileSystem: JournalFileSystem,

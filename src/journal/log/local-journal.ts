@@ -1,9 +1,9 @@
-// Why: a master alone on its machine makes commands durable in files of its own. How: checksummed
-// append-only segments (entry-codec.ts, journal-segment.ts). Appends queue up while a group is
-// being written; the next group is all that waits, one write and one fdatasync for many commands,
-// in order. A failed write or sync leaves the file's end unknown, so the journal then refuses every
-// further append until it is opened again: no gap, and no second fsync of pages that the kernel has
-// dropped. Owns its directory, by a lock, until close().
+// Why: a single master makes commands durable in its own files. How: checksummed append-only
+// segments (entry-codec.ts, journal-segment.ts). Appends queue up while a group is written. The
+// next group is everything that is waiting: one write and one fdatasync for many commands, in
+// order. After a failed write or sync, the end of the file is unknown, so the journal refuses all
+// further appends until it is opened again. So there is no gap, and no second fsync of pages that
+// the kernel has dropped. The journal locks its directory until close().
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { assert } from '../../base/assert.ts'
@@ -21,24 +21,24 @@ import { createSegment, type OpenSegment, reopenSegment, segmentFirstSeqs, segme
 
 export interface LocalJournalOptions {
   readonly directory: string
-  /** A segment that has reached this size is followed by a new one. */
+  /** A new segment begins when the current one has reached this size. */
   readonly segmentBytesMax: number
   readonly logger: Logger
   readonly metrics: MetricRegistry
   readonly clock: Clock
-  /** Default: the disk. Tests put one here that loses power. */
+  /** Default: the disk. Tests use one that simulates power loss. */
   readonly fileSystem?: JournalFileSystem
   /** Default: CRC-32. Tests weaken it to show that it is needed. */
   readonly checksum?: Checksum
 }
 
-/** Bytes of one group, unless a single entry is larger. */
+/** Maximum bytes of one group, unless a single entry is larger. */
 const groupBytesMax = 4 * 1024 * 1024
 const slowSyncMs = 1000
 
 /**
- * Opens (or makes, mode 0700) the journal in `directory` and locks it. A torn tail is cut and
- * logged.
+ * Opens the journal in `directory` (creates it with mode 0700) and locks it. A torn tail is cut off
+ * and logged.
  * @throws SkeinError failed_precondition when another process has it open, data_loss when a durable
  *   entry is damaged, permission_denied when the directory cannot be written
  */
@@ -67,7 +67,7 @@ export async function openLocalJournal(options: LocalJournalOptions): Promise<Jo
     }
     const { segment, lastSeq, lastEpoch, cutBytes } = reopened
     if (cutBytes > 0)
-      logger.warn('cut a torn tail off the journal', {
+      logger.warn('cut off a torn tail of the journal', {
         directory,
         segment: segmentName(segment.firstSeq),
         lastSeq,
@@ -106,12 +106,12 @@ class LocalJournal implements Journal {
   readonly #metrics: MetricRegistry
   readonly #clock: Clock
   readonly #unlock: () => void
-  /** First seqs of the segments on disk, oldest first; never empty. */
+  /** The first seqs of the segments on disk, oldest first. Never empty. */
   readonly #firstSeqs: bigint[]
   #segment: OpenSegment
   #pending: PendingAppend[] = []
   #flushing: Promise<void> | undefined
-  /** Campaigns and truncations, one after another. */
+  /** Campaigns and truncations run one after the other. */
   #chores: Promise<void> = Promise.resolve()
   #lastSeq: bigint
   #durableSeq: bigint
@@ -137,7 +137,8 @@ class LocalJournal implements Journal {
   }
 
   /**
-   * The directory's lock already is the right to append; a new campaign ends the term before it.
+   * The lock of the directory is already the right to append. A new campaign ends the term before
+   * it.
    */
   async campaign(id: string, signal: AbortSignal): Promise<Term> {
     return this.#chore(async () => {
@@ -169,7 +170,7 @@ class LocalJournal implements Journal {
     if (bytes.length > payloadBytesMax) {
       throw new SkeinError(
         'invalid_argument',
-        `a journal entry of ${bytes.length} bytes is above the limit of ${payloadBytesMax}`,
+        `the journal entry has ${bytes.length} bytes, which exceeds the limit of ${payloadBytesMax}`,
       )
     }
     this.#lastSeq = seq
@@ -194,8 +195,8 @@ class LocalJournal implements Journal {
   }
 
   /**
-   * Removes the segments that hold nothing above `upTo`; the one being written stays. @throws
-   * SkeinError aborted (reason `fenced`)
+   * Removes the segments that have nothing above `upTo`, except the one being written.
+   * @throws SkeinError aborted (reason `fenced`)
    */
   async truncate(term: Term, upTo: bigint): Promise<void> {
     await this.#chore(async () => {
@@ -205,8 +206,8 @@ class LocalJournal implements Journal {
         const oldest = this.#firstSeqs.shift() ?? 1n
         await this.#fileSystem.remove(join(this.#directory, segmentName(oldest)))
       }
-      // A removal that a power loss undoes only brings back what may be forgotten; the sync is for
-      // the disk space.
+      // If a power loss undoes a removal, only unneeded entries come back. The sync frees the disk
+      // space.
       await this.#fileSystem.syncDirectory(this.#directory)
     })
   }
@@ -227,7 +228,7 @@ class LocalJournal implements Journal {
   }
 
   async #flush(): Promise<void> {
-    // Everything appended in the same turn of the event loop belongs to the first group.
+    // All appends of one turn of the event loop belong to the first group.
     await Promise.resolve()
     for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) {
       let result: 'ok' | 'unknown' = 'unknown'
@@ -278,7 +279,7 @@ class LocalJournal implements Journal {
     await before.close()
   }
 
-  /** The only way into mode `broken`. */
+  /** The only transition to mode `broken`. */
   #break(thrown: unknown): void {
     this.#failure ??= diskError(this.#directory, thrown)
     this.#logger.error(this.#failure.message, { error: this.#failure })
@@ -314,8 +315,8 @@ class LocalJournal implements Journal {
 }
 
 /**
- * Not secret and not for replay: it only keeps bytes of another segment from being taken for
- * entries of this one.
+ * Not secret and not against replay attacks. It only prevents that bytes of another segment are
+ * read as entries of this one.
  */
 function newNonce(): number {
   return randomInt(2 ** 32)

@@ -1,8 +1,8 @@
-// Why: LMDB has no checksums, and a state is opened anew while it serves (mapped-memory.ts), so
-// that no database of lmdb's may be handed out. How: each table puts a checksum before its values
-// (checked-values.ts) and looks at it whenever one is read; behind it the database is exchanged
-// when the state is opened anew. Tables with checksums have names of their own (`.2`), and what a
-// table of the version before holds moves over when it is first opened.
+// Why: LMDB has no checksums, and the state is reopened while it serves (mapped-memory.ts), so LMDB
+// databases must not be exposed. How: each table prepends a checksum to its values
+// (checked-values.ts) and verifies it on every read, and it replaces its database when the state is
+// reopened. Tables with checksums have their own names (`.2`). The rows of a table of the previous
+// version are moved when the table is first opened.
 import type { Database, RootDatabase } from 'lmdb'
 import type { KeyRange, StateTable } from '../state-table.ts'
 import {
@@ -21,16 +21,16 @@ import { type DamageWatch, isDamage } from './state-damage.ts'
 import type { StateUse } from './state-use.ts'
 import { checkedSuffix } from './state-walk.ts'
 
-/** A table as it is open now. */
+/** A table and its current database. */
 interface OpenTable {
   database: Database<Buffer, OrderedKey | Buffer>
   reopen(): unknown
 }
 
 interface CheckedTablesDependencies {
-  /** As it is open now. */
+  /** The current root. */
   readonly root: () => RootDatabase
-  /** Throws after the end. */
+  /** Throws when the state is closed. */
   readonly checkOpen: () => void
   readonly memory: Pick<MappedMemory, 'read'>
   readonly use: Pick<StateUse, 'touch'>
@@ -39,7 +39,7 @@ interface CheckedTablesDependencies {
 
 export class CheckedTables {
   readonly #deps: CheckedTablesDependencies
-  /** Every one that was opened, by name. */
+  /** Every opened table, by name. */
   readonly #tables = new Map<string, OpenTable>()
 
   constructor(deps: CheckedTablesDependencies) {
@@ -56,14 +56,14 @@ export class CheckedTables {
     return this.#table<Key, number>(name, keyEncoding, codec)
   }
 
-  /** Pages that hold something. */
+  /** Pages in use. */
   pages(): number {
     let pages = 0
     for (const { database } of this.#tables.values()) pages += pagesOf(database.getStats() as TreeStats)
     return pages
   }
 
-  /** After the root was opened anew. */
+  /** Called after the root was reopened. */
   reopen(): void {
     for (const table of this.#tables.values()) table.reopen()
   }

@@ -1,7 +1,7 @@
-// Why: LMDB keeps no checksums, so a damaged page would be served as another file's version or id.
-// How: each value has in front of it the CRC-32 (four bytes, little-endian) of its table's name,
-// its key and itself, so that a value that lies under another key is seen too. Numbers are eight
-// bytes. Pure.
+// Why: LMDB keeps no checksums, so a damaged page could be served as another file's version or id.
+// How: each value is preceded by the CRC-32 (four bytes, little-endian) of its table's name, its
+// key and itself, so that a value under the wrong key is detected, too. Numbers are eight bytes.
+// Pure.
 import { crc32 as textCrc32 } from 'node:zlib'
 import { crc32 } from '../../base/crc32.ts'
 
@@ -11,14 +11,14 @@ const scratch = Buffer.alloc(numberBytes)
 
 export type OrderedKey = number | string | (number | string)[]
 
-/** How a table's values are kept, and were kept by the version before. */
+/** How a table's values are encoded, now and in the previous version. */
 export interface Codec<Value> {
   readonly encode: (seed: number, key: OrderedKey | Uint8Array, value: Value) => Buffer
   readonly decode: (seed: number, key: OrderedKey | Uint8Array, bytes: Buffer) => Value | undefined
   readonly old: { readonly encoding: 'binary' | 'ordered-binary' }
 }
 
-/** What a table's checksums begin with. */
+/** The seed of a table's checksums. */
 export function tableSeed(name: string): number {
   return textCrc32(name)
 }
@@ -37,22 +37,22 @@ export function checkedNumber(seed: number, key: OrderedKey | Uint8Array, value:
   return bytes
 }
 
-/** The value, a view of `bytes`; undefined when it does not match its checksum. */
+/** The value as a view of `bytes`; undefined when it does not match its checksum. */
 export function valueOf(seed: number, key: OrderedKey | Uint8Array, bytes: Buffer): Buffer | undefined {
-  // `length` may be less than what the buffer has, where lmdb lends its own.
+  // `length` may be less than the size of the buffer if lmdb lends its own buffer.
   const { length } = bytes
   if (length < crcBytes) return undefined
   const value = bytes.subarray(crcBytes, length)
   return crc32(value, keySeed(seed, key)) === bytes.readUInt32LE(0) ? value : undefined
 }
 
-/** As valueOf. */
+/** See valueOf. */
 export function numberOf(seed: number, key: OrderedKey | Uint8Array, bytes: Buffer): number | undefined {
   return bytes.length === crcBytes + numberBytes ? valueOf(seed, key, bytes)?.readDoubleLE(0) : undefined
 }
 
 function keySeed(seed: number, key: OrderedKey | Uint8Array): number {
-  // lmdb gives a list of one as the one.
+  // lmdb returns a list with one element as the element.
   if (Array.isArray(key) && key.length === 1 && key[0] !== undefined) return keySeed(seed, key[0])
   if (typeof key === 'number') {
     scratch.writeDoubleLE(key, 0)

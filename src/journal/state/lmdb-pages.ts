@@ -1,6 +1,6 @@
-// Why: what LMDB's trees take, in pages; its types leave it out.
+// Why: the size of LMDB's trees in pages, which its types do not declare.
 
-/** Of one of LMDB's trees, as lmdb gives it; its types leave it out. */
+/** The statistics of a tree, which the types of lmdb do not declare. */
 export interface TreeStats {
   readonly pageSize: number
   readonly treeBranchPageCount: number

@@ -1,20 +1,18 @@
-// Why: a master's state must outgrow memory and come back after a crash. How: one LMDB environment;
-// a group of commands is one synchronous transaction together with the last applied sequence.
-// Commits do not wait for the disk (`noSync`; a sync would hold up the event loop): a killed
-// process loses nothing by that. Against power losses there are snapshots, copies of the file made
-// while it serves (state-files.ts says how they are used): a reader that is held keeps every page
-// of the last commit from being used again, and the two pages that say which commit is the last are
-// read before anything else can be committed. lmdb 3.5.6 syncs in transactionSync whatever flags it
-// is given, so its `overlappingSync` is no way around this. Every value has a checksum
-// (checked-tables.ts). A wrong value is never given out: whoever asks is told, the owner too, and
-// the next start begins with the snapshot (state-use.ts).
-// LMDB's keys and pages have no checksums: a row may be missed because of damage: before a copy
-// takes the place of the snapshot, and the journal forgets what it has, every row is looked at
-// (state-walk.ts), of a small state in the turn of the copy, else in a process of its own
-// (state-check.ts); and at the start of a state that is not large (walkFile). Pages that were read
-// stay mapped and count as the process's memory until somebody wants it; a large state is therefore
-// closed and opened again, between two turns of the event loop, when too much of it is mapped
-// (mapped-memory.ts).
+// Why: a master's state must be able to exceed memory and survive a crash. How: one LMDB
+// environment. A group of commands is one synchronous transaction, together with the last applied
+// sequence. Commits do not wait for the disk (`noSync`: a sync would block the event loop); a
+// killed process loses nothing. Snapshots protect against power losses. They are copies of the file
+// that are made while it serves (state-files.ts): a read transaction keeps LMDB from reusing the
+// pages of the last commit, and the two meta pages, which name the last commit, are read before the
+// next commit. lmdb 3.5.6 syncs in transactionSync with any flags, so `overlappingSync` does not
+// help. Every value has a checksum (checked-tables.ts). A wrong value is never returned: the caller
+// and the owner get an error, and the next start uses the snapshot (state-use.ts).
+// LMDB's keys and pages have no checksums, so damage may hide a row. Therefore every row is checked
+// before a copy replaces the snapshot and the journal drops its entries (state-walk.ts): a small
+// state in the turn of the copy, a larger one in a separate process (state-check.ts). A small state
+// is also checked at startup (walkFile). Pages that were read stay mapped and count as memory of
+// the process. So a large state is closed and reopened between two turns of the event loop when too
+// much of it is mapped (mapped-memory.ts).
 import { statSync } from 'node:fs'
 import type { RootDatabase } from 'lmdb'
 import { SkeinError } from '../../base/errors.ts'
@@ -33,35 +31,30 @@ import { StateUse } from './state-use.ts'
 import type { WalkResult } from './state-walk.ts'
 
 export interface LmdbStateOptions {
-  /** Made when it is not there; nobody else's. */
+  /** Created if missing. Used exclusively. */
   readonly directory: string
   readonly logger: Logger
-  /** Default: the disk. Tests put one here that loses power. */
+  /** Default: the disk. Tests use one that simulates power loss. */
   readonly fileSystem?: JournalFileSystem
-  /** Default: the kernel's. Tests boot as they like. */
+  /** Default: the boot id of the kernel. Tests set their own. */
   readonly bootId?: () => string | undefined
-  /** File-backed memory of the process at which the state is mapped anew. Default: 640 MiB. */
+  /** File-backed memory of the process at which the state is remapped. Default: 640 MiB. */
   readonly mappedBytesMax?: number
   /**
-   * Called once when something in the data is found to be wrong: the process should end, and the
-   * next start repairs it.
+   * Called once when damaged data is found. The process should end, and the next start repairs the
+   * state.
    */
   readonly onDamage?: ((error: SkeinError) => void) | undefined
-  /**
-   * The path of a module that says whether rows belong together (state-check.ts: AgreementOf), for
-   * `check`.
-   */
+  /** The path of a module that checks rows (state-check.ts: AgreementOf), for `check`. */
   readonly agreement?: string
 }
 
-/**
- * A file with so little in use was larger once: a copy of its used pages is worth looking for them.
- */
+/** Below this used part, a copy searches for the used pages: the file was larger before. */
 const sparseShare = 0.25
-/** Walked where it is used: a few milliseconds. */
+/** Up to this size, the state is walked in this process: a few milliseconds. */
 const walkedHereBytesMax = 512 * 1024
 const mappedBytesMaxDefault = 640 * 1024 ** 2
-/** Rows of the table `state`; the others are its owner's (`number`). */
+/** Rows of the table `state`. The others belong to the owner (`number`). */
 const appliedRow = 'last_applied'
 const copiedRow = 'copied_to'
 const uncopiedBytesRow = 'uncopied_bytes'
@@ -80,7 +73,7 @@ export class LmdbState {
   #copiedTo: bigint
   #uncopiedBytes: number
   #snapshotting: Promise<unknown> = Promise.resolve()
-  /** What reads the file beside the event loop just now. */
+  /** Operations that read the file outside the event loop now. */
   #readersBeside = 0
   #closed = false
 
@@ -107,9 +100,9 @@ export class LmdbState {
   }
 
   /**
-   * Opens or creates the state, as it was or, after a possible power loss, as the last snapshot has
-   * it: the journal must be replayed after `lastApplied` in any case. Errors are those of node:fs
-   * and lmdb.
+   * Opens or creates the state. After a possible power loss, it is the state of the last snapshot.
+   * The journal must be replayed after `lastApplied` in any case. Errors are those of node:fs and
+   * lmdb.
    */
   static async open(options: LmdbStateOptions): Promise<LmdbState> {
     const {
@@ -121,20 +114,20 @@ export class LmdbState {
     } = options
     const files = await StateFiles.prepare({ directory, fileSystem, bootId: bootId(), logger, problemsOf: walkFile })
     const state = new LmdbState(files, mappedBytesMax, options)
-    // Then the journal need not reach back to the beginning.
+    // With a snapshot, the journal does not need to reach back to its beginning.
     if (state.lastApplied > 0n && !files.hasSnapshot) await state.snapshot()
     return state
   }
 
   /**
-   * Whether every row was looked at since the start: then a row that is not there was never there,
-   * or was deleted. Until then damage may hide it. A large state is walked for the next snapshot.
+   * Whether every row was checked since the start. If so, a missing row was never there or was
+   * deleted. Until then, damage may hide it. A large state is walked for the next snapshot.
    */
   get isWalked(): boolean {
     return this.#isWalked
   }
 
-  /** Sequence of the last command in the state; 0n when there is none. */
+  /** The sequence of the last command in the state; 0n if there is none. */
   get lastApplied(): bigint {
     return this.#lastApplied
   }
@@ -143,12 +136,12 @@ export class LmdbState {
     return { entries: Number(this.#lastApplied - this.#copiedTo), bytes: this.#uncopiedBytes }
   }
 
-  /** What a snapshot has to copy: the file, or only its pages in use where these are few. */
+  /** Bytes that a snapshot has to copy: the file, or only its used pages if these are few. */
   sizeBytes(): number {
     return this.#isSparse() ? this.usedBytes() : statSync(this.#files.dataPath).size
   }
 
-  /** Pages that hold something; free ones are used again before the file grows. 0 after the end. */
+  /** Bytes in used pages. Free pages are reused before the file grows. 0 when closed. */
   usedBytes(): number {
     if (this.#closed) return 0
     this.#use.touch()
@@ -156,17 +149,20 @@ export class LmdbState {
     return root.pageSize * (this.#tables.pages() + pagesOf(root) + pagesOf(root.free) + metaPages)
   }
 
-  /** A table of bytes; `name` and kind of key are the format, so always the same. At most 30. */
+  /**
+   * A table of bytes. `name` and the type of the key are part of the format, so they must not
+   * change. At most 30 tables.
+   */
   bytesTable<Key extends OrderedKey>(name: string): StateTable<Key, Buffer> {
     return this.#tables.bytes(name)
   }
 
-  /** Keys are bytes, in the order of these. */
+  /** A table of numbers. Its keys are bytes, in byte order. */
   numbersTable(name: string): StateTable<Buffer, number> {
     return this.#tables.numbers(name, 'binary')
   }
 
-  /** A number of the owner's by name. */
+  /** A number of the owner, by name. */
   number(name: string): number | undefined {
     return this.#numbers.get(name)
   }
@@ -176,8 +172,8 @@ export class LmdbState {
   }
 
   /**
-   * Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing of it
-   * has happened. `commandBytes`: what the commands up to there take in the journal.
+   * Runs `change` as one transaction that ends with `lastApplied`. When it throws, nothing has
+   * changed. `commandBytes`: size of the commands up to there in the journal.
    */
   transact<Result>(lastApplied: bigint, change: () => Result, commandBytes = 0): Result {
     const uncopiedBytes = this.#uncopiedBytes + commandBytes
@@ -197,9 +193,8 @@ export class LmdbState {
   }
 
   /**
-   * Copies the state, beside the event loop, while it is being changed. Gives a sequence up to
-   * which the copy has everything: once this resolves, no power loss takes that away, and the
-   * journal may forget it.
+   * Copies the state outside the event loop, while it is being changed. Returns the sequence up to
+   * which the copy is complete and durable, so the journal may drop these entries.
    */
   snapshot(): Promise<bigint> {
     const made = this.#snapshotting.then(() => this.#copy())
@@ -207,15 +202,15 @@ export class LmdbState {
     return made
   }
 
-  /** Copies the state to a new file that another state can begin with. */
+  /** Copies the state to a new file that another state can start from. */
   async copyTo(path: string): Promise<void> {
     await this.snapshot()
     await this.#files.copySnapshot(path)
   }
 
   /**
-   * Walks a copy of the state in a process of its own, and reads the snapshot. What is found wrong
-   * with the data makes the next start begin with the snapshot; this process goes on.
+   * Walks a copy of the state in a separate process, and reads the snapshot. If damage is found,
+   * the next start uses the snapshot; this process continues.
    */
   check(): Promise<WalkResult> {
     const made = this.#snapshotting.then(() => this.#check())
@@ -235,7 +230,7 @@ export class LmdbState {
     }
   }
 
-  /** No journal has a command of the state as it is; the next transaction makes it so. */
+  /** The current state is not covered by any journal. The next transaction ends this. */
   forgetJournal(): void {
     this.#lastApplied = 0n
     this.#copiedTo = 0n
@@ -244,9 +239,9 @@ export class LmdbState {
 
   async #copy(): Promise<bigint> {
     if (this.#closed) throw closedError()
-    // It would take the place of one that is whole.
+    // A damaged copy would replace an intact one.
     if (this.#use.isDamaged) throw damagedError('its data')
-    // Before the copy begins: it may have more, never less.
+    // Read before the copy begins: the copy may have more, but never less.
     const upTo = this.#lastApplied
     const copiedBytes = this.#uncopiedBytes
     const isSmall = this.sizeBytes() <= walkedHereBytesMax
@@ -280,7 +275,7 @@ export class LmdbState {
   async #copyFile(): Promise<void> {
     const reader = this.#root.useReadTransaction()
     try {
-      // In the same turn as the reader: no commit comes in between.
+      // In the same turn as the reader, so that no commit comes in between.
       const head = this.#files.head(metaPages * (this.#root.getStats() as TreeStats).pageSize)
       await this.#files.copyData(head)
     } finally {
@@ -292,9 +287,10 @@ export class LmdbState {
     return this.usedBytes() < statSync(this.#files.dataPath).size * sparseShare
   }
 
-  /** Resolves when everything that was committed is on the disk; beside the event loop. */
+  /** Resolves when everything that was committed is on the disk. Runs outside the event loop. */
   flush(): Promise<void> {
-    // lmdb's types leave out `sync`; its promise `flushed` does not cover synchronous transactions.
+    // The types of lmdb do not declare `sync`. Its promise `flushed` does not cover synchronous
+    // transactions.
     const environment = this.#root as RootDatabase & { sync(callback: (error?: Error) => void): void }
     this.#readersBeside += 1
     return this.#use.during(
@@ -309,7 +305,7 @@ export class LmdbState {
     )
   }
 
-  /** After this the live file can be trusted whatever happens to the machine. */
+  /** Afterwards the live file can be trusted, also after a power loss. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -323,18 +319,18 @@ export class LmdbState {
     await this.#files.markClosed()
   }
 
-  /** lmdb must not be asked after its end; a long walk may still be on its way then. */
+  /** lmdb must not be called after close, while a long walk may still be running. */
   #checkOpen(): void {
     if (this.#closed) throw closedError()
   }
 
   /**
-   * Lets the kernel have the pages back. Called between two turns of the event loop: nobody is
+   * Returns the pages to the kernel. Called between two turns of the event loop, so nobody is
    * reading.
    */
   #remap(): boolean {
     if (this.#closed || this.#readersBeside > 0) return false
-    // Nothing here is written or read asynchronously, so this has ended when it returns.
+    // All reads and writes here are synchronous, so this has ended when it returns.
     this.#use.touch()
     void this.#root.close()
     this.#root = openRoot(this.#files.dataPath)

@@ -1,7 +1,7 @@
-// Why: a state says itself which tables it has and how their keys are written, so that a copy can
-// be walked by a process that knows nothing else of it. How: a row for each table, written once
-// what the version before had in it has moved over. A start walks a small state before anything is
-// asked of it: what damage hides (a row that is not found) would be taken for deleted.
+// Why: a state records its tables and their key encodings, so that a process without further
+// knowledge can walk a copy. How: one row per table, written after the rows of the previous version
+// were moved. A small state is walked at startup before it is used, because a row that is hidden by
+// damage would count as deleted.
 import { statSync } from 'node:fs'
 import { compareKeys, type Database, type Key, open as openFile, type RootDatabase } from 'lmdb'
 import type { OrderedKey } from './checked-values.ts'
@@ -14,28 +14,25 @@ export interface TableToTakeOver {
   readonly keyEncoding: KeyEncoding
   readonly table: Database<Buffer, OrderedKey | Buffer>
   readonly encode: (key: OrderedKey | Buffer, value: unknown) => Buffer
-  /** Of values in the version before. */
+  /** The key encoding of the previous version. */
   readonly old: KeyEncoding
 }
 
-/** The most it can grow to; address space, not memory. */
+/** The maximum size of the file; address space, not memory. */
 const mapBytes = 2 ** 40
 const tablesMax = 64
-/**
- * A start may wait for the walk through a file of this size: some 70,000 files, and a quarter of a
- * second.
- */
+/** A file of this size is walked at startup: about 70,000 files, a quarter of a second. */
 export const walkedAtStartBytesMax = 16 * 1024 ** 2
 
-/** LMDB's pages are of this size, or a multiple. */
+/** The size of LMDB's pages is this, or a multiple. */
 const pageBytesMin = 4096
 
-/** Of one transaction. */
+/** Rows of one transaction. */
 const takeOverRows = 10_000
 
 /**
- * Moves what a table of the version before holds into the new one. Interrupted anywhere, it goes on
- * at the next start.
+ * Moves the rows of a table of the previous version to the new one. After an interruption, it
+ * continues at the next start.
  */
 export function takeOver(root: RootDatabase, { name, keyEncoding, table, encode, old }: TableToTakeOver): void {
   const done = Buffer.from(keyEncoding)
@@ -60,14 +57,14 @@ export function takeOver(root: RootDatabase, { name, keyEncoding, table, encode,
   }
 }
 
-/** Commits do not wait for the disk. */
+/** Opens the root. Commits do not wait for the disk. */
 export function openRoot(path: string): RootDatabase {
   return openFile({ path, noSubdir: true, maxDbs: tablesMax, mapSize: mapBytes, noSync: true })
 }
 
 /**
- * What is wrong with a state's file, which nobody has open; a damaged one may end the process.
- * @param hasTables it must have some, and all that it has are of this version
+ * Returns the problems of a state's file that is not open. A damaged file may end the process.
+ * @param hasTables it must have tables, all of this version
  */
 export async function walkFile(path: string, hasTables: boolean): Promise<string[]> {
   const { size } = statSync(path)
@@ -84,17 +81,20 @@ export async function walkFile(path: string, hasTables: boolean): Promise<string
   }
 }
 
-/** A disk that fails, or a file that may not be read; of what is in the file it says nothing. */
+/**
+ * Whether the error comes from the system (disk failure, no permission), and not from the content
+ * of the file.
+ */
 function isOfSystem(thrown: unknown): boolean {
   const { code } = thrown as { readonly code?: unknown }
   return typeof code === 'string' || Number(code) > 0
 }
 
-/** @throws what lmdb throws where the file is no whole tree */
+/** @throws the errors of lmdb when the file is not a complete tree */
 export function walkRoot(root: RootDatabase, options: WalkOptions = { isTakenOver: true }): WalkResult {
   const open = (name: string, keyEncoding: KeyEncoding): Database<Buffer, OrderedKey | Buffer> | undefined =>
     root.openDB<Buffer, OrderedKey | Buffer>({ name, encoding: 'binary', keyEncoding })
-  // Asked for first: opening one that is not there would make it.
+  // Read first, because opening a missing database would create it.
   const { entryCount: counted } = root.getStats() as { readonly entryCount: number }
   const state = {
     names: Array.from(root.getKeys({}), String),
@@ -106,7 +106,7 @@ export function walkRoot(root: RootDatabase, options: WalkOptions = { isTakenOve
   return walkState(state, options)
 }
 
-/** Undefined in a copy that is read only and has none. */
+/** Undefined in a read-only copy without marks. */
 function marksIn(root: RootDatabase): Database<Buffer, string> | undefined {
   return root.openDB<Buffer, string>({ name: 'taken-over', encoding: 'binary' })
 }

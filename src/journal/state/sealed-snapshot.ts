@@ -1,17 +1,17 @@
-// Why: a snapshot is what a state is brought back from, so it must be known to be whole before it
-// is. How: behind the data its length and CRC-32 and a word; LMDB never sees them, because a copy
-// is cut to its data. Snapshots of the version before have no seal.
+// Why: a snapshot is used to restore a state, so its integrity must be known before. How: its
+// length, its CRC-32 and a magic word follow the data. LMDB never sees them, because a copy is cut
+// to its data. Snapshots of the previous version have no seal.
 import { constants, type PathLike } from 'node:fs'
 import { copyFile, type FileHandle, open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../../base/errors.ts'
 
 const word = Buffer.from('SKEINSN1')
-/** Length (u64), CRC-32 (u32), the word. */
+/** Length (u64), CRC-32 (u32), the magic word. */
 const sealBytes = 12 + word.length
 const chunkBytes = 1024 ** 2
 
-/** Puts the seal behind the data; not synced. */
+/** Appends the seal to the data. Does not sync. */
 export async function sealSnapshot(path: string): Promise<void> {
   await withFile(path, constants.O_RDWR, async (file) => {
     const { size } = await file.stat()
@@ -24,8 +24,8 @@ export async function sealSnapshot(path: string): Promise<void> {
 }
 
 /**
- * Copies the data of a snapshot, every byte of it checked, without its seal. Not synced.
- * @throws SkeinError data_loss when it is damaged, or has no seal where it must have one
+ * Copies the data of a snapshot without its seal, and verifies every byte. Does not sync.
+ * @throws SkeinError data_loss when it is damaged, or lacks a required seal
  */
 export async function copySealed(path: string, to: string, mustBeSealed: boolean, flags = 0): Promise<void> {
   const bytes = await dataBytes(path, mustBeSealed)
@@ -33,7 +33,7 @@ export async function copySealed(path: string, to: string, mustBeSealed: boolean
   await withFile(to, constants.O_RDWR, (file) => file.truncate(bytes))
 }
 
-/** Reads all of it. */
+/** Reads the whole snapshot. Returns whether it is intact. */
 export async function isSealedWhole(path: string, mustBeSealed: boolean): Promise<boolean> {
   try {
     await dataBytes(path, mustBeSealed)
@@ -44,7 +44,7 @@ export async function isSealedWhole(path: string, mustBeSealed: boolean): Promis
   }
 }
 
-/** How many bytes stand before the seal, every one checked. */
+/** The number of bytes before the seal, all verified. */
 function dataBytes(path: string, mustBeSealed: boolean): Promise<number> {
   return withFile(path, constants.O_RDONLY, async (file) => {
     const { size } = await file.stat()
@@ -87,6 +87,6 @@ async function withFile<T>(path: PathLike, flags: number, use: (file: FileHandle
 function damaged(path: string): SkeinError {
   return new SkeinError(
     'data_loss',
-    `the snapshot ${path} is damaged, and so is or may be the data beside it: restore a backup into an empty home`,
+    `the snapshot ${path} is damaged, and the data next to it may be damaged, too: restore a backup into an empty home`,
   )
 }

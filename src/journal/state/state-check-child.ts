@@ -1,6 +1,6 @@
-// A process of its own that walks the copy of a state (state-check.ts): a damaged page may end it.
-// Arguments: the copy and, if not empty, a module whose `agreementOf` looks at what the rows mean.
-// Prints what it found as one line of JSON.
+// A separate process that walks the copy of a state (state-check.ts), because a damaged page may
+// crash it. Arguments: the copy and, if not empty, a module whose `agreementOf` checks the
+// consistency of the rows. Prints its findings as one line of JSON.
 import { open, type Database } from 'lmdb'
 import { pathToFileURL } from 'node:url'
 import { numberOf, tableSeed, valueOf, type OrderedKey } from './checked-values.ts'

@@ -1,5 +1,5 @@
-// Why: a walk through a damaged state may end the process that walks. How: a copy is walked by a
-// child process with little priority; how the child ended is a finding like any other.
+// Why: a walk through a damaged state may crash the process. How: a child process with low priority
+// walks a copy. If it crashes, that is a finding, too.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { SkeinError } from '../../base/errors.ts'
 import type { OrderedKey } from './checked-values.ts'
 import type { WalkResult } from './state-walk.ts'
 
-/** A table in a copy; values that do not match their checksums are left out. */
+/** A table in a copy. Values that do not match their checksums are left out. */
 export interface StateRows<Key extends OrderedKey | Uint8Array, Value> {
   get(key: Key): Value | undefined
   rows(): Iterable<{ readonly key: Key; readonly value: Value }>
@@ -22,8 +22,7 @@ export interface StateReader {
 }
 
 /**
- * What an owner's module exports as `agreementOf`: one line for each thing in which the rows do not
- * agree.
+ * The export `agreementOf` of an owner's module. Returns one line per inconsistency between rows.
  */
 export type AgreementOf = (state: StateReader) => string[]
 
@@ -34,15 +33,15 @@ const outputBytesMax = 1024 ** 2
 const program = join(import.meta.dirname, `state-check-child${extname(import.meta.filename)}`)
 
 /**
- * Walks the copy at `path`, which nobody has open.
+ * Walks the copy at `path`, which is not open.
  * @param agreement the path of an owner's module (AgreementOf), or empty
  * @throws SkeinError unavailable when a program of the walk is missing
  */
 export async function checkCopy(path: string, agreement: string, msMax = checkMsMax): Promise<WalkResult> {
-  // Another version was installed under the running role: that says nothing of the state.
+  // Another version was installed while the role was running. That is no sign of damage.
   const gone = [program, agreement].find((file) => file !== '' && !existsSync(file))
   if (gone !== undefined) {
-    const message = `the state cannot be checked: ${gone} is missing; restart the role if Skein was installed again`
+    const message = `the state cannot be checked: ${gone} is missing; if Skein was reinstalled, restart the role`
     throw new SkeinError('unavailable', message, { retryable: false })
   }
   try {
@@ -70,13 +69,15 @@ function run(path: string, agreement: string, msMax: number): Promise<WalkResult
       try {
         if (child.pid !== undefined) setPriority(child.pid, niceness)
       } catch {
-        // It has ended, or may not.
+        // It has ended, or the process may not signal it.
       }
     })
     child.once('error', reject)
     child.once('close', (code, signal) => {
       if (signal !== null)
-        resolve(ended(child.killed ? `did not end within ${msMax} ms` : `was ended by ${signal}: a page is damaged`))
+        resolve(
+          ended(child.killed ? `did not end within ${msMax} ms` : `was terminated by ${signal}: a page is damaged`),
+        )
       else if (code !== 0) resolve(ended(`ended with exit code ${code}`))
       else resolve(parsed(text))
     })
@@ -87,7 +88,7 @@ function parsed(text: string): WalkResult {
   try {
     return JSON.parse(text) as WalkResult
   } catch {
-    return ended('gave no answer')
+    return ended('had no result')
   }
 }
 

@@ -1,12 +1,12 @@
-// Why: LMDB's file is written without waiting for the disk, so a power loss can tear it, and LMDB
-// cannot tell: a torn file may end the process. So it must be known, before it is opened, whether
-// it can be trusted, and there must be another one. How: a marker names the machine's boot in which
-// the state was opened; a clean close takes it away, after a sync. A marker of this boot means that
-// only the process ended, so the kernel still has every write. A marker of another boot (any
-// marker, where boots have no name) means that power may have been lost: the file is replaced by
-// the last snapshot, a copy that was durable before the journal forgot anything up to it; the
-// journal gives what came after. The same is done where the last process ended inside LMDB or found
-// a wrong value (state-use.ts), or where something is found wrong now. The snapshot has a seal
+// Why: LMDB's file is written without waiting for the disk, so a power loss can tear it. LMDB
+// cannot detect that, and a torn file may crash the process. So before the file is opened, it must
+// be known whether it can be trusted, and there must be a replacement. How: a marker names the
+// machine's boot in which the state was opened. A clean close syncs and removes it. A marker of the
+// current boot means that only the process ended, so the kernel still has every write. A marker of
+// another boot (or any marker, if boots have no name) means that power may have been lost. Then the
+// last snapshot replaces the file. It was durable before the journal dropped any of its entries,
+// and the journal supplies the later ones. The same happens if the last process ended inside LMDB
+// or found a wrong value (state-use.ts), or if a problem is found now. The snapshot has a seal
 // (sealed-snapshot.ts).
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { copyFile, constants } from 'node:fs/promises'
@@ -21,10 +21,10 @@ import { lastUse, StateUse } from './state-use.ts'
 export interface StateFilesOptions {
   readonly directory: string
   readonly fileSystem: JournalFileSystem
-  /** What names the machine's boot; undefined where nothing does. */
+  /** The id of the machine's boot; undefined if there is none. */
   readonly bootId: string | undefined
   readonly logger: Logger
-  /** What is wrong with data that is to be trusted. May end the process. */
+  /** Finds problems in data that would be trusted. May crash the process. */
   readonly problemsOf: (path: string, wasCheckpointed: boolean) => Promise<string[]>
 }
 
@@ -32,13 +32,13 @@ const markerName = 'opened-in-boot'
 const snapshotName = 'snapshot.mdb'
 const partName = 'snapshot.mdb.part'
 const useName = 'in-use'
-/** Is there once there has been a snapshot with a seal: no other is taken then, and not none. */
+/** Exists once there was a snapshot with a seal. From then on a sealed snapshot is required. */
 const checkpointedName = 'checkpointed'
 const asideName = 'data.mdb.damaged'
 const dataName = 'data.mdb'
-/** The data and every lock file that LMDB may have beside it. */
+/** The data and all lock files that LMDB may create. */
 const liveNames = [dataName, 'data.mdb-lock', 'lock.mdb']
-/** Markers that are no boot: whatever is found with them is not trusted. */
+/** Markers that do not name a boot. The data is not trusted if one of them exists. */
 const restoring = 'restoring'
 const unknownBoot = 'unknown'
 
@@ -52,10 +52,10 @@ export class StateFiles {
   }
 
   /**
-   * Makes the directory (mode 0700) and, when the data may be torn, puts the snapshot in its place.
+   * Creates the directory (mode 0700) and, if the data may be torn, replaces it with the snapshot.
    * LMDB may be opened then.
-   * @throws SkeinError data_loss when that is needed, and the snapshot is gone or damaged: then
-   *   nothing was changed
+   * @throws SkeinError data_loss when a needed snapshot is missing or damaged; nothing was changed
+   *   then
    */
   static async prepare(options: StateFilesOptions): Promise<StateFiles> {
     const { directory, fileSystem, bootId, logger } = options
@@ -69,17 +69,17 @@ export class StateFiles {
       use !== 'damaged' && (openedIn === undefined || (bootId !== undefined && openedIn === bootId && use === 'whole'))
     const problems = isTrusted && names.includes(dataName) ? await problemsIn(options, names) : []
     if (problems.length > 0) {
-      logger.warn('something is wrong with the state', { directory, problems })
+      logger.warn('found problems in the state', { directory, problems })
       use = 'damaged'
       isTrusted = false
     }
     if (!isTrusted || (hasSnapshot && !names.includes(dataName))) {
       const why = {
         whole: 'the machine may have lost power',
-        inside: 'the last process ended inside the state',
+        inside: 'the last process ended during a state operation',
         damaged: 'the state was found damaged',
       }
-      logger.warn(`${why[use]}: going back to the last snapshot and the journal after it`, { directory, hasSnapshot })
+      logger.warn(`${why[use]}: restoring the last snapshot and the journal after it`, { directory, hasSnapshot })
       await restore(options, names)
     }
     if (!isTrusted || openedIn === undefined)
@@ -96,7 +96,7 @@ export class StateFiles {
     return join(this.#options.directory, useName)
   }
 
-  /** Where a snapshot is written before `keepSnapshot`. */
+  /** The path of an unfinished snapshot, before `keepSnapshot`. */
   get partPath(): string {
     return join(this.#options.directory, partName)
   }
@@ -105,16 +105,16 @@ export class StateFiles {
     return this.#hasSnapshot
   }
 
-  /** Takes away what an interrupted snapshot left. */
+  /** Removes the rest of an interrupted snapshot. */
   async clearPart(): Promise<void> {
     const { directory, fileSystem } = this.#options
     if ((await fileSystem.names(directory)).includes(partName)) await fileSystem.remove(this.partPath)
   }
 
   /**
-   * Copies the data to the part while it is written to; `head` stands at its beginning. Not by
-   * LMDB's own copy: that one reads through the map, and all of the data would count as the
-   * process's memory.
+   * Copies the data to the part while the data is being written. The copy begins with `head`.
+   * LMDB's own copy is not used, because it reads through the map, and all data would count as
+   * memory of the process.
    */
   async copyData(head: Uint8Array): Promise<void> {
     await copyFile(this.dataPath, this.partPath, constants.COPYFILE_FICLONE)
@@ -126,7 +126,7 @@ export class StateFiles {
     }
   }
 
-  /** The first bytes of the data, as they are in this moment. */
+  /** The current first bytes of the data. */
   head(bytes: number): Uint8Array {
     const head = Buffer.alloc(bytes)
     const file = openSync(this.dataPath, 'r')
@@ -139,12 +139,15 @@ export class StateFiles {
     return head
   }
 
-  /** The snapshot as a new file, not synced. @throws SkeinError data_loss when it is damaged */
+  /**
+   * Copies the snapshot to a new file. Does not sync. @throws SkeinError data_loss when it is
+   * damaged
+   */
   async copySnapshot(path: string): Promise<void> {
     await copySealed(join(this.#options.directory, snapshotName), path, false, constants.COPYFILE_EXCL)
   }
 
-  /** What is wrong with the snapshot; empty: nothing. */
+  /** The problems of the snapshot; empty: none. */
   async snapshotProblems(): Promise<string[]> {
     const { directory, fileSystem } = this.#options
     const names = await fileSystem.names(directory)
@@ -155,7 +158,7 @@ export class StateFiles {
     return isWhole ? [] : [`the snapshot in ${directory} is damaged: ${advice}`]
   }
 
-  /** Makes the finished part the snapshot; durable when it resolves. */
+  /** Makes the finished part the snapshot. Durable when it resolves. */
   async keepSnapshot(): Promise<void> {
     const { directory, fileSystem } = this.#options
     await sealSnapshot(this.partPath)
@@ -172,17 +175,20 @@ export class StateFiles {
       await replaceFile(fileSystem, join(directory, checkpointedName), '1')
   }
 
-  /** The data is on the disk and LMDB closed: the next start may trust it, after any power loss. */
+  /**
+   * The data is on the disk and LMDB is closed: the next start may trust it, also after a power
+   * loss.
+   */
   async markClosed(): Promise<void> {
     const { directory, fileSystem } = this.#options
-    // First the name of the data: without the marker it is trusted, so it has to be there.
+    // Sync the name of the data first: without the marker the data is trusted, so it must exist.
     await fileSystem.syncDirectory(directory)
     await fileSystem.remove(join(directory, markerName))
     await fileSystem.syncDirectory(directory)
   }
 }
 
-/** Killed in it, the next start does not trust the data. */
+/** If the process is killed in here, the next start does not trust the data. */
 async function problemsIn({ directory, problemsOf }: StateFilesOptions, names: readonly string[]): Promise<string[]> {
   const use = new StateUse(join(directory, useName))
   try {
@@ -195,8 +201,8 @@ async function problemsIn({ directory, problemsOf }: StateFilesOptions, names: r
 }
 
 /**
- * Interrupted anywhere, it is done again at the next start: the marker does not name a boot until
- * it has ended.
+ * After an interruption, it is repeated at the next start, because the marker does not name a boot
+ * until the end.
  */
 async function restore({ directory, fileSystem }: StateFilesOptions, names: readonly string[]): Promise<void> {
   const hasSnapshot = names.includes(snapshotName)
@@ -209,19 +215,19 @@ async function restore({ directory, fileSystem }: StateFilesOptions, names: read
       'put it back, or restore a backup into an empty home'
     throw new SkeinError('data_loss', why, { reason: 'home_incomplete' })
   }
-  // Checked and copied before anything goes.
+  // Check and copy before anything is removed.
   if (hasSnapshot) await copySealed(join(directory, snapshotName), part, wasCheckpointed)
   await replaceFile(fileSystem, join(directory, markerName), restoring)
-  // The journal has it all, but nothing else does.
+  // The journal has everything, but it is the only copy.
   if (!hasSnapshot && names.includes(dataName)) await fileSystem.rename(data, join(directory, asideName))
   for (const name of liveNames) {
     if (names.includes(name) && (hasSnapshot || name !== dataName)) await fileSystem.remove(join(directory, name))
   }
-  // Not synced: a power loss from here on restores again.
+  // Not synced: after a power loss, it is restored again.
   if (hasSnapshot) await fileSystem.rename(part, data)
 }
 
-/** Linux names each boot; elsewhere undefined. */
+/** Linux names each boot. Undefined on other systems. */
 export function currentBootId(): string | undefined {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() || undefined

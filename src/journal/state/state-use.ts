@@ -1,8 +1,8 @@
-// Why: a damaged page may end the process inside LMDB, and the state that is found then looks like
-// any that was killed. How: one byte in a file says whether LMDB is at work, from its first call in
-// a turn of the event loop until the turn is over, and whether anything wrong was found. A process
-// that ends in between leaves it: the next start trusts the snapshot instead. A kill that happens
-// to hit such a turn costs a longer start, nothing else.
+// Why: a damaged page may crash the process inside LMDB, and then the state looks like that of any
+// killed process. How: one byte in a file says whether LMDB is working, from its first call in a
+// turn of the event loop until the turn is over, and whether damage was found. A process that ends
+// in between leaves this byte, and the next start uses the snapshot. If a kill happens to hit such
+// a turn, the start only takes longer.
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
 
 const idle = Buffer.from('0')
@@ -12,10 +12,10 @@ const damaged = Buffer.from('2')
 export class StateUse {
   readonly #fd: number
   #mode: 'idle' | 'busy' | 'damaged' | 'closed' = 'idle'
-  /** Work of LMDB's own threads. */
+  /** Running operations in LMDB's own threads. */
   #beside = 0
 
-  /** Makes or empties the file; what it said before is over. */
+  /** Creates or resets the file. */
   constructor(path: string) {
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     writeSync(this.#fd, idle, 0, 1, 0)
@@ -28,7 +28,7 @@ export class StateUse {
     setImmediate(() => this.#rest())
   }
 
-  /** LMDB is called, and goes on in threads of its own until the promise is settled. */
+  /** LMDB is called, and works in its own threads until the promise settles. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.#beside += 1
     this.touch()
@@ -44,7 +44,7 @@ export class StateUse {
     return this.#mode === 'damaged'
   }
 
-  /** Something in the data is wrong. Holds until the next start. */
+  /** Damaged data was found. Holds until the next start. */
   markDamaged(): void {
     if (this.#mode !== 'closed') this.#set('damaged', damaged)
   }
@@ -66,7 +66,7 @@ export class StateUse {
   }
 }
 
-/** What the last process left: `whole` when there is no such file. */
+/** The mark of the last process; `whole` if there is no file. */
 export function lastUse(path: string): 'whole' | 'inside' | 'damaged' {
   let fd: number
   try {

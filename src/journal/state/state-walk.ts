@@ -1,10 +1,10 @@
-// Why: LMDB keeps no checksums of its pages: what damage hides must be looked for. How: every table
-// is walked from end to end; each value must match its checksum, each key must come after the one
-// before it and be found when it is asked for, and there must be as many rows as LMDB has counted.
-// Works on what it is lent (lmdb-walk.ts).
+// Why: LMDB keeps no checksums of its pages, so hidden damage must be searched for. How: every
+// table is walked from end to end. Each value must match its checksum, each key must be greater
+// than the one before and must be found by a look-up, and the number of rows must be the one that
+// LMDB has counted. Works on databases that the caller supplies (lmdb-walk.ts).
 import { tableSeed, valueOf, type OrderedKey } from './checked-values.ts'
 
-/** Of lmdb's database, what is needed here. */
+/** The part of lmdb's database that is used here. */
 export interface WalkedTable {
   getRange(options: { readonly snapshot?: boolean }): Iterable<{ readonly key: unknown; readonly value: Buffer }>
   getBinaryFast(key: OrderedKey | Buffer): Buffer | undefined
@@ -12,50 +12,50 @@ export interface WalkedTable {
 }
 
 export interface WalkedState {
-  /** Of all databases in the file. */
+  /** The names of all databases in the file. */
   readonly names: readonly string[]
-  /** How many databases the file says that it has. */
+  /** The number of databases that the file declares. */
   readonly counted: number
-  /** How the keys of each table are written, by name. */
+  /** The key encoding of each table, by name. */
   readonly encodings: ReadonlyMap<string, string>
   open(name: string, keyEncoding: 'ordered-binary' | 'binary'): WalkedTable | undefined
   readonly compareKeys: (a: unknown, b: unknown) => number
 }
 
 export interface WalkResult {
-  /** One line each; empty: nothing is wrong. */
+  /** One line each; empty: no problem. */
   readonly findings: string[]
   readonly rows: number
 }
 
-/** Behind a table's name, where its values have checksums. */
+/** The name suffix of tables whose values have checksums. */
 export const checkedSuffix = '.2'
 
 export interface WalkOptions {
-  /** Nothing of the version before is in it any more. */
+  /** All rows of the previous version were moved. */
   readonly isTakenOver: boolean
-  /** Default: true. Else only whether the tables are there. */
+  /** Default: true. False: only check that the tables exist. */
   readonly withRows?: boolean
 }
 
 export function walkState(state: WalkedState, { isTakenOver, withRows = true }: WalkOptions): WalkResult {
   const findings: string[] = []
   let rows = 0
-  if (state.names.length !== state.counted) findings.push(`${state.names.length} of ${state.counted} tables are there`)
-  if (isTakenOver && state.encodings.size === 0) findings.push('it does not say which tables it has')
+  if (state.names.length !== state.counted) findings.push(`${state.names.length} of ${state.counted} tables exist`)
+  if (isTakenOver && state.encodings.size === 0) findings.push('it does not list its tables')
   for (const name of isTakenOver ? state.names : []) {
     if (!name.endsWith(checkedSuffix)) continue
     const table = name.slice(0, -checkedSuffix.length)
-    if (!state.encodings.has(table)) findings.push(`the table '${table}' is not among those that the state says it has`)
+    if (!state.encodings.has(table)) findings.push(`the table '${table}' is not in the state's list of tables`)
   }
   for (const [name, encoding] of state.encodings) {
-    // Of a table that was made before this was written down.
+    // A table that was created before this mark existed.
     if (encoding === 'done') continue
     if (encoding !== 'ordered-binary' && encoding !== 'binary') {
-      findings.push(`the table '${name}' has keys of an unknown kind`)
+      findings.push(`the table '${name}' has an unknown key encoding`)
       continue
     }
-    // Where the file may be written, opening makes what is not there.
+    // In a writable file, opening would create a missing database.
     const isThere = state.names.includes(`${name}${checkedSuffix}`)
     const table = isThere ? state.open(`${name}${checkedSuffix}`, encoding) : undefined
     if (table === undefined) findings.push(`the table '${name}' is missing`)
@@ -82,21 +82,21 @@ function walkTable(
     if (!isFound(table, key as OrderedKey | Buffer)) wrong.lost += 1
     before = key
     rows += 1
-    // A tree that leads back into itself has no end.
+    // A tree with a loop has no end.
     if (rows > entryCount + 1000) break
   }
   const of = `of ${entryCount} rows in the table '${name}'`
   if (wrong.value > 0) findings.push(`${wrong.value} ${of} do not match their checksum`)
-  if (wrong.order > 0) findings.push(`${wrong.order} ${of} are not in their place`)
-  if (wrong.lost > 0) findings.push(`${wrong.lost} ${of} are not found by their key`)
+  if (wrong.order > 0) findings.push(`${wrong.order} ${of} are out of order`)
+  if (wrong.lost > 0) findings.push(`${wrong.lost} ${of} cannot be found by their key`)
   if (rows !== entryCount)
-    findings.push(`${rows > entryCount ? 'more than ' : ''}${Math.min(rows, entryCount)} ${of} are there`)
+    findings.push(`${rows > entryCount ? 'more than ' : ''}${Math.min(rows, entryCount)} ${of} exist`)
   return rows
 }
 
 function isFound(table: WalkedTable, key: OrderedKey | Buffer): boolean {
   if (table.getBinaryFast(key) !== undefined) return true
-  // lmdb gives a list of one as the one.
+  // lmdb returns a list with one element as the element.
   return (typeof key === 'number' || typeof key === 'string') && table.getBinaryFast([key]) !== undefined
 }
 

@@ -126,7 +126,9 @@ it(
     }
     // A file that ends early: reading on is SIGBUS.
     writeFileSync(copy, whole.subarray(0, 10 * 4096))
-    expect((await checkCopy(copy, '')).findings.join()).toMatch(/was ended by SIG|ended early|ended with exit code/)
+    expect((await checkCopy(copy, '')).findings.join()).toMatch(
+      /was terminated by SIG|ended early|ended with exit code/,
+    )
   },
 )
 
@@ -136,7 +138,7 @@ it('a program of the walk that is gone says nothing of the state', { timeout: 60
   put(state, 1, 10)
   await expect(state.check()).rejects.toMatchObject({
     code: 'unavailable',
-    message: expect.stringContaining('gone.js is missing; restart the role'),
+    message: expect.stringContaining('gone.js is missing; if Skein was reinstalled, restart the role'),
   })
   await state.snapshot()
   await state.close()

@@ -64,12 +64,12 @@ const remove = (...names: string[]): void => {
 }
 
 test.each([
-  [['state', 'journal'], /lost the state .* and the journal/],
-  [['state'], /lost the state/],
-  [['journal'], /lost the journal/],
-  [['state', 'cluster.id'], /lost the state .* and its id/],
+  [['state', 'journal'], /lacks the state .* and the journal/],
+  [['state'], /lacks the state/],
+  [['journal'], /lacks the journal/],
+  [['state', 'cluster.id'], /lacks the state .* and its id/],
   [['journal', 'cluster.id'], /the journal ends at entry 0 but the state at 1/],
-  [['state/data.mdb', 'state/snapshot.mdb'], /lost the state/],
+  [['state/data.mdb', 'state/snapshot.mdb'], /lacks the state/],
 ])('without %j it does not start', async (names, message) => {
   await start('ns')
   remove(...names)
