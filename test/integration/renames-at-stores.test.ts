@@ -82,7 +82,7 @@ describe('what is moved while the store changes', () => {
     )
     const read = await skein.cli('fs', 'cat', '/d/only')
     expect(read.code).toBe(1)
-    expect(oneLine(read)).toContain('no live worker; the file is not persisted')
+    expect(oneLine(read)).toContain('no live worker has it; the file is not persisted')
     expect(await skein.cli('fs', 'checkConsistency', '/d')).toMatchObject({
       code: 1,
       stdout: expect.stringContaining('\n/d/only\n'),

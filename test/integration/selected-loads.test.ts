@@ -153,7 +153,7 @@ describe('choosing what to load', () => {
     const partial = await skein.cli('fs', 'distributedLoad', '--index', index)
     expect(partial.code).toBe(3)
     expect(partial.stdout).toContain('Total completed file count is 32, failed file count is 1')
-    expect(partial.stdout).toContain('/list/nothing-here: there is no such file or directory at the store')
+    expect(partial.stdout).toContain('/list/nothing-here: there is no such file or directory in the store')
     const below = listFile('below.txt', 'shard-0005.tar\nshard-0006.tar\n')
     expect(await load('--index', below, '/list/shards')).toMatchObject({
       state: 'COMPLETED',
@@ -166,7 +166,7 @@ describe('choosing what to load', () => {
     expect(plan).toMatchObject({ files: 3, filesCached: 1, bytesToLoad: 1008 + 1009 })
     const missing = await skein.cli('fs', 'distributedLoad', '/list/a/{one,two}')
     expect(missing.code).toBe(2)
-    expect(missing.stdout).toContain('/list/a/two: there is no such file or directory at the store')
+    expect(missing.stdout).toContain('/list/a/two: there is no such file or directory in the store')
     for (const [code, words, args] of [
       [64, /contains no path$/, ['--index', listFile('empty.txt', '\n# nothing\n')]],
       [64, /line\.txt:2: 'relative' is not a path/, ['--index', listFile('line.txt', '/list/a\nrelative\n')]],

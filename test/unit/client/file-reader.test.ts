@@ -149,7 +149,7 @@ describe('FileReader', () => {
       expect(bytes.equals(fileBytes(10))).toBe(true)
       expect(error).toMatchObject({
         code: 'unavailable',
-        message: expect.stringContaining('no live worker; the file is not persisted'),
+        message: expect.stringContaining('no live worker has it; the file is not persisted'),
       })
       expect(gone.reads.map(({ source }) => source)).toEqual(['a'])
       const broken = reader(
