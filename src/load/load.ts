@@ -6,9 +6,10 @@ import type { HostChoice, PlacementWish } from './placing/placement.ts'
 import type { Selection } from './choice/selection.ts'
 
 /**
- * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED PARTIAL FAILED. AUDITING returns to RUNNING when it
- * plans repairs, and plans further repairs while those run. CANCELLED and FAILED can follow every
- * mode of an unfinished load. PARTIAL follows RUNNING when more files failed than the load allows.
+ * SUBMITTED -> RUNNING -> AUDITING -> COMPLETED | PARTIAL | FAILED. AUDITING returns to RUNNING
+ * when it plans repairs, and plans further repairs while those run. CANCELLED and FAILED can follow
+ * every mode of an unfinished load. PARTIAL follows RUNNING when more files failed than the load
+ * allows.
  */
 export type LoadMode = 'SUBMITTED' | 'RUNNING' | 'AUDITING' | 'COMPLETED' | 'PARTIAL' | 'FAILED' | 'CANCELLED'
 

@@ -129,7 +129,7 @@ export async function runRole(
   }
 }
 
-/** States: not begun -> begun -> over given up. */
+/** States: not begun -> begun -> over | given up. */
 class Shutdown {
   readonly #role: string
   readonly #timeoutMs: number
@@ -137,7 +137,7 @@ class Shutdown {
   readonly #gaveUp = Promise.withResolvers<never>()
   readonly #over = new AbortController()
   #begunMs: number | undefined
-  #what = 'what it had begun'
+  #what = 'its start'
   #why = ''
 
   constructor(role: string, timeoutMs: number, clock: Clock) {
@@ -191,7 +191,7 @@ class Shutdown {
     const limit = `${formatDuration(this.#timeoutMs)} (skein.shutdown.timeout)`
     return new SkeinError(
       'deadline_exceeded',
-      `${this.#why}${this.#role} did not stop within ${limit}: ${this.#what} was still at it, and was left`,
+      `${this.#why}${this.#role} did not stop within ${limit}: ${this.#what} was still running`,
       { reason: 'stop_timeout' },
     )
   }

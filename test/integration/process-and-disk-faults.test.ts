@@ -352,7 +352,7 @@ describe('a role whose disk hangs', () => {
       1,
       '2s',
       1,
-      /^skein: local did not stop within 2s \(skein\.shutdown\.timeout\): .* was still at it, and was left$/,
+      /^skein: local did not stop within 2s \(skein\.shutdown\.timeout\): .* was still running$/,
     ],
     ['when it is told twice, at once', 2, '10m', 1, undefined],
   ] as const)('ends all the same %s', async (_when, signals, timeout, code, words) => {

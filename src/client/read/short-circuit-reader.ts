@@ -123,7 +123,7 @@ export class ShortCircuitReader {
     try {
       const directories = block.worker.directories.map((directory) => directory.path)
       if (!(await isBlockPlace(path, directories)))
-        throw new SkeinError('permission_denied', `${path} is in no block directory of the worker`)
+        throw new SkeinError('permission_denied', `${path} is not in a block directory of the worker`)
       const reader = await openLocated(located, header)
       near.misses = 0
       return reader
@@ -134,7 +134,7 @@ export class ShortCircuitReader {
         near.misses = 0
         near.restUntilMs = clock.monotonicMs() + restMs
       }
-      logger.debug('a block of this host is read over the data port', { ...told(block), code, error: message })
+      logger.debug('reading a block of this host over the data port', { ...told(block), code, error: message })
       return undefined
     }
   }

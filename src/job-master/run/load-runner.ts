@@ -291,7 +291,7 @@ export class LoadRunner implements RunningLoad {
     const { size } = this.#freed
     return size === 0
       ? ''
-      : `${size} of the files ${size === 1 ? 'was' : 'were'} freed by others while the load ran, and not loaded again`
+      : `${size} of the files ${size === 1 ? 'was' : 'were'} freed by others during the load and not loaded again`
   }
 
   async #fail(error: SkeinError): Promise<void> {

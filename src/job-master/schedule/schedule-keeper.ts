@@ -231,7 +231,7 @@ export class ScheduleKeeper {
         isDown = false
       } catch (thrown) {
         if (!isDown)
-          logger.warn('the timer of the schedules cannot be set; they are looked at every second', {
+          logger.warn('cannot set the timer of the schedules; checking them every second', {
             error: toSkeinError(thrown).message,
           })
         isDown = true

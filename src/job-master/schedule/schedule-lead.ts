@@ -66,13 +66,13 @@ export function lateNote(
     const readyMs = running.estimateMs ?? Math.max(nowMs, running.run.startedMs + leadMs)
     const late = latenessText(running.run.deadlineMs, readyMs)
     if (late !== '')
-      return `run ${running.run.number} will not make ${definition.readyBy}: by its rate it will be ${late}`
+      return `run ${running.run.number} will miss ${definition.readyBy}: at its current rate it will be ${late}`
   }
   const dueMs = nextRun(definition, lookedMs)
   if (dueMs === undefined || schedule.paused) return ''
   const beginsMs = Math.max(nowMs, startOf(definition, dueMs, leadMs))
   const late = latenessText(deadlineOf(definition, dueMs), beginsMs + leadMs)
-  return late === '' ? '' : `the next run will not make ${definition.readyBy}: it will be ${late} (${basis})`
+  return late === '' ? '' : `the next run will miss ${definition.readyBy}: it will be ${late} (${basis})`
 }
 
 export interface RunningRun {

@@ -89,7 +89,8 @@ export function startDecision(
     const inLine = run.queued || run.manual || ahead.some((one) => one.queued)
     if (inLine && ahead.length < queuedRunsMax) return 'later'
     const which = before.loadId === 0 ? `run ${before.number}` : `run ${before.number} (L${before.loadId})`
-    if (run.startMs <= nowMs) return { skip: `${which} ${before.state === 'STARTED' ? 'went on' : 'had not begun'}` }
+    if (run.startMs <= nowMs)
+      return { skip: `${which} ${before.state === 'STARTED' ? 'was still running' : 'had not started'}` }
   }
   return run.startMs <= nowMs ? 'start' : 'later'
 }

@@ -42,7 +42,7 @@ export interface ScheduleRecord {
 }
 
 /**
- * WAITING -> STARTED -> the load's last mode EXPIRED (the load was deleted from the history).
+ * WAITING -> STARTED -> the load's last mode | EXPIRED (the load was deleted from the history).
  * SKIPPED and REFUSED never had a load.
  */
 export type RunState =

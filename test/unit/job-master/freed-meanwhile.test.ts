@@ -31,7 +31,7 @@ test('files that are freed while their load runs are not read again for it, whic
   for (const { key } of some) w.free(key)
   const status = await w.untilEnded(loadId)
   expect(status).toMatchObject({ state: 'COMPLETED', counts: { filesLoaded: 20, filesFailed: 0 } })
-  expect(status.reason).toBe('3 of the files were freed by others while the load ran, and not loaded again')
+  expect(status.reason).toBe('3 of the files were freed by others during the load and not loaded again')
   expect(w.originBytes).toBe(20 * megabyte)
 })
 

@@ -124,7 +124,7 @@ describe('a schedule', () => {
     await w.clock.advance(31_000)
     const [first, second] = await runs(w)
     expect(first).toMatchObject({ state: 'RUNNING', loadId: 'L1' })
-    expect(second).toMatchObject({ state: 'SKIPPED', reason: 'run 1 (L1) went on', loadId: '' })
+    expect(second).toMatchObject({ state: 'SKIPPED', reason: 'run 1 (L1) was still running', loadId: '' })
   })
 
   test('with --overlap begins all the same', async () => {
@@ -249,7 +249,7 @@ describe('a schedule', () => {
     expect(next.nextRunMs).toBeLessThan(readyMs + 86_400_000)
     const late = await create(w, { name: 'late', cron: '', readyBy: '00:06', path: '/ns/f' })
     expect(late.note).toMatch(
-      /^the next run will not make 00:06: it will be ready \d+m\d+s late \(nothing was measured yet/,
+      /^the next run will miss 00:06: it will be ready \d+m\d+s late \(nothing was measured yet/,
     )
   })
 

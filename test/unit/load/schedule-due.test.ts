@@ -116,16 +116,16 @@ describe('the start of a run', () => {
   test('waits for its time', () => expect(startDecision(false, run(2, { startMs: day + 5 }), [], day)).toBe('later'))
   test('is skipped while the run before goes on, unless they may overlap', () => {
     const before = run(1, { state: 'STARTED', loadId: 7 })
-    expect(startDecision(false, run(2), [before], day)).toEqual({ skip: 'run 1 (L7) went on' })
+    expect(startDecision(false, run(2), [before], day)).toEqual({ skip: 'run 1 (L7) was still running' })
     expect(startDecision(true, run(2), [before], day)).toBe('start')
-    expect(startDecision(false, run(2), [run(1)], day)).toEqual({ skip: 'run 1 had not begun' })
+    expect(startDecision(false, run(2), [run(1)], day)).toEqual({ skip: 'run 1 had not started' })
   })
   test('waits in line behind runs that are made up for', () => {
     expect(startDecision(false, run(2, { queued: true }), [run(1, { state: 'STARTED' })], day)).toBe('later')
     expect(startDecision(false, run(2), [run(1, { state: 'STARTED', queued: true })], day)).toBe('later')
     const line = Array.from({ length: queuedRunsMax }, (_, index) => run(index + 1, { queued: true }))
     expect(startDecision(false, run(999), line, day)).toMatchObject({
-      skip: expect.stringContaining('had not begun') as string,
+      skip: expect.stringContaining('had not started') as string,
     })
   })
 })

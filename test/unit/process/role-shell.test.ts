@@ -63,15 +63,13 @@ test('gives up when the time is over, and says what hung', async () => {
     onStop('queue', () => forever)
     onStop('port', () => void undone.push('port'))
   }, 3000)
-  expect(outcome).toBe(
-    'SkeinError: worker did not stop within 20s (skein.shutdown.timeout): queue was still at it, and was left',
-  )
+  expect(outcome).toBe('SkeinError: worker did not stop within 20s (skein.shutdown.timeout): queue was still running')
   expect([tookMs, undone]).toEqual([23_000, ['port']])
 })
 
 test('gives up also when it is told to stop while it starts, and the start hangs', async () => {
   const { outcome, stdout } = await stopped(() => forever)
-  expect(outcome).toMatch(/^SkeinError: worker did not stop within 20s .* what it had begun was still at it/)
+  expect(outcome).toMatch(/^SkeinError: worker did not stop within 20s .* its start was still running/)
   expect(stdout).toBe('')
 })
 
@@ -81,7 +79,7 @@ test('says what it failed with when it does not stop after it either', async () 
     fail(new Error('the journal is full'))
   }, 60_000)
   expect(outcome).toMatch(
-    /^SkeinError: the journal is full; then worker did not stop within 20s .*: queue was still at it/,
+    /^SkeinError: the journal is full; then worker did not stop within 20s .*: queue was still running/,
   )
 })
 
