@@ -11,22 +11,22 @@ export const protobufPackage = "skein.v1";
 
 export const protobufFileName = "job.proto";
 
-/** The job master's control plane: for the command line, and for job workers. */
+/** The job master's control plane, for the command line and for job workers. */
 
 export interface JobEmpty {
 }
 
 export interface LoadOptions {
   replication: number;
-  /** tasks of this load that may be out at once */
+  /** maximum tasks of this load that are queued or running at once */
   activeJobs: number;
-  /** files a task of small files may hold; 0 = by size */
+  /** maximum small files per task; 0 = by size */
   batchSize: number;
-  /** colder blocks that no running load needs may go for it */
+  /** colder blocks that no running load needs may be evicted for it */
   evict?:
     | boolean
     | undefined;
-  /** as the user wrote it: 50MB/s, or a timetable 08:00-20:00=200MB/s,else=unlimited; empty = unlimited */
+  /** unparsed: 50MB/s, or a timetable 08:00-20:00=200MB/s,else=unlimited; empty = unlimited */
   bandwidth?:
     | string
     | undefined;
@@ -34,25 +34,25 @@ export interface LoadOptions {
   priority?:
     | number
     | undefined;
-  /** makes the listing known, loads nothing */
+  /** only updates the metadata, loads nothing */
   metadataOnly?: boolean | undefined;
   selection?: Selection | undefined;
   hosts?:
     | HostChoice
     | undefined;
-  /** nothing is visible until all of it is in */
+  /** nothing is visible until everything is cached */
   atomic?:
     | boolean
     | undefined;
-  /** of staged data that nobody finished; 0 = the default */
+  /** lifetime of unfinished staged data; 0 = the default */
   expireTimeMs?:
     | number
     | undefined;
-  /** checks what is cached against the store's checksums */
+  /** compares cached data with the store's checksums */
   verify?:
     | boolean
     | undefined;
-  /** N or P%: stops early above it; empty = never */
+  /** N or P%: stops early above this; empty = never */
   maxFailures?:
     | string
     | undefined;
@@ -60,19 +60,19 @@ export interface LoadOptions {
   schedule?:
     | string
     | undefined;
-  /** when it should be in; 0 = no matter */
+  /** when the load should be done; 0 = any time */
   readyByMs?:
     | number
     | undefined;
-  /** the load that it goes on with */
+  /** the load that it continues */
   resumedFrom?:
     | string
     | undefined;
-  /** what was set on a file is its target; `replication` is for files on which nothing was set */
+  /** keep the replication set on a file; `replication` applies to files without one */
   keepReplication?: boolean | undefined;
 }
 
-/** Which of the listed files are wanted. Globs are matched against the path below the loaded path. */
+/** Selects files of the listing. Globs are matched against the path below the loaded path. */
 export interface Selection {
   /** none = all */
   include: string[];
@@ -84,25 +84,25 @@ export interface Selection {
 }
 
 export interface HostChoice {
-  /** only these; none = all */
+  /** only these hosts; none = all */
   hosts: string[];
   excludedHosts: string[];
-  /** this host first */
+  /** preferred host */
   locality?: string | undefined;
 }
 
 export interface SubmitLoadRequest {
-  /** the same key again is the same load */
+  /** the same key returns the same load */
   requestKey: string;
   path: string;
   options:
     | LoadOptions
     | undefined;
-  /** staged by StageIndex: what to load, instead of `path`, which then only names it */
+  /** the list of paths to load, staged by StageIndex; `path` is then only a label */
   indexId?: string | undefined;
 }
 
-/** A part of a list of paths, in order; the same part again changes nothing. A list that nobody loads is forgotten after an hour. */
+/** A part of a list of paths, in order. Sending a part again changes nothing. An unused list is dropped after an hour. */
 export interface StageIndexRequest {
   indexId: string;
   part: number;
@@ -111,7 +111,7 @@ export interface StageIndexRequest {
 
 export interface IndexItem {
   path: string;
-  /** not given: the load's */
+  /** absent: the load's */
   replication?:
     | number
     | undefined;
@@ -129,17 +129,17 @@ export interface LoadRequest {
 }
 
 export interface LoadCounts {
-  /** seen so far in the listing */
+  /** listed so far */
   files: number;
   bytes: number;
-  /** were there already, every replica */
+  /** all replicas were cached before */
   filesCached: number;
   filesLoaded: number;
   filesFailed: number;
   /** directory markers */
   filesSkipped: number;
   bytesCached: number;
-  /** of files and parts that are in, once each */
+  /** of cached files and parts, each counted once */
   bytesLoaded: number;
   /** read from the store, retries included */
   originBytes: number;
@@ -148,11 +148,11 @@ export interface LoadCounts {
   /** queued or running now */
   tasksOut: number;
   tasksRetried: number;
-  /** at the store and not known before */
+  /** new in the store */
   filesAdded?:
     | number
     | undefined;
-  /** known in another version before; its blocks went */
+  /** another version was known before; its blocks were deleted */
   filesChanged?:
     | number
     | undefined;
@@ -165,15 +165,15 @@ export interface LoadCounts {
   filesExcluded?:
     | number
     | undefined;
-  /** cached, and the store has no checksum to hold them against */
+  /** cached, but the store has no checksum to compare with */
   filesUnverifiable?:
     | number
     | undefined;
-  /** on which another replication had been set than this load's */
+  /** files whose replication setting this load changed */
   filesReplicationChanged?:
     | number
     | undefined;
-  /** of running tasks, in no other count yet */
+  /** received by running tasks, not in other counts yet */
   bytesArriving?: number | undefined;
 }
 
@@ -204,17 +204,17 @@ export interface LoadStatus {
   startedMs: number;
   /** 0 while it runs */
   endedMs: number;
-  /** why FAILED or PARTIAL, one line; or what a running load waits for */
+  /** one line: why it is FAILED or PARTIAL, or what a running load waits for */
   reason: string;
   /** code of base/errors.ts behind `reason` */
   errorCode: string;
   missingCapacityBytes: number;
   nowMs: number;
-  /** what this job master saw arrive where, since it started */
+  /** what arrived at each worker since this job master started */
   workers?:
     | WorkerTable
     | undefined;
-  /** when it should end, by the rate of late; 0 = unknown */
+  /** estimated end, by the recent rate; 0 = unknown */
   estimateMs?: number | undefined;
 }
 
@@ -251,16 +251,16 @@ export interface LoadFile {
   errorCode?: string | undefined;
 }
 
-/** ---- what a load would do ---- */
+/** ---- dry run ---- */
 export interface PlanRequest {
   planId: string;
 }
 
-/** Grows while it is made; kept for some minutes after. */
+/** Grows while the plan is computed; kept for some minutes afterwards. */
 export interface PlanReport {
   planId: string;
   done: boolean;
-  /** not empty: it could not be made, or the load would be refused, and why */
+  /** not empty: why the plan failed or the load would be refused */
   error: string;
   errorCode: string;
   path: string;
@@ -272,7 +272,7 @@ export interface PlanReport {
   filesFailing: number;
   /** read from the store */
   bytesToLoad: number;
-  /** times replicas */
+  /** including replicas */
   bytesToWrite: number;
   /** to load */
   blocks: number;
@@ -281,30 +281,30 @@ export interface PlanReport {
   getRequests: number;
   capacityBytes: number;
   freeBytes: number;
-  /** would have to go */
+  /** would be evicted */
   evictBytes: number;
-  /** fits nowhere */
+  /** for which there is no space */
   missingBytes: number;
   placement: PlanPlacement[];
   rateBytesPerSecond: number;
   rateFilesPerSecond: number;
-  /** what the rates are of */
+  /** the source of the rates */
   rateBasis: string;
-  /** as estimate_high_ms; 0 where it is not known */
+  /** same as estimate_high_ms; 0 = unknown */
   estimateMs: number;
-  /** in `currency`; not given: no price is known */
+  /** in `currency`; absent: no price is set */
   cost?: number | undefined;
   currency: string;
   costBasis: string;
   filesExcluded: number;
-  /** not given: not known, or the load would be refused */
+  /** absent: unknown, or the load would be refused */
   estimateLowMs?: number | undefined;
   estimateHighMs?:
     | number
     | undefined;
   /** at most 20 of files_failing */
   failing: PlanFailure[];
-  /** the error code of the first of them */
+  /** the error code of the first one */
   failingCode?: string | undefined;
 }
 
@@ -375,18 +375,18 @@ export interface JobWorkerHeartbeatResponse {
 }
 
 export interface Pacing {
-  /** loads that are not named may read as fast as they can */
+  /** other loads have no limit */
   allowances: LoadAllowance[];
   pauses: NamespacePause[];
 }
 
-/** How fast this job worker may read for a load, until the next heartbeat says otherwise. */
+/** The read rate of this job worker for a load, until the next heartbeat. */
 export interface LoadAllowance {
   loadId: string;
   bytesPerSecond: number;
 }
 
-/** No new reads of this namespace's store for so long. */
+/** The job worker must not start reads from this namespace's store for this time. */
 export interface NamespacePause {
   namespaceId: string;
   pauseMs: number;
@@ -405,7 +405,7 @@ export interface SetPiece {
   crc64?:
     | string
     | undefined;
-  /** workers of `sources` that have these blocks, as far as is known: not read from the store again */
+  /** workers of `sources` that have these blocks, as far as known; read from them instead of the store */
   sourceIds: string[];
 }
 
@@ -418,7 +418,7 @@ export interface StartSetRequest {
 }
 
 export interface StartSetResponse {
-  /** done meanwhile, cancelled, or another attempt has taken over: drop the task */
+  /** drop the task: it is done, cancelled, or taken over by another attempt */
   obsolete: boolean;
   namespaceId: string;
   pieces: SetPiece[];
@@ -427,14 +427,14 @@ export interface StartSetResponse {
   evict?:
     | boolean
     | undefined;
-  /** of an atomic load: what changed meanwhile is staged too */
+  /** for an atomic load: changed objects are staged, too */
   stagingId?:
     | string
     | undefined;
-  /** nothing is loaded: the blocks on the targets are checked against the store's checksums */
+  /** do not load: compare the blocks on the targets with the store's checksums */
   verify?: boolean | undefined;
   sources: SetTarget[];
-  /** how fast this job worker may read for the load, until a heartbeat says otherwise */
+  /** the read rate of this job worker for the load, until the next heartbeat */
   bytesPerSecond?: number | undefined;
 }
 
@@ -445,7 +445,7 @@ export interface SetTarget {
   dataAddress: string;
 }
 
-/** A block that is not on a target. Blocks that are not named here arrived. */
+/** A block that is missing on a target. All other blocks have arrived. */
 export interface BlockFailure {
   fileId: number;
   blockIndex: number;
@@ -457,7 +457,7 @@ export interface BlockFailure {
   message: string;
 }
 
-/** The store has another version now: the file starts again as `file_id`, or is gone (file_id = 0). */
+/** The store has another version now: the file restarts as `file_id`, or was deleted (file_id = 0). */
 export interface FileReplacement {
   oldFileId: number;
   fileId: number;
@@ -476,11 +476,11 @@ export interface CompleteSetRequest {
   failures: BlockFailure[];
   replacements: FileReplacement[];
   originBytes: number;
-  /** of a set that was to be verified: equal to the store's checksum */
+  /** for verified sets: files that match the store's checksum */
   filesVerified?:
     | number
     | undefined;
-  /** the store has no checksum of them */
+  /** files for which the store has no checksum */
   filesUnverifiable?: number | undefined;
 }
 
@@ -496,7 +496,7 @@ export interface JobServiceSummary {
   queueHealthy: boolean;
   jobWorkers: JobWorkerInfo[];
   tasksOut: number;
-  /** settings of the queue's server that should be changed */
+  /** settings of the queue server that the operator should change */
   queueWarnings: string[];
 }
 
@@ -509,7 +509,7 @@ export interface JobWorkerInfo {
   lastHeartbeatMs: number;
 }
 
-/** As the master's CheckState. */
+/** Same as the master's CheckState. */
 export interface CheckJobStateResponse {
   findings: string[];
   rows: number;

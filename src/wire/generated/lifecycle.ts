@@ -13,8 +13,8 @@ export const protobufPackage = "skein.v1";
 export const protobufFileName = "lifecycle.proto";
 
 /**
- * What users change: directories, files that are written here, how long and how often data is kept. Served by the cache
- * master beside MasterService. Every call is idempotent unless it says otherwise.
+ * File operations of users: directories, writes, TTL, pinning and replication. Served by the cache
+ * master in addition to MasterService. Every call is idempotent unless it says otherwise.
  */
 
 export interface LifecycleEmpty {
@@ -33,7 +33,7 @@ export interface DeleteRequest {
   path: string;
   recursive: boolean;
   cacheOnly: boolean;
-  /** how long others who have the path are waited for; absent = until a moment before the deadline */
+  /** how long to wait for other operations on the path; absent = until shortly before the deadline */
   waitMs?: number | undefined;
 }
 
@@ -72,7 +72,7 @@ export interface ChangedFiles {
   paths: string[];
 }
 
-/** ---- files that are written here ---- */
+/** ---- writes ---- */
 export interface CreateFileRequest {
   path: string;
   blockSizeBytes: number;
@@ -110,7 +110,7 @@ export interface AbandonFileRequest {
   fileId: number;
 }
 
-/** Persists a file or all unpersisted files below a directory; returns once they are at the store. */
+/** Persists a file or all unpersisted files below a directory; returns when they are in the store. */
 export interface PersistRequest {
   path: string;
 }
@@ -138,7 +138,7 @@ export interface LoadMetadataResponse {
 export interface CheckConsistencyRequest {
   path: string;
   repair: boolean;
-  /** the store is not asked: only what no worker has and no store */
+  /** do not query the store: only find data that neither a worker nor the store has */
   cachedOnly?: boolean | undefined;
 }
 
@@ -166,11 +166,11 @@ export interface DecommissionResponse {
   workerId: string;
   blocksLeft: number;
   done: boolean;
-  /** while it is not done: why its blocks are not gone yet */
+  /** why it is not done yet */
   waitingFor?: string | undefined;
 }
 
-/** A lost worker that does not come back: it leaves the reports. One that does come back registers as any other. */
+/** Removes a lost worker from the reports. If it comes back, it registers as usual. */
 export interface ForgetWorkerRequest {
   worker: string;
 }
@@ -179,7 +179,7 @@ export interface ForgetWorkerResponse {
   workerId: string;
 }
 
-/** Writes one file's blocks to its object at the store, reading them from the workers named. */
+/** Writes one file's blocks to its object in the store, reading them from the given workers. */
 export interface PersistFileRequest {
   namespaceId: string;
   key: string;
@@ -187,13 +187,13 @@ export interface PersistFileRequest {
   length: number;
   blockSizeBytes: number;
   blocks: BlockSource[];
-  /** false: fails (already_exists) when the store has an object of that key */
+  /** false: fails with already_exists if the store has an object with this key */
   overwrite: boolean;
-  /** the store is asked by this definition or a newer one; 0 = any */
+  /** minimum version of the namespace's definition to use; 0 = any */
   namespaceVersion?:
     | number
     | undefined;
-  /** what the heads of its blocks must say; not given: it was moved, and nobody knows */
+  /** the key in the headers of its blocks; absent: unknown, because the file was moved */
   blockKey?: string | undefined;
 }
 

@@ -18,24 +18,24 @@ export interface Empty {
 
 /** ---- namespaces ---- */
 export interface NamespaceInfo {
-  /** stable over renames and restarts */
+  /** does not change on renames and restarts */
   namespaceId: string;
   name: string;
   /** cosn://bucket-appid/prefix, s3://bucket/prefix, file:///dir */
   uri: string;
   attributes: { [key: string]: string };
-  /** names only; values never leave in this message */
+  /** names only; this message never has the values */
   secretNames: string[];
   createdMs: number;
   /** 0 = none */
   ttlMs: number;
   /** FREE | DELETE */
   ttlAction: string;
-  /** of an update that leaves it read-only: what was still to be persisted, and waits now */
+  /** after an update to read-only: files that cannot be persisted now and wait */
   waitingFiles?:
     | number
     | undefined;
-  /** secrets that were lost with the master's key: to be set anew */
+  /** secrets that were lost with the master's key; set them again */
   lost?: LostSecrets | undefined;
 }
 
@@ -71,7 +71,7 @@ export interface CreateNamespaceRequest_AttributesEntry {
   value: string;
 }
 
-/** What is not given stays. Secrets and attributes given replace those of the same names; removed ones go. */
+/** Absent fields do not change. Secrets and attributes replace those with the same names; removed_attributes are deleted. */
 export interface UpdateNamespaceRequest {
   name: string;
   secrets: { [key: string]: string };
@@ -94,7 +94,7 @@ export interface UpdateNamespaceRequest_AttributesEntry {
 
 export interface NamespaceRequest {
   name: string;
-  /** deleting: also when files would be lost that the store has not */
+  /** delete even if files are lost that are not in the store */
   force?: boolean | undefined;
 }
 
@@ -102,10 +102,10 @@ export interface NamespaceList {
   namespaces: NamespaceInfo[];
 }
 
-/** What a job worker or cache worker needs to open the store. Secrets in clear: only for roles, never logged. */
+/** What a job worker or cache worker needs to open the store. Has plain-text secrets: only for roles, never logged. */
 export interface NamespaceAccessRequest {
   namespaceId: string;
-  /** the role that will use it, and says so with HoldNamespaces from then on; empty = nobody */
+  /** the role that will use it and renews it with HoldNamespaces; empty = none */
   holderId?: string | undefined;
 }
 
@@ -115,9 +115,9 @@ export interface NamespaceAccess {
   uri: string;
   attributes: { [key: string]: string };
   secrets: { [key: string]: string };
-  /** changes with every update; a cached access of an older version is stale */
+  /** changes with every update; cached access data of an older version is stale */
   version: number;
-  /** how long it may be used from when it was asked for; 0 = not limited (the asker names no holder) */
+  /** how long it may be used after the request; 0 = no limit (the request has no holder) */
   leaseMs?: number | undefined;
 }
 
@@ -131,7 +131,7 @@ export interface NamespaceAccess_SecretsEntry {
   value: string;
 }
 
-/** Which definitions a role uses. What it does not name it has stopped using: an update waits for that. */
+/** The definitions that a role uses. It no longer uses definitions that are not listed; an update waits for that. */
 export interface HoldNamespacesRequest {
   holderId: string;
   namespaces: HeldNamespace[];
@@ -143,9 +143,9 @@ export interface HeldNamespace {
 }
 
 export interface HoldNamespacesResponse {
-  /** of those named: what has another version now; 0 = deleted */
+  /** listed namespaces that have another version now; 0 = deleted */
   changed: HeldNamespace[];
-  /** how long the others may be used from when this was asked */
+  /** how long the others may be used after the request */
   leaseMs: number;
 }
 
@@ -156,13 +156,13 @@ export interface BlockLocations {
 
 export interface FileInfo {
   fileId: number;
-  /** as the user writes it */
+  /** as the user enters it */
   path: string;
   name: string;
   folder: boolean;
   length: number;
   blockSizeBytes: number;
-  /** version at the store, without quotes */
+  /** version in the store, without quotes */
   etag: string;
   createdMs: number;
   modifiedMs: number;
@@ -187,21 +187,21 @@ export interface FileInfo {
   /** the object key below the namespace's prefix */
   key: string;
   mountPoint: boolean;
-  /** it, or a directory above it, may have been moved: its blocks may carry another key */
+  /** the file or a parent may have been moved, so its blocks may have another key */
   keyMoved?:
     | boolean
     | undefined;
-  /** of cached_bytes: with a replica in a tier of memory */
+  /** part of cached_bytes with a replica in a memory tier */
   inMemoryBytes?:
     | number
     | undefined;
-  /** the fewest live replicas of any block (0 for a file with a missing block; empty file: replication target) */
+  /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
 }
 
 export interface PathRequest {
   path: string;
-  /** how old what is known of the store may be: -1 any, 0 ask now; not given = the master's */
+  /** maximum age of metadata from the store: -1 any, 0 query now; absent = the master's setting */
   syncIntervalMs?: number | undefined;
 }
 
@@ -217,11 +217,11 @@ export interface ListStatusResponse {
   files: FileInfo[];
   /** empty = end */
   nextPageToken: string;
-  /** of the whole listing, with its first page */
+  /** for the whole listing; only on its first page */
   unusable?: UnusablePaths | undefined;
 }
 
-/** What the store has and cannot give as a file (names that are no text, links out of the directory, what may not be read). */
+/** Entries of the store that cannot be files (names that are not UTF-8, links out of the directory, unreadable entries). */
 export interface UnusablePaths {
   paths: UnusablePath[];
   total: number;
@@ -256,8 +256,8 @@ export interface OpenFileResponse {
 }
 
 /**
- * ---- what a load asks ----
- * One page of a path's listing at the store, made known to the master (new and changed objects get new file ids).
+ * ---- for loads ----
+ * Lists one page of a path in the store and updates the metadata (new and changed objects get new file ids).
  */
 export interface SyncPageRequest {
   path: string;
@@ -267,14 +267,14 @@ export interface SyncPageRequest {
   stagingId?:
     | string
     | undefined;
-  /** when staged data that nobody finished is cleared */
+  /** when unfinished staged data is removed */
   stagingExpiresMs?: number | undefined;
 }
 
 /**
- * The staged files become the visible ones and what the listing did not have goes, in one step; or all that is staged goes.
- * Idempotent: a staging that is not there (any more) changes nothing. `/path` is whatever is staged under the path, and
- * `<number>:/path`, as it comes with what is staged, exactly that: failed_precondition (staging_expired) once it was cleared away.
+ * Commit: staged files become visible and unlisted files are removed, in one step. Drop: all staged data is removed.
+ * Idempotent: a staging that does not exist (any more) changes nothing. `/path` is any staging of the path.
+ * `<number>:/path`, as returned with staged data, is exactly that one: failed_precondition (staging_expired) once it was removed.
  */
 export interface StagingRequest {
   stagingId: string;
@@ -292,18 +292,18 @@ export interface SyncedFile {
   blockSizeBytes: number;
   /** empty when no block has a replica */
   blocks: BlockLocations[];
-  /** not empty: this object cannot be loaded, and why (bad key, no ETag) */
+  /** not empty: why this object cannot be loaded (bad key, no ETag) */
   problem: string;
   /** decimal CRC-64/XZ of the whole object, where the store has it */
   crc64?: string | undefined;
   modifiedMs?:
     | number
     | undefined;
-  /** ADDED | CHANGED by this call; empty = it was known so */
+  /** ADDED | CHANGED by this call; empty = no change */
   change?:
     | string
     | undefined;
-  /** what was set on the file; not given: nothing was */
+  /** the setting of the file; absent: not set */
   replicationMin?: number | undefined;
   replicationMax?: number | undefined;
 }
@@ -313,15 +313,15 @@ export interface SyncPageResponse {
   files: SyncedFile[];
   /** empty = end of the listing */
   nextCursor: string;
-  /** files that this page found gone from the store */
+  /** files that this page found to be deleted from the store */
   removed?:
     | number
     | undefined;
-  /** the exact id of what this is staged in */
+  /** the exact id of the staging */
   stagingId?: string | undefined;
 }
 
-/** Looks at one object again after the store said that it changed or is gone. not_found when it is gone. */
+/** Refreshes one object after the store reported that it changed or was deleted. not_found when it was deleted. */
 export interface RefreshFileRequest {
   namespaceId: string;
   key: string;
@@ -333,7 +333,7 @@ export interface RefreshFileResponse {
   stagingId?: string | undefined;
 }
 
-/** The audit: which blocks of these files lack live replicas. */
+/** Finds blocks of these files that lack live replicas. */
 export interface AuditFilesRequest {
   fileIds: number[];
   replication: number;
@@ -358,7 +358,7 @@ export interface SetReplicationRequest {
   fileIds: number[];
   min: number;
   max: number;
-  /** what was set as the maximum stays where min fits below it; max is for the others */
+  /** keep a set maximum if it is at least min; max applies to the other files */
   keepMax?: boolean | undefined;
 }
 
@@ -394,15 +394,15 @@ export interface WorkerInfo {
   usedBytes: number;
   blockCount: number;
   directories: DirectoryUsage[];
-  /** gets no new blocks; its own are copied away */
+  /** gets no new blocks; its blocks are copied to other workers */
   decommissioning?:
     | boolean
     | undefined;
-  /** bytes that exist nowhere else, of files that the master does not know */
+  /** durable blocks of files that are unknown to the master */
   keptBlocks?:
     | number
     | undefined;
-  /** it is still to delete: their bytes are in used_bytes */
+  /** blocks that it has yet to delete; used_bytes includes them */
   blocksLeaving?: number | undefined;
 }
 
@@ -417,28 +417,28 @@ export interface RegisterWorkerRequest {
   dataAddress: string;
   webAddress: string;
   directories: DirectoryUsage[];
-  /** what its directories say that its blocks are of; not given: they say nothing yet */
+  /** the cluster of its blocks, stored in its directories; absent: not stored yet */
   clusterId?:
     | string
     | undefined;
-  /** of the master's state that it was registered with last */
+  /** incarnation of the master's state at its last registration */
   incarnation?:
     | string
     | undefined;
-  /** how many it holds; a worker that holds none may join any cluster */
+  /** number of its blocks; a worker without blocks may join any cluster */
   blocks?: number | undefined;
 }
 
-/** failed_precondition (other_cluster): it holds blocks of another cluster, or of a later state of this one. */
+/** failed_precondition (other_cluster): it has blocks of another cluster, or of a later state of this one. */
 export interface RegisterWorkerResponse {
-  /** goes into every later call; a call with an older one is failed_precondition: register again */
+  /** required in every later call; failed_precondition if it is outdated: register again */
   session: string;
-  /** the worker writes both into its directories before it reports */
+  /** the worker stores both in its directories before it reports blocks */
   clusterId?: string | undefined;
   incarnation?:
     | string
     | undefined;
-  /** its blocks are of another cluster that was adopted: durable ones are set aside, the others go */
+  /** its blocks belong to an adopted cluster: durable ones are set aside, the others are deleted */
   adopted?: boolean | undefined;
 }
 
@@ -454,28 +454,28 @@ export interface ReportBlocksRequest {
   removed: number[];
   /** the last part of the full report */
   fullReportEnd: boolean;
-  /** as they are with these blocks in them; empty = as last said */
+  /** usage including these blocks; empty = unchanged */
   directories: DirectoryUsage[];
-  /** of `added`: bytes that, as far as the worker knows, exist nowhere else */
+  /** subset of `added`: blocks that, as far as the worker knows, exist nowhere else */
   durable?:
     | BlockIds
     | undefined;
-  /** the number of this delta, ascending in a session; not given: a full report, or an older worker */
+  /** number of this delta, ascending within a session; absent: a full report, or an older worker */
   report?:
     | number
     | undefined;
-  /** of `added`: in a tier of memory; not given: not known */
+  /** subset of `added` in a memory tier; absent: unknown */
   inMemory?: BlockIds | undefined;
 }
 
 export interface ReportBlocksResponse {
-  /** of `added`: not in the master; the worker deletes them, but for durable ones */
+  /** subset of `added` that the master does not know; the worker deletes them, except durable ones */
   unknown: number[];
-  /** of `durable`: at the store meanwhile, so like any other block from now on */
+  /** subset of `durable` that is in the store by now; no longer durable */
   release: number[];
-  /** of `added`: never to be evicted */
+  /** subset of `added` that must not be evicted */
   pinned: number[];
-  /** of `durable`: of no file that the master knows or knows to be deleted; the worker keeps them */
+  /** subset of `durable` whose files are unknown to the master; the worker keeps them */
   kept?: BlockIds | undefined;
 }
 
@@ -494,27 +494,27 @@ export interface WorkerHeartbeatRequest_CountersEntry {
 
 export interface WorkerHeartbeatResponse {
   freeBlocks: number[];
-  /** replicas to make here, each from a living one */
+  /** replicas to create here, each from a live one */
   copyBlocks: CopyBlock[];
-  /** at the store now: no longer durable */
+  /** in the store now; no longer durable */
   releaseBlocks: number[];
-  /** not to be evicted from now on */
+  /** must not be evicted from now on */
   pinBlocks: number[];
   unpinBlocks: number[];
-  /** their blocks are not to be evicted; not given: unknown, take all loads for running */
+  /** their blocks must not be evicted; absent: unknown, treat all loads as running */
   runningLoads?:
     | LoadIds
     | undefined;
-  /** free_blocks were ordered knowing the deltas up to this one: what was said later stays */
+  /** free_blocks is based on the deltas up to this one; keep blocks that were reported later */
   asOfReport?: number | undefined;
 }
 
-/** A replica to fetch from another worker. Told again until it is reported; doing it twice is harmless. */
+/** A replica to copy from another worker. Repeated until it is reported; copying twice is harmless. */
 export interface CopyBlock {
   blockId: number;
   sourceDataAddress: string;
   durable: boolean;
-  /** what it must be; not given: not known */
+  /** expected metadata of the block; absent: unknown */
   of?: BlockOf | undefined;
 }
 
@@ -543,11 +543,11 @@ export interface ClusterSummary {
   tiers: TierUsage[];
   files: number;
   clusterId: string;
-  /** of late */
+  /** recently refused */
   refusedWorkers: RefusedWorker[];
 }
 
-/** A worker that holds blocks of another cluster. `adopt` is what AdoptCluster takes. */
+/** A worker that has blocks of another cluster. `adopt` is the id for AdoptCluster. */
 export interface RefusedWorker {
   workerId: string;
   hostname: string;
@@ -556,7 +556,7 @@ export interface RefusedWorker {
   adopt: string;
 }
 
-/** From now on workers that hold blocks of this cluster, or of this other state of ours, may register. Idempotent. */
+/** Allows workers with blocks of this other cluster, or of this other state of our cluster, to register. Idempotent. */
 export interface AdoptClusterRequest {
   id: string;
 }
@@ -572,8 +572,8 @@ export interface TierUsage {
 }
 
 /**
- * `before`: of a load with this number or a higher one the list says nothing, since it was made before that began; a lower one that
- * is not named has ended. Not given: the list is older than the field.
+ * `before`: the list does not cover loads with this number or a higher one, because they began after it was made. Lower ones that
+ * are not listed have ended. Absent: the list is older than the field.
  */
 export interface LoadIds {
   ids: string[];
@@ -587,7 +587,7 @@ export interface RegisterJobMasterRequest {
   runningLoads?: LoadIds | undefined;
 }
 
-/** One figure of the whole cluster, workers' counters summed. */
+/** One metric of the whole cluster; counters of workers are added up. */
 export interface ClusterMetric {
   name: string;
   type: string;
@@ -610,7 +610,7 @@ export interface BackupResponse {
   bytes: number;
 }
 
-/** Walks a copy of the state in a process of its own. Each finding is one line; none: nothing is wrong. */
+/** Checks a copy of the state in a separate process. Each finding is one line; none: no problem. */
 export interface CheckStateResponse {
   findings: string[];
   rows: number;

@@ -12,7 +12,7 @@ export const protobufPackage = "skein.v1";
 
 export const protobufFileName = "schedule.proto";
 
-/** Loads that run by themselves. Served by the job master beside JobService. Definitions and runs are journaled; the queue only fires. */
+/** Schedules for loads. Served by the job master in addition to JobService. Definitions and runs are journaled; the queue is only a timer. */
 
 export interface ScheduleEmpty {
 }
@@ -23,15 +23,15 @@ export interface ScheduleDefinition {
   cron: string;
   /** IANA; empty = UTC */
   timezone: string;
-  /** a run begins up to so much later, the same for the same run */
+  /** maximum delay of a run; it is always the same for the same run */
   jitterMs: number;
-  /** latest | all | none: what becomes of the runs that were missed */
+  /** latest | all | none: which missed runs are started later */
   catchUp: string;
   /** name of the schedule whose COMPLETED runs start this one; empty = none */
   after: string;
-  /** HH:MM in the timezone: begins early enough, by the plan's estimate; empty = none */
+  /** HH:MM in the timezone: start early enough, by the plan's estimate; empty = none */
   readyBy: string;
-  /** a run may begin while the one before goes on */
+  /** a run may begin while the previous one is running */
   overlap: boolean;
   path: string;
   options: LoadOptions | undefined;
@@ -41,19 +41,19 @@ export interface Schedule {
   definition: ScheduleDefinition | undefined;
   paused: boolean;
   createdMs: number;
-  /** 0 = none is due */
+  /** 0 = none */
   nextRunMs: number;
   lastRunMs: number;
   lastLoadId: string;
   lastState: string;
   runs: number;
-  /** for people: why it waits, or that it will be late */
+  /** for display: why it waits, or that it will be late */
   note: string;
-  /** why the last run was refused, skipped or did not complete; empty = nothing to say */
+  /** why the last run was refused, skipped or did not complete; empty = none */
   lastReason?:
     | string
     | undefined;
-  /** of CreateSchedule and UpdateSchedule: what a person should know, though it is no reason to refuse */
+  /** of CreateSchedule and UpdateSchedule: a warning for the user */
   warning?: string | undefined;
 }
 
@@ -71,7 +71,7 @@ export interface ScheduleRun {
   startedMs: number;
   /** empty: no load was submitted */
   loadId: string;
-  /** the load's, SKIPPED, or REFUSED */
+  /** the state of the load, SKIPPED, or REFUSED */
   state: string;
   reason: string;
   manual: boolean;
@@ -858,7 +858,7 @@ export const ScheduleServiceDefinition = {
   name: "ScheduleService",
   fullName: "skein.v1.ScheduleService",
   methods: {
-    /** already_exists when there is another one of that name */
+    /** already_exists when another schedule has this name */
     createSchedule: {
       name: "CreateSchedule",
       requestType: ScheduleDefinition as typeof ScheduleDefinition,
@@ -867,7 +867,7 @@ export const ScheduleServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** the whole of it anew; not_found when there is none of that name */
+    /** replaces the whole definition; not_found when no schedule has this name */
     updateSchedule: {
       name: "UpdateSchedule",
       requestType: ScheduleDefinition as typeof ScheduleDefinition,
@@ -892,7 +892,7 @@ export const ScheduleServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** now, whatever its times */
+    /** runs it now, independent of its times */
     runSchedule: {
       name: "RunSchedule",
       requestType: ScheduleRequest as typeof ScheduleRequest,

@@ -11,9 +11,9 @@ export const protobufPackage = "skein.v1";
 
 export const protobufFileName = "worker.proto";
 
-/** A cache worker's control plane: the short circuit for readers and writers on its own host. Block bytes go over its data port. */
+/** A cache worker's control plane: short-circuit reads and writes on its own host. Block bytes use its data port. */
 
-/** What a block is, repeated in its file so that a mixed-up block is seen. */
+/** The metadata of a block, also stored in its file, so that a wrong block is detected. */
 export interface BlockHeader {
   blockId: number;
   length: number;
@@ -22,22 +22,22 @@ export interface BlockHeader {
   etag: string;
   /** in the file */
   offset: number;
-  /** these bytes exist nowhere else: fsync before commit, never evict, never free unasked */
+  /** these bytes exist nowhere else: fsync before commit, never evict, free only on request */
   durable?: boolean | undefined;
 }
 
 export interface ReserveBlockRequest {
   header: BlockHeader | undefined;
   mediumHint: string;
-  /** the load that writes it: not evicted while that load runs; empty = none */
+  /** the load that writes it; not evicted while that load runs; empty = none */
   loadId?:
     | string
     | undefined;
-  /** colder blocks may go for it */
+  /** colder blocks may be evicted for it */
   evict?: boolean | undefined;
 }
 
-/** already_there: committed before; nothing to write. Otherwise write exactly `length` bytes into `path` from offset 0. */
+/** already_there: committed before, nothing to write. Otherwise write exactly `length` bytes into `path` from offset 0. */
 export interface ReserveBlockResponse {
   alreadyThere: boolean;
   path: string;
@@ -59,7 +59,7 @@ export interface RenewReservationsRequest {
   reservations: string[];
 }
 
-/** What a running load has found here is not deleted to make room while it runs. `running_loads` and `before`: as in LoadIds. */
+/** Protects blocks that a load found here from eviction while the load runs. `running_loads` and `before`: see LoadIds. */
 export interface HoldBlocksRequest {
   loadId: string;
   blockIds: number[];
@@ -75,7 +75,7 @@ export interface FreeBlocksRequest {
   blockIds: number[];
 }
 
-/** Replicas to fetch from other workers when there is time; what has no room or cannot be read is passed over. */
+/** Replicas to copy from other workers in the background. Blocks without space or with read errors are skipped. */
 export interface CopyHereRequest {
   blocks: CopySource[];
 }
@@ -86,8 +86,8 @@ export interface CopySource {
 }
 
 /**
- * Where a reader on the worker's own host finds a block. Counts as a read of `bytes` of it. What is at the path by the time it is
- * opened may be another block: the head says what it is, and has the page checksums.
+ * Returns where a reader on the worker's own host finds a block. Counts as a read of `bytes`. When the path is opened, another
+ * block may be there: its head has its metadata and the page checksums.
  */
 export interface LocateBlockRequest {
   blockId: number;
@@ -98,10 +98,10 @@ export interface LocateBlockResponse {
   header:
     | BlockHeader
     | undefined;
-  /** empty: not to be read as a file */
+  /** empty: it cannot be read as a file */
   path: string;
   dataOffset: number;
-  /** a footer behind the data of a file of its own, or the head before it in a segment */
+  /** a footer after the data in a separate file, or a header before it in a segment */
   headOffset: number;
   headBytes: number;
 }
@@ -109,7 +109,7 @@ export interface LocateBlockResponse {
 export interface WorkerEmpty {
 }
 
-/** Durable blocks of files that the master does not know: of another cluster (set aside), or newer than its state (`cluster_id` empty). */
+/** Durable blocks of files that are unknown to the master: of another cluster (set aside), or newer than its state (`cluster_id` empty). */
 export interface KeptBlock {
   header: BlockHeader | undefined;
   clusterId: string;
