@@ -1,7 +1,7 @@
-// Why: before a set goes out, the sets of other loads that are out with blocks of the same files
-// must be found, and looking at each of thousands of them, file by file, would hold up the
-// dispatcher. How: an index by file of the sets that are out. A set that came back is dropped when
-// it is met, and all of them once the index has doubled.
+// Why: before a set is dispatched, the sets in flight of other loads with blocks of the same files
+// must be found. Checking thousands of sets file by file would delay the dispatcher. How: an index
+// of the sets in flight by file. A set that came back is removed when a lookup meets it, and all
+// such sets are removed when the index has doubled.
 import type { Piece, SetRecord } from '../../load/load.ts'
 import type { OutSet } from './outstanding.ts'
 
@@ -10,7 +10,7 @@ interface Entry {
   readonly pieces: readonly Piece[]
 }
 
-/** Entries that are not worth a sweep. */
+/** Below this number of entries there is no sweep. */
 const sweepMin = 4096
 
 export class OutsByFile {
@@ -25,7 +25,7 @@ export class OutsByFile {
     this.#isOut = isOut
   }
 
-  /** Entries, of sets that came back too. */
+  /** Number of entries, including sets that came back. */
   get size(): number {
     return this.#size
   }
@@ -42,7 +42,7 @@ export class OutsByFile {
     if (this.#size >= this.#sweepAt) this.#sweep()
   }
 
-  /** Sets that are out with a block of these pieces. */
+  /** Sets in flight with a block of these pieces. */
   find(pieces: readonly Piece[]): Set<OutSet> {
     const found = new Set<OutSet>()
     for (const piece of pieces) {
