@@ -208,7 +208,7 @@ export class FollowingStore implements UnderFileSystem {
 
 /** The error of calls that were cancelled because the definition changed. */
 function otherDefinition(): SkeinError {
-  return new SkeinError('aborted', "the namespace's definition was changed meanwhile: try again", {
+  return new SkeinError('aborted', "the namespace's definition changed: try again", {
     reason: definitionChanged,
   })
 }

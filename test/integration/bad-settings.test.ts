@@ -24,7 +24,7 @@ describe('settings that are wrong', () => {
   it.each([
     ['an unknown key', ['-Dskein.hoem=/x'], /unknown key 'skein\.hoem'.*skein\.home/],
     ['a bad size', ['-Dfs.cosn.block.size=12XB'], /fs\.cosn\.block\.size: '12XB' is not a size.*128MB/],
-    ['a size below the minimum', ['-Dfs.cosn.block.size=0'], /fs\.cosn\.block\.size: '0' is below the least/],
+    ['a size below the minimum', ['-Dfs.cosn.block.size=0'], /fs\.cosn\.block\.size: '0' is below the minimum/],
     [
       'a bad duration',
       ['-Dskein.heartbeat.interval=soon'],

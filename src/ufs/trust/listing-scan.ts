@@ -87,7 +87,7 @@ class ListingScan {
     })
     this.#between()
     if (this.#at < this.#text.length)
-      throw refused('the document', this.#text.slice(this.#at, this.#at + 100), 'nothing behind its end')
+      throw refused('the document', this.#text.slice(this.#at, this.#at + 100), 'nothing after its end')
     return listing
   }
 
