@@ -32,7 +32,7 @@ const warm = Number(values.warm)
 const buckets = ['small', 'tiny', 'big'] as const
 const specs = ['small=20000x16KiB', 'tiny=20000x1KiB', 'big=16x64MiB']
 /** Longer than a role waits before it collects garbage (skein.memory.idle.collect). */
-const settleMs = 9000
+const settleMs = 20_000
 
 const scratch = mkdtempSync(join(tmpdir(), 'skein-memory-'))
 // Started by root, nginx reads as somebody else.

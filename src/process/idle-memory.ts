@@ -10,6 +10,8 @@ import type { Clock } from '../base/clock.ts'
 const busyShare = 0.2
 const idleShare = 0.1
 const lookMs = 1000
+/** A collection stops the process, longer for more bytes in use. A larger heap is left alone. */
+const heapBytesMax = 128 * 1024 * 1024
 
 /** Decides when to collect. Busy -> idle for `idleMs` -> collect, once. */
 export class IdleWatch {
@@ -35,19 +37,28 @@ export class IdleWatch {
     this.#wasBusy = false
     return true
   }
+
+  /** The processor time of the collection itself, and of what follows it, is no work. */
+  collected(): void {
+    this.#last = undefined
+    this.#idleSinceMs = undefined
+  }
 }
 
 /** Collects when the process has been idle for `idleMs`. @returns what ends it */
-export function collectWhenIdle(clock: Clock, idleMs: number): () => void {
+export function collectWhenIdle(clock: Clock, idleMs: number, collect: () => Promise<void> = collectNow): () => void {
   const watch = new IdleWatch(idleMs)
   let stopped = false
   let cancel: () => void = () => undefined
-  const look = (): void => {
+  const look = async (): Promise<void> => {
     const { user, system } = process.cpuUsage()
-    if (watch.look(clock.monotonicMs(), (user + system) / 1000)) void collector()({ type: 'major', execution: 'async' })
-    if (!stopped) cancel = clock.schedule(lookMs, look)
+    if (watch.look(clock.monotonicMs(), (user + system) / 1000) && process.memoryUsage().heapUsed <= heapBytesMax) {
+      await collect().catch(() => undefined)
+      watch.collected()
+    }
+    if (!stopped) cancel = clock.schedule(lookMs, () => void look())
   }
-  look()
+  void look()
   return () => {
     stopped = true
     cancel()
@@ -55,13 +66,13 @@ export function collectWhenIdle(clock: Clock, idleMs: number): () => void {
 }
 
 type Collect = (options: { type: 'major'; execution: 'async' }) => Promise<void>
-let collect: Collect | undefined
+let gc: Collect | undefined
 
-/** V8's own function, which scripts do not see by default (`node --expose-gc`). */
-function collector(): Collect {
-  if (collect === undefined) {
+/** Runs V8's own function, which scripts do not see by default (`node --expose-gc`). */
+async function collectNow(): Promise<void> {
+  if (gc === undefined) {
     setFlagsFromString('--expose-gc')
-    collect = runInNewContext('gc') as Collect
+    gc = runInNewContext('gc') as Collect
   }
-  return collect
+  await gc({ type: 'major', execution: 'async' })
 }

@@ -2,6 +2,7 @@
 // How: a wrapper that reports each wait for bytes to the gauge. A reader that pauses between two
 // chunks is not waiting.
 import type { DemandGauge } from '../base/flow/demand-gauge.ts'
+import type { Lend } from '../base/flow/lent-share.ts'
 import type { OpenStore } from './store-cache.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
 
@@ -10,18 +11,40 @@ export function demandStores(openStore: OpenStore, demand: DemandGauge): OpenSto
   return async (namespaceId, signal) => demandStore(await openStore(namespaceId, signal), namespaceId, demand)
 }
 
+interface Counting {
+  readonly waiting: <T>(wait: () => Promise<T>) => Promise<T>
+  readonly lend: Lend
+}
+
+const waited: Lend = (wait) => wait()
+
 function demandStore(store: UnderFileSystem, namespaceId: string, demand: DemandGauge): UnderFileSystem {
-  const waiting = async <T>(wait: () => Promise<T>): Promise<T> => {
-    const read = demand.begin(namespaceId)
-    try {
-      return await wait()
-    } finally {
-      read.end()
+  /** Counts a wait for bytes, but for the time in which nothing is asked of the store. */
+  const counting = ({ lend = waited }: ReadRequest): Counting => {
+    let read: ReturnType<DemandGauge['begin']> | undefined
+    return {
+      waiting: async (wait) => {
+        read = demand.begin(namespaceId)
+        try {
+          return await wait()
+        } finally {
+          read?.end()
+          read = undefined
+        }
+      },
+      lend: async (wait) => {
+        const wasCounted = read !== undefined
+        read?.end()
+        read = undefined
+        await lend(wait)
+        if (wasCounted) read = demand.begin(namespaceId)
+      },
     }
   }
   return {
     read: async function* read(request: ReadRequest, signal: AbortSignal) {
-      const chunks = store.read(request, signal)[Symbol.asyncIterator]()
+      const { waiting, lend } = counting(request)
+      const chunks = store.read({ ...request, lend }, signal)[Symbol.asyncIterator]()
       try {
         for (;;) {
           const next = await waiting(() => chunks.next())
@@ -32,7 +55,10 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
         await chunks.return?.()
       }
     },
-    readWhole: (request, signal) => waiting(() => store.readWhole(request, signal)),
+    readWhole: (request, signal) => {
+      const { waiting, lend } = counting(request)
+      return waiting(() => store.readWhole({ ...request, lend }, signal))
+    },
     check: (signal) => store.check(signal),
     stat: (key, signal) => store.stat(key, signal),
     list: (request, signal) => store.list(request, signal),

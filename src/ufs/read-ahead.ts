@@ -37,6 +37,11 @@ export interface ReadAheadOptions {
  */
 const keptForNeed = 1 / 4
 
+/** Bytes that a range read ahead must leave free. Even a small budget holds two ranges. */
+function keptFree(capacity: number, rangeBytes: number): number {
+  return Math.max(0, Math.min(capacity * keptForNeed, capacity - 2 * rangeBytes))
+}
+
 /**
  * Yields exactly `request.length` bytes in order, as chunks. When the loop ends early, or on an
  * error, all ranges are cancelled and all slots and bytes are released. The last yielded chunk is
@@ -72,7 +77,7 @@ export async function* readAhead(
   const lookAhead = (): void => {
     while (nextStep(window, started, consumed) === 'may') {
       const { length } = rangeAt(window, started)
-      const share = options.bytes.tryAcquire(length, options.bytes.capacity * keptForNeed)
+      const share = options.bytes.tryAcquire(length, keptFree(options.bytes.capacity, length))
       if (share === undefined) return
       if (options.pace?.tryTake(length) === false) {
         share.release()

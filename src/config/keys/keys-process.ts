@@ -50,13 +50,13 @@ export const processKeys = {
   },
   'skein.memory.idle.collect': {
     kind: 'duration',
-    default: '5s',
+    default: '15s',
     min: 0,
     max: 3_600_000,
     scope: 'roles',
     doc:
-      'Idle time after which a role that was busy collects garbage once and returns the memory to the system. ' +
-      '0 turns this off',
+      'Idle time after which a role that was busy collects garbage once and returns the memory to the system, if ' +
+      'at most 128 MiB of the JavaScript heap are in use. 0 turns this off',
   },
   'skein.memory.malloc.arenas': {
     kind: 'integer',

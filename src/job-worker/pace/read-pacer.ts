@@ -2,8 +2,8 @@
 // must obey. How: each load has a token bucket with the rate that the job master sent last. A pause
 // of a namespace stops all its reads. On-demand readers go first. Without limits a check costs only
 // a few comparisons.
-import pLimit from 'p-limit'
 import type { Clock } from '../../base/clock.ts'
+import { Budget } from '../../base/flow/budget.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import { TokenBucket } from '../../base/flow/token-bucket.ts'
 import type { Pacing } from '../../wire/generated/job.ts'
@@ -26,10 +26,13 @@ export interface ReadPace {
   /** Longest range that keeps the rate smooth. */
   rangeBytes(wanted: number): number
   /**
-   * Runs the copy of a large block if its load is slowed down, by its pace or because its store
-   * `isSlow`. Undefined if it is not.
+   * The load's own streams for large blocks if the load is slowed down: by its pace, because its
+   * store `isSlow`, or because several of its blocks have left the shared streams. Undefined if it
+   * is not.
    */
-  runStream(isSlow: boolean): ((copy: () => Promise<void>) => Promise<void>) | undefined
+  ownStreams(isSlow: boolean): Budget | undefined
+  /** Counts a block that leaves the shared streams. Call the result when its copy has ended. */
+  leaveShared(): () => void
   /** Call at the end of the set. */
   close(): void
 }
@@ -40,7 +43,9 @@ interface LoadReads {
    * Streams for large blocks of this load while it is slowed down. In the shared streams they would
    * block other loads while they wait for bytes.
    */
-  readonly streams: ReturnType<typeof pLimit>
+  readonly streams: Budget
+  /** Blocks that have left the shared streams and are still being copied. */
+  left: number
   sets: number
 }
 
@@ -87,7 +92,8 @@ export class ReadPacer {
   open(loadId: string, namespaceId: string, bytesPerSecond = Number.POSITIVE_INFINITY): ReadPace {
     const reads = this.#loads.get(loadId) ?? {
       bucket: new TokenBucket(this.#clock, bytesPerSecond),
-      streams: pLimit(streamsOfPacedLoad),
+      streams: new Budget('streams of a slow load', streamsOfPacedLoad),
+      left: 0,
       sets: 0,
     }
     this.#loads.set(loadId, reads)
@@ -105,8 +111,14 @@ export class ReadPacer {
       },
       standAside: (signal) => this.standAside(signal),
       rangeBytes: (wanted) => Math.min(wanted, Math.max(rangeBytesMin, Math.floor(bucket.perSecond * rangeSeconds))),
-      runStream: (isSlow) =>
-        isSlow || bucket.perSecond !== Number.POSITIVE_INFINITY ? (copy) => reads.streams(copy) : undefined,
+      ownStreams: (isSlow) =>
+        isSlow || reads.left >= streamsOfPacedLoad || bucket.perSecond !== Number.POSITIVE_INFINITY
+          ? reads.streams
+          : undefined,
+      leaveShared: () => {
+        reads.left += 1
+        return () => void (reads.left -= 1)
+      },
       close: () => {
         reads.sets -= 1
         if (reads.sets === 0) this.#loads.delete(loadId)

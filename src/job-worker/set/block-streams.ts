@@ -1,6 +1,7 @@
 // Why: large blocks share a few streams. A load that is slowed down by its store or by its pace
-// would occupy the streams of all loads. How: such a load gets its own streams. If it is slowed
-// down while its blocks are being copied, they leave the shared streams.
+// would occupy the streams of all loads. How: such a load gets its own streams, and returns to the
+// shared ones when it is no longer slowed down. If it is slowed down while its blocks are being
+// copied, they leave the shared streams, a bounded number of them.
 import type { Budget } from '../../base/flow/budget.ts'
 import type { Lend } from '../../base/flow/lent-share.ts'
 import type { StoreLease } from '../../ufs/store-cache.ts'
@@ -9,7 +10,7 @@ import type { ReadPace } from '../pace/read-pacer.ts'
 interface BlockStreamsOptions {
   /** Shared by all loads (goosefs.job.worker.threadpool.size). */
   readonly streams: Budget
-  readonly pace: Pick<ReadPace, 'runStream'>
+  readonly pace: Pick<ReadPace, 'ownStreams' | 'leaveShared'>
   readonly lease: StoreLease
   readonly signal: AbortSignal
 }
@@ -29,31 +30,36 @@ export class BlockStreams {
 
   /** Runs a copy when a stream is free. Does not run it if the signal is aborted first. */
   async run(copy: CopyInStream): Promise<void> {
-    if (this.#own() === undefined && (await this.#runInShared(copy))) return
-    const own = this.#own()
-    await (own === undefined ? copy(waited) : own(() => copy(waited)))
-  }
-
-  /** @returns false when the load was slowed down meanwhile and the copy has not started */
-  async #runInShared(copy: CopyInStream): Promise<boolean> {
     const { streams, signal } = this.#options
-    const stream = streams.tryAcquire(1) ?? (await streams.acquire(1, signal).catch(() => undefined))
-    if (stream === undefined) return true
-    try {
-      if (this.#own() !== undefined) return false
-      await copy((wait) => {
-        // Released for good. A copy that waited for a stream again would hold bytes that copies
-        // with a stream need.
+    for (;;) {
+      const own = this.#own()
+      const budget = own ?? streams
+      const stream = budget.tryAcquire(1) ?? (await budget.acquire(1, signal).catch(() => undefined))
+      if (stream === undefined) return
+      let left: (() => void) | undefined
+      try {
+        // The load was slowed down, or is no longer, while the copy waited for its turn.
+        if (this.#own() !== own) continue
+        await copy(
+          own !== undefined
+            ? waited
+            : (wait) => {
+                left ??= this.#options.pace.leaveShared()
+                // Released for good. A copy that waited for a stream again would hold bytes that
+                // copies with a stream need.
+                stream.release()
+                return wait()
+              },
+        )
+        return
+      } finally {
+        left?.()
         stream.release()
-        return wait()
-      })
-      return true
-    } finally {
-      stream.release()
+      }
     }
   }
 
-  #own(): ReturnType<ReadPace['runStream']> {
-    return this.#options.pace.runStream(this.#options.lease.store.gate?.isSlow === true)
+  #own(): Budget | undefined {
+    return this.#options.pace.ownStreams(this.#options.lease.store.gate?.isSlow === true)
   }
 }

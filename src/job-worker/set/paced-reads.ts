@@ -103,16 +103,20 @@ export class PacedReads {
       pieces: resources.pieces,
       lend,
     }
-    return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease), this.#signal), outcome)
+    return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease, lend), this.#signal), outcome)
   }
 
-  #readAheadOptions(lease: StoreLease): ReadAheadOptions {
+  #readAheadOptions(lease: StoreLease, lend: Lend): ReadAheadOptions {
     const { resources, pace } = this.#options
     const options = { ...resources, ...lease.store.readAhead }
     const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
+      if (this.tryTake(bytes)) return
       this.#pacing += 1
       try {
-        await this.take(bytes, signal)
+        const { gate } = lease.store
+        if (gate?.closed === true) await lend(() => gate.wait(signal))
+        const isPaced = pace.ownStreams(false) !== undefined
+        await (isPaced ? lend(() => pace.take(bytes, signal)) : pace.take(bytes, signal))
       } finally {
         this.#pacing -= 1
       }

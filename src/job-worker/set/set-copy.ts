@@ -74,8 +74,11 @@ export class SetCopy {
     this.#options = options
     this.#signal = options.signal
     this.#loneFaults = new LoneFaults(() => options.lease.store, options.clock, options.signal)
-    const { slots, bytes } = options.resources
-    const isCrowded = (): boolean => this.#reads.isPacing || slots.waiting > 0 || bytes.waiting > 0
+    const { slots, smallSlots, bytes } = options.resources
+    const isCrowded = (): boolean =>
+      this.#reads.isPacing ||
+      options.lease.store.gate?.closed === true ||
+      [slots, smallSlots, bytes].some(({ waiting }) => waiting > 0)
     this.#stragglers = new Stragglers(options.clock, () => this.#running, isCrowded)
     this.#readSignal = AbortSignal.any([options.signal, this.#stragglers.signal])
     this.#reads = new PacedReads(options, this.#readSignal)
@@ -120,8 +123,8 @@ export class SetCopy {
       share = bytes.tryAcquire(length) ?? (await bytes.acquire(length, this.#signal))
       const slot = smallSlots.tryAcquire(1) ?? (await smallSlots.acquire(1, this.#signal))
       const held = {
-        bytes: new LentShare(bytes, length, share, this.#signal),
-        slot: new LentShare(smallSlots, 1, slot, this.#signal),
+        bytes: new LentShare(bytes, length, share, this.#readSignal),
+        slot: new LentShare(smallSlots, 1, slot, this.#readSignal),
       }
       this.#track(this.#copySmall(piece, index, held))
     } catch {

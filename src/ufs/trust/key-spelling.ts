@@ -5,14 +5,17 @@
 
 /** The ways to write a character, as bits. */
 const ways = { raw: 1, percent: 2, plus: 4 }
+/** The two cases of hex digits are ways of all characters together. */
+const hexCases = { upper: 8, lower: 16 }
 const [percentSign, plusSign, blank] = [0x25, 0x2b, 0x20]
 /** Represents all non-ASCII characters: an encoder that encodes one of them encodes them all. */
 const beyondAscii = 128
+const anyHex = 129
 const hexPair = /^[0-9A-Fa-f]{2}$/
 
 /** The ways in which a store has encoded one kind of text (keys, or folded prefixes) so far. */
 export class KeySpelling {
-  readonly #seen = new Uint8Array(beyondAscii + 1)
+  readonly #seen = new Uint8Array(anyHex + 1)
 
   constructor() {
     this.forget()
@@ -31,7 +34,8 @@ export class KeySpelling {
         if (!hexPair.test(hex)) continue
         index += 2
         const byte = Number.parseInt(hex, 16)
-        if (this.#isOdd(Math.min(byte, beyondAscii), ways.percent)) return shownCharacter(byte)
+        const isOdd = this.#isOdd(Math.min(byte, beyondAscii), ways.percent)
+        if (isOdd || (/[A-Fa-f]/.test(hex) && this.#isOdd(anyHex, hexCaseOf(hex)))) return shownCharacter(byte)
       } else if (code === plusSign) {
         if (this.#isOdd(blank, ways.plus)) return shownCharacter(blank)
       } else if (this.#isOdd(Math.min(code, beyondAscii), ways.raw)) return shownCharacter(code)
@@ -52,6 +56,11 @@ export class KeySpelling {
     this.#seen[character] = seen
     return (seen & (seen - 1)) !== 0
   }
+}
+
+function hexCaseOf(hex: string): number {
+  if (hex === hex.toUpperCase()) return hexCases.upper
+  return hex === hex.toLowerCase() ? hexCases.lower : hexCases.upper | hexCases.lower
 }
 
 function shownCharacter(code: number): string {

@@ -19,17 +19,17 @@ describe('the pace of reads', () => {
   test('is free until something is limited, and again when it no longer is', async () => {
     const { pacer } = paced()
     const pace = pacer.open('L1', 'n1')
-    expect([pace.tryTake(1e12), pace.runStream(false), pace.rangeBytes(4 * mib), pacer.limited]).toEqual([
+    expect([pace.tryTake(1e12), pace.ownStreams(false), pace.rangeBytes(4 * mib), pacer.limited]).toEqual([
       true,
       undefined,
       4 * mib,
       false,
     ])
-    expect(pace.runStream(true)).toBeDefined()
+    expect(pace.ownStreams(true)).toBeDefined()
     pacer.apply({ allowances: [{ loadId: 'L1', bytesPerSecond: mib }], pauses: [] })
     expect(pace.tryTake(mib)).toBe(true)
     expect([pace.tryTake(1), pacer.limited, pace.rangeBytes(4 * mib)]).toEqual([false, true, mib / 2])
-    expect(pace.runStream(false)).toBeDefined()
+    expect(pace.ownStreams(false)).toBeDefined()
     pacer.apply(undefined)
     expect([pace.tryTake(1e12), pacer.limited]).toEqual([true, false])
   })

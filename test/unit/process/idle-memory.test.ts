@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { IdleWatch } from '../../../src/process/idle-memory.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import { collectWhenIdle, IdleWatch } from '../../../src/process/idle-memory.ts'
 
 /** The seconds after which it collected, of a process that used these shares of each second. */
 function collections(shares: readonly number[], idleMs = 3000): number[] {
@@ -21,6 +22,36 @@ describe('a role collects garbage', () => {
 
   it('again after it was busy again', () => {
     expect(collections([0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0])).toEqual([4, 9])
+  })
+
+  it('once also when the collection itself takes processor time', async () => {
+    const looks: (() => void)[] = []
+    let nowMs = 0
+    const clock = {
+      ...systemClock,
+      monotonicMs: () => nowMs,
+      schedule: (_ms: number, task: () => void) => {
+        looks.push(task)
+        return () => undefined
+      },
+    }
+    const burn = (ms: number): void => {
+      const until = process.cpuUsage().user + ms * 1000
+      while (process.cpuUsage().user < until);
+    }
+    let collected = 0
+    const stop = collectWhenIdle(clock, 3000, async () => {
+      collected += 1
+      burn(400)
+    })
+    for (let second = 1; second <= 30; second += 1) {
+      if (second === 2) burn(400)
+      nowMs += 1000
+      looks.shift()?.()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    stop()
+    expect(collected).toBe(1)
   })
 
   it('not while it works, nor without work before', () => {

@@ -245,6 +245,7 @@ describe('a page of a listing', () => {
     ['a blank that is not encoded', ['a b', 'a%20c'], '" "'],
     ['a letter', ['%41'], '"A"'],
     ['letters that are not ASCII', ['%C3%A9', 'ï'], 'a non-ASCII character'],
+    ['hex digits', ['b/c%2Fd', 'b/c%2fd'], '"/"'],
   ])('is refused where it says that it is encoded, and writes %s in two ways', async (_name, keys, character) => {
     origin.answer(() => listingOf({ entries: keys, more: encoded }))
     await expect(listAll()).rejects.toMatchObject({ ...odd, message: expect.stringContaining(character) })

@@ -10,6 +10,8 @@ const initialMs = 100
 const levelMax = 8
 /** The part of a level that one success removes. */
 const workedOff = 0.1
+/** Reasons of errors without a response of the store. */
+const noAnswers: ReadonlySet<string> = new Set(['proxy_failed', 'definition_changed'])
 /** A round with at most this many requests counts as small. */
 const fewRequests = 2 / workedOff
 
@@ -37,7 +39,7 @@ export class SlowDownGate {
   }
 
   get isSlow(): boolean {
-    return this.#level > 0
+    return this.#closed || this.#level > 0
   }
 
   /** The number of SlowDown rounds that successes have not yet offset; 0 in normal operation. */
@@ -69,7 +71,7 @@ export class SlowDownGate {
    */
   failed({ code, reason, retryable }: SkeinError): void {
     if (reason === slowDownReason) this.slowDown()
-    else if ((!retryable || reason !== undefined) && code !== 'cancelled') this.succeeded()
+    else if (code !== 'cancelled' && (!retryable || (reason !== undefined && !noAnswers.has(reason)))) this.succeeded()
   }
 
   /**
@@ -82,7 +84,7 @@ export class SlowDownGate {
     const isOfFew = this.#didWell < this.#let && this.#let <= fewRequests
     if (isOfFew) this.#didWell += 1
     else if (this.#closed) return
-    this.#level = Math.max(0, this.#level - (isOfFew ? 2 / this.#let : workedOff))
+    this.#level = Math.max(0, this.#level - (isOfFew ? Math.min(1, 2 / this.#let) : workedOff))
   }
 
   /** Resolves when the gate is open. @throws the signal's reason */
