@@ -214,7 +214,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
 /** Why a command may not be journaled, beginning with the field; undefined when it may. */
 export function commandProblem(given: Base.Command): string | undefined {
   const { type } = given
-  if (!Object.hasOwn(commandChecks, type)) return `type is none that this version knows`
+  if (!Object.hasOwn(commandChecks, type)) return 'type is not known to this version'
   const problem = commandChecks[type](given)
   return problem === undefined ? undefined : problemText(problem)
 }

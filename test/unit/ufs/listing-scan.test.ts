@@ -22,7 +22,7 @@ interface Listing {
   EncodingType: string | undefined
   NextContinuationToken: string | undefined
   Contents: { Key: string | undefined }[] | undefined
-  CommonPrefixes: object[] | undefined
+  CommonPrefixes: { readonly Prefix: string | undefined }[] | undefined
 }
 
 let document = ''
@@ -208,8 +208,9 @@ describe('the scan of a listing', () => {
         const raw = scanned(damaged)
         if (raw === undefined || hasLargeReference(damaged)) return
         const reference = await bySdk(damaged).catch(() => undefined)
-        // The SDK takes what it does not like for nothing.
+        // The SDK takes what it does not like for nothing: blanks without a line break, for one.
         if (reference?.Contents?.some(({ Key }) => Key === undefined) !== false) return
+        if (reference.CommonPrefixes?.some(({ Prefix }) => Prefix === undefined) === true) return
         read += 1
         expect(inWords(raw)).toEqual(reference)
       }),
