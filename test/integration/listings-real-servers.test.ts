@@ -197,6 +197,7 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
     let nginx: Child
     let port: number
     let listing: Server
+    let spelled: (key: string) => string = encodeURIComponent
     const keys = [...oddNames, ...oddNames.map((name) => `dir ${name}/file`), ...plainKeys.slice(0, 100)]
       .filter((key) => key.split('/').every((name) => Buffer.byteLength(name) <= 255))
       .toSorted(compareKeys)
@@ -211,7 +212,7 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
         writeFileSync(path, content(key))
       }
       listing = createServer(
-        (request, response) => void response.end(pageOf(join(root, bucket), keys, request.url ?? '')),
+        (request, response) => void response.end(pageOf(join(root, bucket), keys, request.url ?? '', spelled)),
       )
       await new Promise<void>((resolve) => listing.listen(0, '127.0.0.1', resolve))
       port = await freePort()
@@ -239,40 +240,44 @@ describe('listings of real servers', { timeout: 300_000 }, () => {
       rmSync(folder, { recursive: true, force: true })
     })
 
-    it('are understood behind a listing of its files', async () => {
+    it.each([
+      ['all of a key is encoded', encodeURIComponent],
+      ['keys are encoded as AWS does it', encodedAsAws],
+    ])('are understood behind a listing of its files in which %s', async (_name, encode) => {
+      spelled = encode
+      const name = encode === encodedAsAws ? 'aws' : 'nginx'
       const created = await skein.cli(
         'ns',
         'create',
-        'nginx',
+        name,
         `s3://${bucket}/`,
         ...storeFlags(`http://127.0.0.1:${port}`),
       )
       expect(created.code, created.stderr).toBe(0)
-      await expectWhole('nginx', keys)
+      await expectWhole(name, keys)
     })
   })
 })
 
-/**
- * A page of 50 of the files, as the files are; keys are encoded where that is asked for, every
- * other time as AWS does it.
- */
-function pageOf(root: string, keys: readonly string[], url: string): string {
+function encodedAsAws(key: string): string {
+  return encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/')
+}
+
+/** A page of 50 of the files, as the files are. */
+function pageOf(root: string, keys: readonly string[], url: string, spelled: (key: string) => string): string {
   const query = new URL(url, 'http://listing').searchParams
   const after = query.get('continuation-token') ?? query.get('start-after') ?? ''
   const wanted = keys.filter((key) => key.startsWith(query.get('prefix') ?? '') && compareKeys(key, after) > 0)
   const page = wanted.slice(0, Math.min(50, Number(query.get('max-keys') ?? 50)))
   const isMore = wanted.length > page.length
-  const spelled = (key: string, index: number): string =>
-    index % 2 === 0 ? encodeURIComponent(key) : encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/')
-  const entries = page.map((key, index) => {
+  const entries = page.map((key) => {
     const { mtimeMs, size } = statSync(join(root, key))
     const seconds = Math.floor(mtimeMs / 1000)
     // As nginx makes it: time and length, both in hexadecimal.
     const etag = `&quot;${seconds.toString(16)}-${size.toString(16)}&quot;`
     const modified = new Date(seconds * 1000).toISOString()
     return (
-      `<Contents><Key>${escapeXml(spelled(key, index))}</Key><LastModified>${modified}</LastModified>` +
+      `<Contents><Key>${escapeXml(spelled(key))}</Key><LastModified>${modified}</LastModified>` +
       `<ETag>${etag}</ETag><Size>${size}</Size></Contents>`
     )
   })
