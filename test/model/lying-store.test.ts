@@ -31,8 +31,8 @@ vi.mock('../../src/ufs/trust/rules.ts', async (original) => {
     checkSpelling: (...args) => (planted.has('spelling') ? undefined : listing.checkSpelling(...args)),
     checkFolding: (...args) => (planted.has('folding') ? undefined : listing.checkFolding(...args)),
     checkCount: (...args) => (planted.has('count') ? undefined : listing.checkCount(...args)),
-    more: (raw, context) => {
-      const more = listing.more(raw, context)
+    more: (raw, ...args) => {
+      const more = listing.more(raw, ...args)
       const isEnd =
         (planted.has('token') && raw.IsTruncated === 'false') ||
         (planted.has('silence') && raw.IsTruncated === undefined) ||

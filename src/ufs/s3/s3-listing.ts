@@ -164,7 +164,9 @@ export class S3Listing {
         answer.text,
         context,
       )
-    return trustedPage(raw, { storePrefix, prefix, delimiter, spellings: this.#spellings }, rules.listing, context)
+    const isFirst = position === undefined
+    const asked = { storePrefix, prefix, delimiter, isFirst, spellings: this.#spellings }
+    return trustedPage(raw, asked, rules.listing, context)
   }
 
   /**

@@ -18,14 +18,13 @@ export interface AskedListing {
   /** Includes the namespace's prefix. */
   readonly prefix: string
   readonly delimiter: '/' | undefined
+  /** The request begins the listing. */
+  readonly isFirst: boolean
   /** How the earlier pages of this store were encoded. */
   readonly spellings: ListingSpellings
 }
 
-/**
- * Stores encode keys and folded prefixes by different rules (radosgw does not encode `/` in
- * prefixes).
- */
+/** Stores may encode keys and folded prefixes by different rules (radosgw: `/` in prefixes). */
 export interface ListingSpellings {
   readonly keys: KeySpelling
   readonly prefixes: KeySpelling
@@ -98,8 +97,10 @@ export function trustedPage(
   )
   rules.checkOrder(prefixes, context)
   const all = folded.size === 0 ? prefixes : [...new Set([...prefixes, ...folded])].sort(compareKeys)
-  return { objects: once(objects, context), prefixes: unique(all), unreadable, ...rules.more(raw, context) }
+  return { objects: once(objects, context), prefixes: unique(all), unreadable, ...rules.more(raw, asked, context) }
 }
+
+type More = Pick<TrustedPage, 'truncated' | 'token' | 'byMarker'>
 
 /**
  * The rules for listings. Each one is a separate entry, so that a test can remove it and show what
@@ -117,7 +118,7 @@ export interface ListingRules {
   /** Refuses keys that do not ascend. `once` handles duplicates. */
   readonly checkOrder: (keys: readonly string[], context: AnswerContext) => void
   /** Whether there are more keys, and how to ask for them. */
-  readonly more: (raw: RawListing, context: AnswerContext) => Pick<TrustedPage, 'truncated' | 'token' | 'byMarker'>
+  readonly more: (raw: RawListing, asked: AskedListing, context: AnswerContext) => More
   /** Whether the page begins before the key that it should follow; such a page is refused. */
   readonly goesBack: (page: TrustedPage, afterKey: string) => boolean
 }
@@ -172,7 +173,7 @@ export const listingRules: ListingRules = {
     }
   },
 
-  more(raw, context) {
+  more(raw, { isFirst }, context) {
     const text = raw.IsTruncated?.trim().toLowerCase() ?? ''
     if (text !== '' && text !== 'true' && text !== 'false')
       throw notUnderstoodError(context, { field: 'IsTruncated', value: raw.IsTruncated, expected: 'true or false' })
@@ -185,8 +186,9 @@ export const listingRules: ListingRules = {
       })
     const hasEntries = raw.contents.length + raw.commonPrefixes.length > 0
     // A token only offers more keys, and a missing IsTruncated does not mean the end. An empty page
-    // ends both.
-    const truncated = text === 'true' || (hasEntries && (text === '' || token !== undefined))
+    // ends both, unless it is the first (some stores send a token with every page).
+    const offersMore = token !== undefined && (hasEntries || isFirst)
+    const truncated = text === 'true' || offersMore || (hasEntries && text === '')
     const byMarker = token === undefined && raw.Marker !== undefined && raw.KeyCount === undefined
     return { truncated, token: truncated ? token : undefined, byMarker }
   },

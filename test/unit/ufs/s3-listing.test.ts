@@ -169,6 +169,18 @@ describe('a listing that does not advance', () => {
 })
 
 describe('the end of a listing', () => {
+  it('is no end where the first page is empty, and a token says that there is more', async () => {
+    paged([{ truncated: false, token: 'p1' }, { entries: ['a', 'b'] }])
+    expect((await listAll()).keys).toEqual(['a', 'b'])
+    // Of a store that sends a token with every page.
+    paged([
+      { truncated: false, token: 'p1' },
+      { truncated: false, token: 'p1' },
+    ])
+    expect((await listAll()).keys).toEqual([])
+    expect(origin.requests.length).toBeLessThan(7)
+  })
+
   it('is no end where a token says that there is more', async () => {
     const keys = ['a', 'b', 'c', 'd', 'e']
     honest(keys, (page) => ({ ...page, truncated: false }))
