@@ -48,6 +48,10 @@ async function ownFigures(web: string): Promise<string> {
   return figures.map(([, name = '', bytes]) => `${name} ${mib(Number(bytes)).trim()}`).join(', ')
 }
 
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+}
+
 function origin(verb: string, ...args: readonly string[]): void {
   execFileSync(process.execPath, [join(import.meta.dirname, 'static-origin.mjs'), verb, originFolder, ...args], {
     stdio: 'inherit',
@@ -102,19 +106,19 @@ async function measure(port: number): Promise<void> {
     const firstSeconds = (performance.now() - beganMs) / 1000
     const firstProcessorSeconds = processorSeconds(skein.pid)
     const first = await print('first loads')
-    let settled = first
+    const idleBytes: number[] = []
     let last = first
     for (let round = 1; round <= rounds; round += 1) {
       for (const bucket of buckets) await cli('fs', 'free', `/${bucket}`)
       await load()
       last = await print(`round ${String(round).padStart(5)}`)
-      if (round === warm) settled = last
+      idleBytes.push(last.resident)
     }
-    const ratio = (last.resident / settled.resident).toFixed(3)
+    const ratio = (medianOf(idleBytes.slice(-3)) / medianOf(idleBytes.slice(0, warm).slice(-3))).toFixed(3)
     console.log(
       `first loads ${firstSeconds.toFixed(1)} s (${firstProcessorSeconds.toFixed(1)} s of processor, start ` +
-        `included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; after ${rounds} ` +
-        `rounds ${ratio} times of after ${warm}`,
+        `included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; idle after ` +
+        `${rounds} rounds ${ratio} times of after ${warm}, medians of three rounds`,
     )
   } finally {
     await skein.end('SIGTERM')
