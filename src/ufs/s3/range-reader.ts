@@ -115,8 +115,12 @@ export class RangeReader {
         }
       } catch (thrown) {
         if (done - before >= progressBytes) attempts.moved()
-        const error = attempts.failed(toSkeinError(thrown))
+        const cause = toSkeinError(thrown)
+        const error = attempts.failed(cause)
         if (request.inOneAnswer === true && done > 0) throw error
+        // A body that is not what its head says (compressed on the way, for one) gave bytes that
+        // nothing can be added to, even if they are as many as were asked for.
+        if (isBadAnswer(cause) && done > before) throw error
         await this.#backOff(error, attempts, request, signal)
       }
     }

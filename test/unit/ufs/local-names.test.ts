@@ -269,12 +269,12 @@ describe('the directories that may be used', () => {
     await rename(directory, join(base, 'moved'))
     await symlink(join(base, 'moved'), directory)
     for (const use of [
-      store.stat('x', signal),
-      store.readWhole({ key: 'x', etag, offset: 0, length: 1 }, signal),
-      store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal),
-      store.delete('x', signal),
+      () => store.stat('x', signal),
+      () => store.readWhole({ key: 'x', etag, offset: 0, length: 1 }, signal),
+      () => store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal),
+      () => store.delete('x', signal),
     ])
-      await expect(use).rejects.toMatchObject({ code: 'permission_denied' })
+      await expect(use()).rejects.toMatchObject({ code: 'permission_denied' })
     await store.close()
   })
 })

@@ -1,3 +1,6 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 import { cosnDefaults } from '../../../src/ufs/store-options.ts'
@@ -46,6 +49,37 @@ describe('a store that is not well', () => {
       .bytesOf(key)
       .subarray(offset, offset + got.length)
       .equals(got)
+
+  it.each([
+    ['longer', 'no two bytes are alike'],
+    ['shorter', 'a'.repeat(1000)],
+  ])('keeps no byte of a body without a length that is %s than its range', async (_name, text) => {
+    const bytes = Buffer.from(text)
+    const proxy = createServer((request, response) => {
+      const [, from = '0', to = '0'] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? []
+      response.writeHead(206, {
+        etag: '"v"',
+        'content-range': `bytes ${from}-${to}/${bytes.length}`,
+        'content-encoding': 'gzip',
+      })
+      response.end(gzipSync(bytes.subarray(Number(from), Number(to) + 1)))
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const { port } = proxy.address() as AddressInfo
+    const behind = await openS3(`http://127.0.0.1:${port}`, 's3://data', testCredential, hastyDefaults)
+    try {
+      const request = { key: 'k', etag: 'v', offset: 0, length: bytes.length }
+      const toTheEnd = async (): Promise<void> => {
+        for await (const chunk of behind.read(request, signal)) expect(chunk.length).toBeGreaterThan(0)
+      }
+      await expect(toTheEnd()).rejects.toMatchObject({ reason: 'bad_answer' })
+      await expect(behind.readWhole(request, signal)).rejects.toMatchObject({ reason: 'bad_answer' })
+    } finally {
+      await behind.close()
+      proxy.close()
+      proxy.closeAllConnections()
+    }
+  })
 
   it('goes on behind a cut body with the rest of the range', async () => {
     origin.faults.add(
