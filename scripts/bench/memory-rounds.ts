@@ -48,8 +48,8 @@ async function ownFigures(web: string): Promise<string> {
   return figures.map(([, name = '', bytes]) => `${name} ${mib(Number(bytes)).trim()}`).join(', ')
 }
 
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+function medianOf(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
 }
 
 function origin(verb: string, ...args: readonly string[]): void {
