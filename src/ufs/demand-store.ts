@@ -2,7 +2,7 @@
 // How: a wrapper that reports each wait for bytes to the gauge. A reader that pauses between two
 // chunks is not waiting.
 import type { DemandGauge } from '../base/flow/demand-gauge.ts'
-import type { Lend } from '../base/flow/lent-share.ts'
+import { type Lend, waited } from '../base/flow/lent-share.ts'
 import type { OpenStore } from './store-cache.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
 
@@ -15,8 +15,6 @@ interface Counting {
   readonly waiting: <T>(wait: () => Promise<T>) => Promise<T>
   readonly lend: Lend
 }
-
-const waited: Lend = (wait) => wait()
 
 function demandStore(store: UnderFileSystem, namespaceId: string, demand: DemandGauge): UnderFileSystem {
   /** Counts a wait for bytes, but for the time in which nothing is asked of the store. */

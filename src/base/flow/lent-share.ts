@@ -7,6 +7,9 @@ import type { Budget, Share } from './budget.ts'
 /** Runs a wait during which the capacity is not needed. */
 export type Lend = (wait: () => Promise<void>) => Promise<void>
 
+/** Lends nothing. */
+export const waited: Lend = (wait) => wait()
+
 export class LentShare {
   readonly #budget: Budget
   readonly #amount: number
@@ -30,7 +33,7 @@ export class LentShare {
     this.#share?.release()
     this.#share = undefined
     await wait()
-    const share = this.#budget.tryAcquire(this.#amount) ?? (await this.#budget.acquire(this.#amount, this.#signal))
+    const share = await this.#budget.acquire(this.#amount, this.#signal)
     if (this.#released) share.release()
     else this.#share = share
   }

@@ -3,7 +3,7 @@
 // shared ones when it is no longer slowed down. If it is slowed down while its blocks are being
 // copied, they leave the shared streams, a bounded number of them.
 import type { Budget } from '../../base/flow/budget.ts'
-import type { Lend } from '../../base/flow/lent-share.ts'
+import { type Lend, waited } from '../../base/flow/lent-share.ts'
 import type { StoreLease } from '../../ufs/store-cache.ts'
 import type { ReadPace } from '../pace/read-pacer.ts'
 
@@ -18,8 +18,6 @@ interface BlockStreamsOptions {
 /** Copies a block. `lend` runs its waits for the store. */
 export type CopyInStream = (lend: Lend) => Promise<void>
 
-const waited: Lend = (wait) => wait()
-
 /** Streams for the large blocks of one set. */
 export class BlockStreams {
   readonly #options: BlockStreamsOptions
@@ -33,8 +31,7 @@ export class BlockStreams {
     const { streams, signal } = this.#options
     for (;;) {
       const own = this.#own()
-      const budget = own ?? streams
-      const stream = budget.tryAcquire(1) ?? (await budget.acquire(1, signal).catch(() => undefined))
+      const stream = await (own ?? streams).acquire(1, signal).catch(() => undefined)
       if (stream === undefined) return
       let left: (() => void) | undefined
       try {

@@ -3,7 +3,7 @@
 // read ahead in ranges; each range waits for the pace before its request.
 import type { Budget } from '../../base/flow/budget.ts'
 import { toSkeinError } from '../../base/errors.ts'
-import type { Lend } from '../../base/flow/lent-share.ts'
+import { type Lend, waited } from '../../base/flow/lent-share.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
 import { readInOneAnswer } from '../../ufs/s3/one-answer.ts'
@@ -60,10 +60,12 @@ export class PacedReads {
    * Waits until the bytes may be read, and takes them.
    * @throws the signal's reason
    */
-  async take(bytes: number, signal: AbortSignal): Promise<void> {
-    const { gate } = this.#options.lease.store
-    if (gate?.closed === true) await gate.wait(signal)
-    await this.#options.pace.take(bytes, signal)
+  async take(bytes: number, signal: AbortSignal, lend = waited): Promise<void> {
+    const { lease, pace } = this.#options
+    const { gate } = lease.store
+    if (gate?.closed === true) await lend(() => gate.wait(signal))
+    const isPaced = pace.ownStreams(false) !== undefined
+    await (isPaced ? lend(() => pace.take(bytes, signal)) : pace.take(bytes, signal))
   }
 
   /** Reads a small object. `lend` releases its budgets during waits. */
@@ -113,10 +115,7 @@ export class PacedReads {
       if (this.tryTake(bytes)) return
       this.#pacing += 1
       try {
-        const { gate } = lease.store
-        if (gate?.closed === true) await lend(() => gate.wait(signal))
-        const isPaced = pace.ownStreams(false) !== undefined
-        await (isPaced ? lend(() => pace.take(bytes, signal)) : pace.take(bytes, signal))
+        await this.take(bytes, signal, lend)
       } finally {
         this.#pacing -= 1
       }

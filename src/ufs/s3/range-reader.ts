@@ -5,7 +5,7 @@
 // the last byte received.
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { Lend } from '../../base/flow/lent-share.ts'
+import { waited } from '../../base/flow/lent-share.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import { StreamSink, WholeSink } from './range-sinks.ts'
 import { type RangeContext, RangeResponse, type RangeSink } from './range-response.ts'
@@ -48,8 +48,6 @@ const sameAnswersMax = 5
 function isSilence(error: SkeinError): boolean {
   return error.code === 'deadline_exceeded'
 }
-
-const waited: Lend = (wait) => wait()
 
 /** The attempts of one read. */
 class Attempts {
@@ -148,7 +146,7 @@ export class RangeReader {
       let response: RangeResponse | undefined
       try {
         return await new Promise<Uint8Array>((resolve, reject) => {
-          response = this.#dispatch(place, request, this.#watched(new WholeSink(request, resolve, reject)), signal)
+          response = this.#dispatch(place, request, new WholeSink(request, resolve, reject), signal)
         })
       } catch (thrown) {
         place = this.#sentOn(place, request, response, thrown)
@@ -161,7 +159,7 @@ export class RangeReader {
     if (this.#options.gate.closed) await this.#throughGate(request, signal)
     for (let place = this.#placeOf(request); ;) {
       const sink = new StreamSink(request.length, request.pieces)
-      const response = this.#dispatch(place, request, this.#watched(sink), signal)
+      const response = this.#dispatch(place, request, sink, signal)
       try {
         for (let chunk = sink.take(); ; chunk = sink.take()) {
           if (sink.mayGoOn()) response.resume()
@@ -202,7 +200,7 @@ export class RangeReader {
       onBytes,
       onRefusal: (code, date) => requests.noteClock(place, code, date),
     }
-    const response = new RangeResponse(request, sink, context)
+    const response = new RangeResponse(request, this.#watched(sink, signal), context)
     const headers = requests.readHeaders(place)
     headers.push(
       'range',
@@ -221,7 +219,7 @@ export class RangeReader {
   }
 
   /** Wraps the sink so that the bucket's gate learns the result. */
-  #watched(sink: RangeSink): RangeSink {
+  #watched(sink: RangeSink, signal: AbortSignal): RangeSink {
     const { gate } = this.#options
     return {
       space: () => sink.space(),
@@ -231,7 +229,8 @@ export class RangeReader {
         sink.end()
       },
       fail: (error) => {
-        gate.failed(error)
+        // An abort, for whatever reason, is not a response of the store.
+        if (!signal.aborted) gate.failed(error)
         sink.fail(error)
       },
     }

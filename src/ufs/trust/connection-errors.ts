@@ -6,6 +6,9 @@ import { SkeinError } from '../../base/errors.ts'
 import { ProxyFault } from '../transport/open-socket.ts'
 import { place, proxyAdvice, speaksTlsError, type StoreAddress } from './s3-errors.ts'
 
+/** The reason of errors of a proxy: the store did not respond. */
+export const proxyFailedReason = 'proxy_failed'
+
 const silent: ReadonlySet<string> = new Set([
   'TimeoutError',
   'ETIMEDOUT',
@@ -79,14 +82,14 @@ function proxyError(address: StoreAddress, what: string, { proxy, code }: ProxyF
       tlsReasons[code] ??
       (speaksHttp.has(code) ? 'it speaks http, not https' : 'the connection failed')
     const errorCode = isFinal ? 'failed_precondition' : silent.has(code) ? 'deadline_exceeded' : 'unavailable'
-    return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: 'proxy_failed' })
+    return new SkeinError(errorCode, `${start}: ${why} (${code})`, { reason: proxyFailedReason })
   }
   if (status === 407)
     return new SkeinError('failed_precondition', `${start} requires a user name and a password (407): ${proxyAdvice}`, {
       reason: 'proxy_refused',
     })
   if (status >= 500)
-    return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: 'proxy_failed' })
+    return new SkeinError('unavailable', `${start} does not reach the store (${status})`, { reason: proxyFailedReason })
   return new SkeinError('failed_precondition', `${start} does not let the request through (${status})`, {
     reason: 'proxy_refused',
   })

@@ -4,14 +4,13 @@
 // instead of all at once.
 import type { Clock, Random } from '../../../base/clock.ts'
 import type { SkeinError } from '../../../base/errors.ts'
+import { proxyFailedReason } from '../../trust/connection-errors.ts'
 import { slowDownReason } from '../../trust/s3-errors.ts'
 
 const initialMs = 100
 const levelMax = 8
 /** The part of a level that one success removes. */
 const workedOff = 0.1
-/** Reasons of errors without a response of the store. */
-const noAnswers: ReadonlySet<string> = new Set(['proxy_failed', 'definition_changed'])
 /** A round with at most this many requests counts as small. */
 const fewRequests = 2 / workedOff
 
@@ -71,7 +70,8 @@ export class SlowDownGate {
    */
   failed({ code, reason, retryable }: SkeinError): void {
     if (reason === slowDownReason) this.slowDown()
-    else if (code !== 'cancelled' && (!retryable || (reason !== undefined && !noAnswers.has(reason)))) this.succeeded()
+    else if (code === 'cancelled' || reason === proxyFailedReason) return
+    else if (!retryable || reason !== undefined) this.succeeded()
   }
 
   /**
