@@ -194,7 +194,7 @@ async function stateChecks(
   jobMasterAnswers: boolean,
 ): Promise<StateCheck[]> {
   const options = { signal: context.signal, deadlineMs: checkMs }
-  const checks = [{ role: 'master', ...(await cluster.master().checkState({}, options)) }]
+  const checks: StateCheck[] = [{ role: 'master', ...(await cluster.master().checkState({}, options)) }]
   if (jobMasterAnswers) checks.push({ role: 'job master', ...(await cluster.jobMaster().checkJobState({}, options)) })
   return checks
 }

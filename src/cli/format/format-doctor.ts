@@ -33,13 +33,18 @@ export function problemsOf(
 
 /** What a role found when it walked a copy of its state. */
 export interface StateCheck {
-  readonly role: string
+  readonly role: StateRole
   readonly findings: readonly string[]
   readonly rows: number
 }
 
+export type StateRole = 'master' | 'job master'
+
+/** One line per finding, with the next step. */
 export function stateProblems(checks: readonly StateCheck[]): string[] {
-  return checks.flatMap(({ role, findings }) => findings.map((finding) => stateText(role, finding)))
+  return checks.flatMap(({ role, findings }) =>
+    findings.map((finding) => `State of the ${role}: ${finding}. ${adviceOn(role, finding, findings)}`),
+  )
 }
 
 /** The state itself may be whole. */
@@ -47,13 +52,26 @@ export function isOfSnapshot(finding: string): boolean {
   return finding.includes('snapshot')
 }
 
-function stateText(role: string, finding: string): string {
-  const text = `State of the ${role}: ${finding}.`
-  // Says itself what to do.
-  if (isOfSnapshot(finding)) return text
+/** Writes a new snapshot of a sound state. */
+const snapshotAdvice: Readonly<Record<StateRole, string>> = {
+  master: "Run 'skein fsadmin backup', which writes a new one.",
+  'job master': 'Stop the job master with SIGTERM, which writes a new one, and start it again.',
+}
+/** When neither the state nor its snapshot can be used. */
+const lostAdvice: Readonly<Record<StateRole, string>> = {
+  master: 'Restore a backup into an empty home.',
+  'job master': 'Start it with an empty directory; its loads and schedules must be submitted again.',
+}
+
+function adviceOn(role: StateRole, finding: string, findings: readonly string[]): string {
+  const isStateDamaged = !findings.every(isOfSnapshot)
+  const isSnapshotDamaged = findings.some(isOfSnapshot)
+  if (isStateDamaged && isSnapshotDamaged)
+    return `Neither the state nor the snapshot can be used: the ${role} cannot start again. ${lostAdvice[role]}`
+  if (isOfSnapshot(finding)) return snapshotAdvice[role]
   return (
-    `${text} Start the ${role} again: it restores its state from the snapshot and the journal. ` +
-    'If the problem remains, restore a backup.'
+    `Start the ${role} again: it restores its state from the snapshot and the journal. ` +
+    `If the problem remains: ${lostAdvice[role]}`
   )
 }
 

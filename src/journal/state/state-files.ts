@@ -151,11 +151,10 @@ export class StateFiles {
   async snapshotProblems(): Promise<string[]> {
     const { directory, fileSystem } = this.#options
     const names = await fileSystem.names(directory)
-    const advice = "run 'skein fsadmin backup', which writes a new one"
     if (!names.includes(snapshotName))
-      return names.includes(checkpointedName) ? [`the snapshot in ${directory} is missing: ${advice}`] : []
+      return names.includes(checkpointedName) ? [`the snapshot in ${directory} is missing`] : []
     const isWhole = await isSealedWhole(join(directory, snapshotName), names.includes(checkpointedName))
-    return isWhole ? [] : [`the snapshot in ${directory} is damaged: ${advice}`]
+    return isWhole ? [] : [`the snapshot in ${directory} is damaged`]
   }
 
   /** Makes the finished part the snapshot. Durable when it resolves. */

@@ -1,6 +1,6 @@
 // Why: clients parse the lines of the reports, and the doctor must not call a sound cluster ill.
 import { describe, expect, it } from 'vitest'
-import { problemsOf } from '../../../src/cli/format/format-doctor.ts'
+import { problemsOf, stateProblems } from '../../../src/cli/format/format-doctor.ts'
 import { metricsText, ufsText } from '../../../src/cli/format/format-metrics.ts'
 import type { JobServiceSummary } from '../../../src/wire/generated/job.ts'
 import type { ClusterSummary, WorkerInfo } from '../../../src/wire/generated/master.ts'
@@ -105,5 +105,39 @@ describe('the doctor', () => {
     const problems = problemsOf(about, workers, jobService)
     expect(problems).toHaveLength(1)
     expect(problems[0]).toMatch(words)
+  })
+
+  describe('of the findings in a state', () => {
+    const crash = 'the walk through a copy of the state was terminated by SIGSEGV: a page is damaged'
+    const snapshot = 'the snapshot in /home/state is damaged'
+
+    it('a process that a damaged page ended: the next start restores the state', () => {
+      expect(stateProblems([{ role: 'master', findings: [crash], rows: 0 }])).toEqual([
+        `State of the master: ${crash}. Start the master again: it restores its state from the snapshot and the ` +
+          'journal. If the problem remains: Restore a backup into an empty home.',
+      ])
+    })
+
+    it('a snapshot beside a sound state is written anew', () => {
+      expect(
+        stateProblems([
+          { role: 'master', findings: [snapshot], rows: 1 },
+          { role: 'job master', findings: [snapshot], rows: 1 },
+        ]),
+      ).toEqual([
+        `State of the master: ${snapshot}. Run 'skein fsadmin backup', which writes a new one.`,
+        `State of the job master: ${snapshot}. Stop the job master with SIGTERM, which writes a new one, ` +
+          'and start it again.',
+      ])
+    })
+
+    it('with neither of them whole it does not advise a restart', () => {
+      const [ofState, ofSnapshot] = stateProblems([{ role: 'job master', findings: [crash, snapshot], rows: 0 }])
+      const advice =
+        'Neither the state nor the snapshot can be used: the job master cannot start again. ' +
+        'Start it with an empty directory; its loads and schedules must be submitted again.'
+      expect(ofState).toBe(`State of the job master: ${crash}. ${advice}`)
+      expect(ofSnapshot).toBe(`State of the job master: ${snapshot}. ${advice}`)
+    })
   })
 })
