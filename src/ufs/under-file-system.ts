@@ -51,6 +51,11 @@ export interface ListPosition {
   readonly key: string
   /** The store's continuation token. Faster, but it may have expired; then `key` is used. */
   readonly token: string | undefined
+  /**
+   * Version of the object at `key`, when the listing ended with it. A store may repeat it on the
+   * next page, but not in another version.
+   */
+  readonly version?: string | undefined
 }
 export interface ListPage {
   /**

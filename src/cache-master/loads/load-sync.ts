@@ -37,7 +37,11 @@ const blocksPerLook = 256
 /** Blocks that lack replicas, and replicas of these, that one answer names. */
 const shortagesMax = 500_000
 
-const cursorSchema = z.strictObject({ key: z.string(), token: z.string().optional() })
+const cursorSchema = z.strictObject({
+  key: z.string(),
+  token: z.string().optional(),
+  version: z.string().optional(),
+})
 
 export class SyncService {
   readonly #context: MasterContext
@@ -285,13 +289,13 @@ function objectOf(key: string, file: FileInode): SyncedObject {
 }
 
 function formatCursor(position: ListPosition): string {
-  return JSON.stringify({ key: position.key, token: position.token })
+  return JSON.stringify({ key: position.key, token: position.token, version: position.version })
 }
 
 function parseCursor(text: string): ListPosition {
   try {
-    const { key, token } = cursorSchema.parse(JSON.parse(text))
-    return { key, token }
+    const { key, token, version } = cursorSchema.parse(JSON.parse(text))
+    return { key, token, version }
   } catch (error) {
     throw new SkeinError('invalid_argument', 'the cursor is not one of this master', { cause: error })
   }

@@ -18,7 +18,14 @@ import {
 import type { StoreRequests } from './request/store-requests.ts'
 import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from '../trust/answer-error.ts'
 import { KeySpelling } from '../trust/key-spelling.ts'
-import { type ListingSpellings, orderError, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
+import {
+  checkRepeat,
+  type ListingSpellings,
+  listedVersion,
+  orderError,
+  type TrustedPage,
+  trustedPage,
+} from '../trust/listing-page.ts'
 import type { TrustRules } from '../trust/rules.ts'
 import type { ListPage, ListPosition, ListRequest, ObjectInfo } from '../under-file-system.ts'
 
@@ -67,7 +74,7 @@ export class S3Listing {
     for (let pages = 1; ; pages += 1) {
       const answer = await this.#goOn(request, position, ask)
       unreadable.push(...answer.unreadable)
-      const page = behind(answer, position, request.limit)
+      const page = behind(answer, position, request.limit, context)
       const isEmpty = page.objects.length + page.prefixes.length === 0
       if (!isEmpty || page.next === undefined) return { ...page, objects: withUnreadable(page.objects, unreadable) }
       // Without a key, only a new token is a new position.
@@ -180,16 +187,32 @@ export class S3Listing {
   }
 }
 
-/** The entries after the position, up to the limit, and the next position. */
-function behind(page: TrustedPage, position: ListPosition | undefined, limit: number): ListPage {
+/**
+ * The entries after the position, up to the limit, and the next position.
+ * @throws SkeinError failed_precondition when the object at the position is listed again, in another
+ *   version
+ */
+function behind(
+  page: TrustedPage,
+  position: ListPosition | undefined,
+  limit: number,
+  context: AnswerContext,
+): ListPage {
   const after = position?.key
   const isBehind = (key: string): boolean => after === undefined || key !== after
-  const objects = page.objects.filter(({ key }) => isBehind(key))
+  const objects = page.objects.filter((object) => {
+    if (isBehind(object.key)) return true
+    // The position of a prefix has no version, and a directory marker may follow it.
+    if (position?.version !== undefined) checkRepeat(object, position.version, context)
+    return false
+  })
   // A listing that starts after a folded prefix folds it again.
   const prefixes = page.prefixes.filter(isBehind)
+  const lastObject = objects.at(-1)
   if (objects.length + prefixes.length <= limit) {
-    const key = last([after, objects.at(-1)?.key, prefixes.at(-1)])
-    return { objects, prefixes, next: page.truncated ? { key, token: page.token } : undefined }
+    if (!page.truncated) return { objects, prefixes, next: undefined }
+    const key = last([after, lastObject?.key, prefixes.at(-1)])
+    return { objects, prefixes, next: { key, token: page.token, version: versionAt(key, objects, position) } }
   }
   // The store returned more than the limit. Ask for the rest again, because the caller has no room
   // for it.
@@ -198,8 +221,18 @@ function behind(page: TrustedPage, position: ListPosition | undefined, limit: nu
   return {
     objects: objects.filter(({ key }) => isWithin(key)),
     prefixes: prefixes.filter(isWithin),
-    next: { key: end, token: undefined },
+    next: { key: end, token: undefined, version: versionAt(end, objects, position) },
   }
+}
+
+function versionAt(
+  key: string,
+  objects: readonly ObjectInfo[],
+  position: ListPosition | undefined,
+): string | undefined {
+  const object = objects.findLast((entry) => entry.key === key)
+  if (object !== undefined) return listedVersion(object)
+  return position?.key === key ? position.version : undefined
 }
 
 /** After a folded prefix, skip all its keys. Otherwise the store would fold it again each time. */

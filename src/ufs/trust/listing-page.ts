@@ -328,21 +328,36 @@ function prefixesOf(
   return prefixes
 }
 
+/**
+ * What tells two listed objects with one key apart. Empty without an ETag: two names that the
+ * listing merged into one look the same then.
+ */
+export function listedVersion({ etag, length, modifiedMs }: ObjectInfo): string {
+  return etag === '' ? '' : `${length}/${modifiedMs}/${etag}`
+}
+
 /** Merges an object that is listed twice with the same version and time. */
 function once(objects: readonly ObjectInfo[], context: AnswerContext): readonly ObjectInfo[] {
   return objects.filter((object, index) => {
     const before = objects[index - 1]
     if (before?.key !== object.key) return true
-    // Without an ETag, two names that the listing merged into one look the same.
-    const isSame = ['etag', 'length', 'modifiedMs'] as const
-    if (object.etag !== '' && isSame.every((field) => before[field] === object[field])) return false
-    throw refusedAnswer(
-      context,
-      `${shown(object.key)} is listed twice, with ${before.length} and ${object.length} bytes: ` +
-        'Skein cannot tell which one exists',
-      listingOrderReason,
-    )
+    checkRepeat(object, listedVersion(before), context)
+    return false
   })
+}
+
+/**
+ * Refuses an object that is listed a second time, on this page or the next one, and is not the same
+ * version. @param before listedVersion of the first time
+ */
+export function checkRepeat(object: ObjectInfo, before: string, context: AnswerContext): void {
+  if (before !== '' && before === listedVersion(object)) return
+  throw refusedAnswer(
+    context,
+    `${shown(object.key)} is listed twice, ${before === '' ? 'without a version' : 'in two versions'}: ` +
+      'Skein cannot tell which one exists',
+    listingOrderReason,
+  )
 }
 
 function unique(sorted: readonly string[]): readonly string[] {

@@ -95,6 +95,23 @@ describe('the order of a listing', () => {
     await expect(listAll()).rejects.toMatchObject({ ...order, message: expect.stringContaining('"a" is listed twice') })
   })
 
+  it.each([
+    ['in another version', [{ key: 'b', size: 11 }, 'c']],
+    ['without a version', [{ key: 'b', etag: undefined }, 'c']],
+    ['on a page of its own', [{ key: 'b', size: 11 }]],
+  ])('may not begin with the last key %s: two names may be one', async (_name, entries) => {
+    const twice = { ...order, message: expect.stringContaining('"b" is listed twice') }
+    paged([{ entries: ['a', 'b'], truncated: true, token: 'p1' }, { entries }])
+    await expect(listAll()).rejects.toMatchObject(twice)
+    // The version is known after a page without entries too.
+    paged([
+      { entries: ['a', 'b'], truncated: true, token: 'p1' },
+      { entries: [], truncated: true, token: 'p2' },
+      { entries },
+    ])
+    await expect(listAll()).rejects.toMatchObject(twice)
+  })
+
   it('goes on by the key where the store has forgotten its token and begins again', async () => {
     const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     honest(keys, (page) => ({ ...page, ...(page.token !== undefined && { token: ' ' }) }))
