@@ -85,7 +85,7 @@ it('names faults of the state and its snapshot (exit 1); with the snapshot back 
   expect(text).toMatchObject({ code: 1, stderr: '' })
   expect(text.stdout).not.toContain('restores its state')
   expect(text.stdout).toMatch(
-    /State of the master: the snapshot in .* is damaged\. Neither .* cannot start again\. Restore a backup into an empty/,
+    /State of the master: the snapshot in .* is damaged\. Neither .* cannot start again\. Restore a backup/,
   )
   const { code, document } = await deep()
   expect(code).toBe(1)

@@ -18,14 +18,8 @@ import {
 import type { StoreRequests } from './request/store-requests.ts'
 import { type AnswerContext, notUnderstoodError, refusedAnswer, shown } from '../trust/answer-error.ts'
 import { KeySpelling } from '../trust/key-spelling.ts'
-import {
-  checkRepeat,
-  type ListingSpellings,
-  listedVersion,
-  orderError,
-  type TrustedPage,
-  trustedPage,
-} from '../trust/listing-page.ts'
+import { checkRepeat, listedVersion, orderError } from '../trust/listing-order.ts'
+import { type ListingSpellings, type TrustedPage, trustedPage } from '../trust/listing-page.ts'
 import type { TrustRules } from '../trust/rules.ts'
 import type { ListPage, ListPosition, ListRequest, ObjectInfo } from '../under-file-system.ts'
 
@@ -189,8 +183,8 @@ export class S3Listing {
 
 /**
  * The entries after the position, up to the limit, and the next position.
- * @throws SkeinError failed_precondition when the object at the position is listed again, in another
- *   version
+ * @throws SkeinError failed_precondition when the object at the position is listed again in
+ *   another version
  */
 function behind(
   page: TrustedPage,

@@ -3,12 +3,12 @@
 // document (listing-scan.ts) to a page. Each rule is one function that interprets a field, or
 // refuses the page and names the field. An irregularity of one object stays with it: as a doubt,
 // which `stat` resolves, or as a problem, which fails that file only.
-import type { SkeinError } from '../../base/errors.ts'
 import { compareKeys } from '../key-order.ts'
 import type { RawListing, RawObject } from './listing-scan.ts'
 import type { ObjectInfo } from '../under-file-system.ts'
-import { type AnswerContext, fieldProblemText, notUnderstoodError, refusedAnswer, shown } from './answer-error.ts'
+import { type AnswerContext, fieldProblemText, notUnderstoodError, shown } from './answer-error.ts'
 import type { KeySpelling } from './key-spelling.ts'
+import { once, orderError } from './listing-order.ts'
 import { byteCountExpected, byteCountOf, etagOf, timeExpected, timeOf } from './field-values.ts'
 
 /** The request of a listing. Keys are as in the store. */
@@ -48,7 +48,6 @@ export interface TrustedPage {
   readonly byMarker: boolean
 }
 
-export const listingOrderReason = 'listing_order'
 const tokenBytesMax = 16 * 1024
 const storageClassPattern = /^[A-Za-z0-9_.-]{1,64}$/
 const emptyMd5 = 'd41d8cd98f00b204e9800998ecf8427e'
@@ -199,16 +198,6 @@ export const listingRules: ListingRules = {
   },
 }
 
-/** The error for `key` listed after `before`, on the same page or an earlier one. */
-export function orderError(context: AnswerContext, key: string, before: string): SkeinError {
-  return refusedAnswer(
-    context,
-    `the listing is not in the order of the keys: ${shown(key)} comes after ${shown(before)}; ` +
-      "without S3's order (ascending UTF-8 bytes) files would be missed",
-    listingOrderReason,
-  )
-}
-
 /** The doubt that a `stat` of the object must resolve, or the empty string. */
 function doubtOf(entry: RawObject, key: string, length: number | undefined, etag: string | undefined): string {
   const isMarker = length === 0 && (key === '' || key.endsWith('/'))
@@ -326,38 +315,6 @@ function prefixesOf(
     prefixes.push(prefix.slice(asked.storePrefix.length))
   }
   return prefixes
-}
-
-/**
- * What tells two listed objects with one key apart. Empty without an ETag: two names that the
- * listing merged into one look the same then.
- */
-export function listedVersion({ etag, length, modifiedMs }: ObjectInfo): string {
-  return etag === '' ? '' : `${length}/${modifiedMs}/${etag}`
-}
-
-/** Merges an object that is listed twice with the same version and time. */
-function once(objects: readonly ObjectInfo[], context: AnswerContext): readonly ObjectInfo[] {
-  return objects.filter((object, index) => {
-    const before = objects[index - 1]
-    if (before?.key !== object.key) return true
-    checkRepeat(object, listedVersion(before), context)
-    return false
-  })
-}
-
-/**
- * Refuses an object that is listed a second time, on this page or the next one, and is not the same
- * version. @param before listedVersion of the first time
- */
-export function checkRepeat(object: ObjectInfo, before: string, context: AnswerContext): void {
-  if (before !== '' && before === listedVersion(object)) return
-  throw refusedAnswer(
-    context,
-    `${shown(object.key)} is listed twice, ${before === '' ? 'without a version' : 'in two versions'}: ` +
-      'Skein cannot tell which one exists',
-    listingOrderReason,
-  )
 }
 
 function unique(sorted: readonly string[]): readonly string[] {

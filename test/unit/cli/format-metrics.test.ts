@@ -109,7 +109,7 @@ describe('the doctor', () => {
 
   describe('of the findings in a state', () => {
     const crash = 'the walk through a copy of the state was terminated by SIGSEGV: a page is damaged'
-    const snapshot = 'the snapshot in /home/state is damaged'
+    const snapshot = 'the snapshot in /data/state is damaged'
 
     it('a process that a damaged page ended: the next start restores the state', () => {
       expect(stateProblems([{ role: 'master', findings: [crash], rows: 0 }])).toEqual([
