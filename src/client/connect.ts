@@ -1,4 +1,4 @@
-// Why: connects to a cluster across the network (interface: file-system.ts). How: this file is
+// Why: connects to a cluster across the network (interface: cluster.ts). How: this file is
 // loaded when a command first needs a cluster, because gRPC takes longer to load than most commands
 // take to run.
 import { randomUUID } from 'node:crypto'
@@ -20,7 +20,7 @@ import type { WorkerInfo } from '../wire/generated/master.ts'
 import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
-import type { Cluster } from './file-system.ts'
+import type { Cluster } from './cluster.ts'
 
 /** How long a command tries to reach a role before it fails. */
 const unreachableMs = 2000

@@ -1,43 +1,162 @@
-// Why: the command line and all other clients use one interface to a cluster: the services of its
-// roles, and files to read and write. How: an interface. Tests implement it in their own process;
-// connect.ts implements it across the network.
-import type { ByteRange } from '../wire/data/data-client.ts'
-import type { JobServiceDefinition } from '../wire/generated/job.ts'
-import type { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
-import type { MasterServiceDefinition } from '../wire/generated/master.ts'
-import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
-import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
-import type { Service } from '../wire/service.ts'
-import type { WrittenFile } from './write/file-writer.ts'
+// Why: programs, the doors (S3, WebHDFS, FUSE) and the command line see one tree with the same
+// names, bytes and errors. How: the interface of everything that can be done with files, without a
+// word of how a cluster is reached. Paths are `/namespace/key` (base/paths.ts). Every method throws
+// SkeinError: not_found, already_exists, permission_denied, invalid_argument, failed_precondition
+// (a directory where a file is needed, a read-only namespace), resource_exhausted, unavailable,
+// data_loss, unimplemented; and the reason of an aborted signal.
 
-export interface Cluster {
-  /** `host:port` of the master, for messages. */
-  readonly address: string
-  master(): Service<MasterServiceDefinition>
+/** A half-open range of bytes: `offset` and at most `length` bytes from there. */
+export interface FileRange {
+  readonly offset: number
+  readonly length?: number
+}
+
+/** What a user may set on a file or directory. */
+export interface FileOwnership {
+  readonly owner: string
+  readonly group: string
+  /** Permission bits, such as 0o644. */
+  readonly mode: number
+}
+
+/** Stored with the object at the store, as S3 does. */
+export interface ObjectMetadata {
+  /** `Content-Type`; empty: not set. */
+  readonly contentType: string
+  /** `x-amz-meta-*`: names in lower case without the prefix, at most 2 KiB in all. */
+  readonly userMetadata: Readonly<Record<string, string>>
+}
+
+export interface FileStatus extends FileOwnership, ObjectMetadata {
+  /** As a user enters it. A directory has no `/` at its end. */
+  readonly path: string
+  /** The last segment of the path; empty for `/`. */
+  readonly name: string
+  readonly kind: 'file' | 'directory'
+  /** Bytes; 0 for a directory. */
+  readonly length: number
+  readonly blockSizeBytes: number
+  /** One number for one version of the content. Directories keep theirs. */
+  readonly fileId: number
+  /** The version at the store, without quotes; empty while the file is not persisted. */
+  readonly etag: string
+  readonly createdMs: number
+  readonly modifiedMs: number
+  /** Whether the store has the file. */
+  readonly persistence: 'persisted' | 'not_persisted' | 'to_be_persisted'
+  /** Bytes of blocks with a replica on a live worker. */
+  readonly cachedBytes: number
+  readonly pinned: boolean
+  readonly replicationMin: number
+  /** Undefined: no limit. */
+  readonly replicationMax: number | undefined
+  /** Undefined: none. */
+  readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | undefined
+  /** The namespace itself, directly below `/`. */
+  readonly isMountPoint: boolean
+  /** Whether a directory is itself something: made by a user, or an object `dir/` at the store. */
+  readonly isExplicit: boolean
+}
+
+export interface CallSignal {
+  readonly signal?: AbortSignal
+}
+
+export interface StatOptions extends CallSignal {
+  /** Maximum age of what the master knows of the store; 0: ask the store. Default: the master's. */
+  readonly maxAgeMs?: number
+}
+
+export interface ListOptions extends StatOptions {
+  /** All below, in the order of the UTF-8 bytes of their paths. Default: direct entries. */
+  readonly recursive?: boolean
+  /** Only entries whose path below the directory begins with this. */
+  readonly prefix?: string
+  /** Only entries whose path below the directory is greater than this (UTF-8 bytes). */
+  readonly startAfter?: string
+  /** Entries per page, 1 to 1000. A page costs its own entries, not the directory's. */
+  readonly pageSize?: number
+}
+
+/** A cached block and the hosts of its replicas. */
+export interface BlockLocation {
+  readonly offset: number
+  readonly length: number
+  /** Names of live workers' hosts. */
+  readonly hosts: readonly string[]
+}
+
+/**
+ * One version of a file, open for reading. Reads of one handle may overlap. While reads are
+ * sequential, it reads ahead; other reads fetch only their bytes.
+ */
+export interface FileHandle {
+  readonly status: FileStatus
   /**
-   * Found through the master. Calls throw SkeinError unavailable while no job master is registered.
+   * Fills `into` from `position`; returns how many bytes, less than asked only at the end of the
+   * file. The content does not change while the handle is open: if the store's does, reads of what
+   * is not cached throw aborted (`object_changed`).
    */
-  jobMaster(): Service<JobServiceDefinition>
-  /** Served by the job master and found in the same way. */
-  schedules(): Service<ScheduleServiceDefinition>
-  /** Changes by users. Served by the master. */
-  lifecycle(): Service<LifecycleServiceDefinition>
-  /** The worker at `host:port`. Connections are closed with the cluster. */
-  worker(rpcAddress: string): Service<WorkerServiceDefinition>
+  read(into: Uint8Array, position: number, options?: CallSignal): Promise<number>
+  /** Yields the bytes of the range, or of the file, in order. The chunks are the caller's. */
+  stream(range?: FileRange, options?: CallSignal): AsyncIterable<Uint8Array>
+  /** Reads that are under way throw. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface CreateOptions extends CallSignal, Partial<FileOwnership>, Partial<ObjectMetadata> {
   /**
-   * Writes a new file of exactly `length` bytes and applies the write policy of the namespace
-   * (client/write/file-writer.ts).
+   * `exclusive` (default): throws already_exists if the path exists, at the latest at `close`.
+   * `overwrite`: replaces a file in one step at `close`; readers see the old or the new one.
    */
-  writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
+  readonly ifExists?: 'exclusive' | 'overwrite'
+  /** Default: the namespace's. */
+  readonly blockSizeBytes?: number
+}
+
+/** A file of unknown length that is being written. Nothing is visible before `close`. */
+export interface FileOutput {
+  /** Resolves when more can be taken. The caller may reuse `chunk` then. */
+  write(chunk: Uint8Array): Promise<void>
   /**
-   * Yields the bytes of a file, or those of `range` that it has. Reads cached blocks first, and
-   * missing blocks from the store through a worker.
+   * Makes the file visible, in one step, and does what the namespace's write policy requires.
+   * Throws unavailable (`not_persisted`) when the file is complete and not at the store although
+   * its policy requires it.
    */
-  readFile(path: string, signal: AbortSignal, range?: ByteRange): AsyncIterable<Uint8Array>
-  /**
-   * Call this before the process exits: waits briefly until pending requests for replicas
-   * (client/read/passive-copies.ts) are sent.
-   */
-  settle(): Promise<void>
-  close(): void
+  close(): Promise<FileStatus>
+  /** Leaves no trace. Idempotent; after `close` it does nothing. */
+  abort(): Promise<void>
+}
+
+/** Attributes to set; what is not given stays. */
+export interface AttributeChanges extends Partial<FileOwnership>, CallSignal {
+  readonly pinned?: boolean
+  /** `none` removes it. */
+  readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | 'none'
+  readonly replicationMin?: number
+  readonly replicationMax?: number | 'none'
+  /** Ownership, mode and replication of everything below a directory, too. */
+  readonly recursive?: boolean
+}
+
+export interface FileSystem {
+  stat(path: string, options?: StatOptions): Promise<FileStatus>
+  /** Yields pages of entries, none for an empty directory; a file is its own only entry. */
+  list(path: string, options?: ListOptions): AsyncIterable<readonly FileStatus[]>
+  open(path: string, options?: StatOptions): Promise<FileHandle>
+  create(path: string, options?: CreateOptions): Promise<FileOutput>
+  /** With its parents. An existing directory is no error. */
+  makeDirectory(path: string, options?: CallSignal): Promise<void>
+  /** The target must not exist. */
+  rename(from: string, to: string, options?: CallSignal): Promise<void>
+  /** A directory that is not empty needs `recursive`. Objects of persisted files go, too. */
+  delete(path: string, options?: CallSignal & { readonly recursive?: boolean }): Promise<void>
+  setAttributes(path: string, changes: AttributeChanges): Promise<void>
+  /** Cached blocks of a range and where they are. */
+  blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]>
+  /** Not supported by a cache of objects: throws unimplemented. */
+  append(path: string): Promise<never>
+  truncate(path: string, length: number): Promise<never>
+  /** Waits shortly for requests that nobody waits for, and closes all connections. Idempotent. */
+  close(): Promise<void>
 }

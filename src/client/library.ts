@@ -3,7 +3,7 @@
 // files.
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
-import type { Cluster } from './file-system.ts'
+import type { Cluster } from './cluster.ts'
 
 export interface ConnectOptions {
   /** `host:port` of the master. Default: from `home` or the configuration. */
@@ -26,4 +26,19 @@ export function connect({ master, home, properties = {} }: ConnectOptions = {}):
 }
 
 export { isSkeinError, SkeinError } from '../base/errors.ts'
-export type { Cluster } from './file-system.ts'
+export type { Cluster } from './cluster.ts'
+export type {
+  AttributeChanges,
+  BlockLocation,
+  CallSignal,
+  CreateOptions,
+  FileHandle,
+  FileOutput,
+  FileOwnership,
+  FileRange,
+  FileStatus,
+  FileSystem,
+  ListOptions,
+  ObjectMetadata,
+  StatOptions,
+} from './file-system.ts'

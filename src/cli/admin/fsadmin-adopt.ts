@@ -5,7 +5,7 @@
 // anew as any file is, and let go only when that has succeeded.
 import { toSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
-import type { Cluster } from '../../client/file-system.ts'
+import type { Cluster } from '../../client/cluster.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { asUsage, exitCodes, usageError } from '../frame/exit-codes.ts'
 import { filesOfBlocks, type KeptFile, type PlacedBlock } from './kept-files.ts'

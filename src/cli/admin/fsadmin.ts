@@ -5,7 +5,7 @@
 import type { Command } from 'commander'
 import { formatBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { Cluster } from '../../client/file-system.ts'
+import type { Cluster } from '../../client/cluster.ts'
 import type { DecommissionResponse } from '../../wire/generated/lifecycle.ts'
 import { adopt, type AdoptFlags } from './fsadmin-adopt.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'

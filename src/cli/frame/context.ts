@@ -4,7 +4,7 @@ import { SkeinError } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import { parsePath, formatPath } from '../../base/paths.ts'
 import type { Config, ConfigMode, MemoryConfig } from '../../config/config.ts'
-import type { Cluster } from '../../client/file-system.ts'
+import type { Cluster } from '../../client/cluster.ts'
 import { type ExitCode, usageError } from './exit-codes.ts'
 import { jsonText } from './json-document.ts'
 

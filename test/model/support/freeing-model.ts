@@ -3,7 +3,7 @@
 // be cached, for one client exactly; for several, what holds in any order: of each file at most one
 // read more than there were drops of it.
 import { isSkeinError } from '../../../src/base/errors.ts'
-import type { Cluster } from '../../../src/client/file-system.ts'
+import type { Cluster } from '../../../src/client/cluster.ts'
 import type { LoadOptions, LoadStatus } from '../../../src/wire/generated/job.ts'
 import type { Origin } from '../../support/origin/server.ts'
 

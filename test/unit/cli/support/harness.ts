@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { type Clock, throwIfAborted } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
-import type { Cluster } from '../../../../src/client/file-system.ts'
+import type { Cluster } from '../../../../src/client/cluster.ts'
 import type { CliIo } from '../../../../src/cli/frame/context.ts'
 import { runCli } from '../../../../src/cli/run.ts'
 import { loadConfig } from '../../../../src/config/read-config.ts'
