@@ -1,7 +1,8 @@
 // Why: `fsadmin doctor --deep` is asked by scripts and by people who fear for their state: it must
 // say the same to both, in a sound home and in one whose file was damaged below a running master.
-// How: bytes of the file are changed under the process.
-import { readFileSync, writeFileSync } from 'node:fs'
+// And a home that has lost a part must not start as a new one, which would delete every block.
+// How: bytes of the file are changed under the process; parts of the home are moved away.
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LocalSkein } from '../support/local-skein.ts'
@@ -103,4 +104,32 @@ it('names faults of the state and its snapshot (exit 1); with the snapshot back 
   writeFileSync(snapshot, bytes)
   await skein.start()
   expect(await deep()).toMatchObject({ code: 0, document: { problems: [] } })
+})
+
+it('a home that has lost a part does not start, and loses no block by that', { timeout: 120_000 }, async () => {
+  expect(await skein.cli('fs', 'distributedLoad', '/ns/d')).toMatchObject({ code: 0 })
+  const blocks = join(skein.home, 'worker')
+  const filesOf = (directory: string): string[] =>
+    readdirSync(directory, { recursive: true, encoding: 'utf8' })
+      .filter((name) => statSync(join(directory, name)).isFile())
+      .sort()
+  await skein.stop('SIGTERM')
+  const before = filesOf(blocks)
+  expect(before.length).toBeGreaterThan(0)
+  const parts: [role: string, part: string, named: string][] = [
+    ['master', 'state', 'lacks the state (state/)'],
+    ['master', 'journal', 'lacks the journal (journal/)'],
+    ['job-master', 'state', 'lacks the state (state/)'],
+  ]
+  for (const [role, part, named] of parts) {
+    const [place, aside] = [join(skein.home, role, part), join(skein.home, `${role}-${part}-aside`)]
+    renameSync(place, aside)
+    await expect(skein.start(), `${role} without ${part}`).rejects.toThrow('ended with 1')
+    expect(skein.log().trimEnd().split('\n').at(-1)).toContain(named)
+    renameSync(aside, place)
+  }
+  expect(filesOf(blocks)).toEqual(before)
+  await skein.start()
+  expect(await skein.cli('fsadmin', 'doctor')).toMatchObject({ code: 0 })
+  expect(await skein.cli('fs', 'checkConsistency', '/ns')).toMatchObject({ code: 0 })
 })
