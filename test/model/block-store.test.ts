@@ -174,7 +174,7 @@ async function overwrite({ path, from, length }: BytesOnDisk): Promise<void> {
 }
 
 const caught = async (store: Open): Promise<void> => {
-  await expect(check(store, ['a'], { runs: 300, seed: 7 })).rejects.toThrow()
+  await expect(check(store, ['a'], { runs: 300, seed: 1 })).rejects.toThrow()
 }
 
 describe('the model catches a store of files that', () => {

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { bytesOf, mebibyte, usedBytesOf } from '../../conformance/support/block-store-fixture.ts'
 import { findRecord, recordsIn } from '../../conformance/support/segment-fixture.ts'
+import { ordinaryOrLong } from '../../support/run-length.ts'
 import { kibibyte, range, putAll, expectBlocks, flip, segmentDirectory } from './support/segment-directory.ts'
 
+const stepBytes = ordinaryOrLong(211, 37)
 const directory = segmentDirectory()
 const { open, segmentNames, segmentPath, bytesOnDisk, headsPath, removeHeads } = directory
 
@@ -17,7 +19,7 @@ describe('a restart', () => {
     await store.close()
     const whole = await readFile(await segmentPath(0))
     const ends = (await recordsIn(directory.root)).map(({ from, length }) => from + length)
-    for (let bytes = whole.length; bytes >= 0; bytes -= 37) {
+    for (let bytes = whole.length; bytes >= 0; bytes -= stepBytes) {
       await writeFile(await segmentPath(0), whole.subarray(0, bytes))
       const { store: again } = await open({ segmentBytes: mebibyte })
       const left = ends.filter((end) => end <= bytes).length
