@@ -15,6 +15,11 @@ export interface NamespacePath {
 
 /** Maximum length of a key in UTF-8 bytes (the limit of S3; COS enforces its own, 850). */
 export const keyBytesMax = 1024
+/**
+ * Keys of a namespace that begin with this are for the doors. They are never written to the store,
+ * and listings of a directory above do not show them.
+ */
+export const internalKeyPrefix = '.skein/'
 const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
 /** Why a key cannot be cached, or undefined when it can. */

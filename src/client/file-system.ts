@@ -1,6 +1,10 @@
 // Why: programs, the doors (S3, WebHDFS, FUSE) and the command line see one tree with the same
 // names, bytes and errors. How: the interface of everything that can be done with files, without a
-// word of how a cluster is reached. Paths are `/namespace/key` (base/paths.ts). Every method throws
+// word of how a cluster is reached. Paths are `/namespace/key` (base/paths.ts). A path names the
+// file of exactly this key, else the directory; with a `/` at its end it names the directory only,
+// and `open` reads the object `dir/` if it has bytes. Keys below `.skein/` (base/paths.ts) are for
+// the doors: they are never written to the store, and only a `list` from a path that is itself
+// `.skein` or below shows them. Every method throws
 // SkeinError: not_found, already_exists, permission_denied, invalid_argument, failed_precondition
 // (a directory where a file is needed, a read-only namespace), resource_exhausted, unavailable,
 // data_loss, unimplemented; and the reason of an aborted signal.
@@ -25,6 +29,12 @@ export interface ObjectMetadata {
   readonly contentType: string
   /** `x-amz-meta-*`: names in lower case without the prefix, at most 2 KiB in all. */
   readonly userMetadata: Readonly<Record<string, string>>
+  /**
+   * What a door told its clients about this version, such as their ETag, checksum, tags and other
+   * headers. Names of `a-z`, `0-9` and `-`, values of printable ASCII, at most 8 KiB in all.
+   * Nothing else reads it. Absent: none.
+   */
+  readonly clientMetadata?: Readonly<Record<string, string>>
 }
 
 export interface FileStatus extends FileOwnership, ObjectMetadata {
@@ -54,7 +64,10 @@ export interface FileStatus extends FileOwnership, ObjectMetadata {
   readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | undefined
   /** The namespace itself, directly below `/`. */
   readonly isMountPoint: boolean
-  /** Whether a directory is itself something: made by a user, or an object `dir/` at the store. */
+  /**
+   * Whether a directory is itself something: made by a user, or an object `dir/` at the store.
+   * Others are there while something is below them.
+   */
   readonly isExplicit: boolean
 }
 
@@ -67,12 +80,16 @@ export interface StatOptions extends CallSignal {
   readonly maxAgeMs?: number
 }
 
+/**
+ * Entries come in the order of the UTF-8 bytes of their paths below the directory. For the order,
+ * `prefix` and `startAfter`, the path of a directory has a `/` at its end: `a-b`, `a/`, `a0`.
+ */
 export interface ListOptions extends StatOptions {
-  /** All below, in the order of the UTF-8 bytes of their paths. Default: direct entries. */
+  /** All below, directories included. Default: direct entries. */
   readonly recursive?: boolean
   /** Only entries whose path below the directory begins with this. */
   readonly prefix?: string
-  /** Only entries whose path below the directory is greater than this (UTF-8 bytes). */
+  /** Only entries whose path below the directory is greater than this. */
   readonly startAfter?: string
   /** Entries per page, 1 to 1000. A page costs its own entries, not the directory's. */
   readonly pageSize?: number
@@ -110,6 +127,13 @@ export interface CreateOptions extends CallSignal, Partial<FileOwnership>, Parti
    * `overwrite`: replaces a file in one step at `close`; readers see the old or the new one.
    */
   readonly ifExists?: 'exclusive' | 'overwrite'
+  /**
+   * With `overwrite`: only while the path is this version, else aborted (`file_changed`), at the
+   * latest at `close`. Default: any version, or none.
+   */
+  readonly ifFileId?: number
+  /** From the moment of `close`. Default: the namespace's. */
+  readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' }
   /** Default: the namespace's. */
   readonly blockSizeBytes?: number
 }
@@ -122,8 +146,9 @@ export interface FileOutput {
    * Makes the file visible, in one step, and does what the namespace's write policy requires.
    * Throws unavailable (`not_persisted`) when the file is complete and not at the store although
    * its policy requires it.
+   * @param metadata what is known only now; replaces the fields that `create` was given
    */
-  close(): Promise<FileStatus>
+  close(metadata?: Partial<ObjectMetadata>): Promise<FileStatus>
   /** Leaves no trace. Idempotent; after `close` it does nothing. */
   abort(): Promise<void>
 }
@@ -135,8 +160,17 @@ export interface AttributeChanges extends Partial<FileOwnership>, CallSignal {
   readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | 'none'
   readonly replicationMin?: number
   readonly replicationMax?: number | 'none'
+  /** Replaces all of it. Of a file only. */
+  readonly clientMetadata?: Readonly<Record<string, string>>
   /** Ownership, mode and replication of everything below a directory, too. */
   readonly recursive?: boolean
+}
+
+export interface DeleteOptions extends CallSignal {
+  /** A directory with all below it. */
+  readonly recursive?: boolean
+  /** Only the directory itself: it stays, not explicit, while something is below it. */
+  readonly keepEntries?: boolean
 }
 
 export interface FileSystem {
@@ -149,8 +183,8 @@ export interface FileSystem {
   makeDirectory(path: string, options?: CallSignal): Promise<void>
   /** The target must not exist. */
   rename(from: string, to: string, options?: CallSignal): Promise<void>
-  /** A directory that is not empty needs `recursive`. Objects of persisted files go, too. */
-  delete(path: string, options?: CallSignal & { readonly recursive?: boolean }): Promise<void>
+  /** A directory that is not empty needs one of the options. Objects of persisted files go, too. */
+  delete(path: string, options?: DeleteOptions): Promise<void>
   setAttributes(path: string, changes: AttributeChanges): Promise<void>
   /** Cached blocks of a range and where they are. */
   blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]>

@@ -32,6 +32,7 @@ export type {
   BlockLocation,
   CallSignal,
   CreateOptions,
+  DeleteOptions,
   FileHandle,
   FileOutput,
   FileOwnership,

@@ -1,0 +1,381 @@
+// Why: doors are tested against the contract of a file system (client/file-system.ts), without a
+// cluster. How: each namespace is a sorted list of keys in memory. A directory of which only its
+// entries are known has no row of its own; it is derived from their keys.
+import type { Clock } from '../../src/base/clock.ts'
+import { throwIfAborted } from '../../src/base/clock.ts'
+import { SkeinError } from '../../src/base/errors.ts'
+import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../src/base/paths.ts'
+import type {
+  AttributeChanges,
+  BlockLocation,
+  CallSignal,
+  CreateOptions,
+  DeleteOptions,
+  FileHandle,
+  FileOutput,
+  FileStatus,
+  FileSystem,
+  ListOptions,
+  ObjectMetadata,
+  StatOptions,
+} from '../../src/client/file-system.ts'
+import { firstAtOrAfter, listedEntries, type MemoryNode } from './memory-listing.ts'
+import { MemoryFile } from './memory-file.ts'
+
+interface Namespace {
+  readonly name: string
+  readonly readOnly: boolean
+  /** In the order of the keys' UTF-8 bytes. The key of a directory ends in `/`. */
+  readonly nodes: MemoryNode[]
+}
+
+/** A file as a store has it. */
+export interface PlantedFile extends Partial<ObjectMetadata> {
+  readonly bytes: Uint8Array
+  readonly etag: string
+}
+
+const blockSizeBytes = 1024 * 1024
+const userMetadataBytesMax = 2048
+const clientMetadataBytesMax = 8192
+const chunkBytes = 64 * 1024
+
+export class MemoryFileSystem implements FileSystem {
+  readonly #clock: Pick<Clock, 'nowMs'>
+  readonly #namespaces = new Map<string, Namespace>()
+  #lastFileId = 1000
+  /** Outputs that are neither closed nor aborted. */
+  unfinished = 0
+  /** Handles that are not closed. */
+  openHandles = 0
+
+  constructor(clock: Pick<Clock, 'nowMs'>, namespaces: readonly string[]) {
+    this.#clock = clock
+    for (const name of namespaces) this.addNamespace(name)
+  }
+
+  addNamespace(name: string, readOnly = false): void {
+    this.#namespaces.set(name, { name, readOnly, nodes: [] })
+  }
+
+  removeNamespace(name: string): void {
+    this.#namespaces.delete(name)
+  }
+
+  /** Puts a file there as another client of the store does; its key may end in `/`. */
+  plant(path: string, { bytes, etag, ...metadata }: PlantedFile): void {
+    const { namespace, key } = this.#parse(path)
+    this.#put(namespace, this.#node(key, bytes, { ...metadata, etag }))
+  }
+
+  async stat(path: string, { signal }: StatOptions = {}): Promise<FileStatus> {
+    await settled(signal)
+    if (path === '/') return directoryStatus('/', '', undefined, false, 0)
+    const { namespace, key } = this.#parse(path)
+    const node = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
+    return node === undefined ? this.#directory(namespace, key) : fileStatus(namespace.name, node)
+  }
+
+  async *list(path: string, options: ListOptions = {}): AsyncGenerator<readonly FileStatus[]> {
+    await settled(options.signal)
+    const size = options.pageSize ?? 1000
+    if (!Number.isInteger(size) || size < 1 || size > 1000)
+      throw new SkeinError('invalid_argument', `a page has 1 to 1000 entries, not ${size}`)
+    let page: FileStatus[] = []
+    for (const entry of this.#entries(path, options)) {
+      page.push(entry)
+      if (page.length < size) continue
+      yield page
+      page = []
+      await settled(options.signal)
+    }
+    if (page.length > 0) yield page
+  }
+
+  async open(path: string, { signal }: StatOptions = {}): Promise<FileHandle> {
+    await settled(signal)
+    const { namespace, key } = this.#parse(path)
+    const node = this.#fileAt(namespace, key)
+    if (node === undefined) {
+      this.#directory(namespace, key)
+      throw new SkeinError('failed_precondition', `${path} is a directory`)
+    }
+    this.openHandles += 1
+    return new MemoryFile(node.bytes, fileStatus(namespace.name, node), chunkBytes, () => (this.openHandles -= 1))
+  }
+
+  async create(path: string, options: CreateOptions = {}): Promise<FileOutput> {
+    await settled(options.signal)
+    const { namespace, key } = this.#parse(path)
+    if (key === '' || key.endsWith('/'))
+      throw new SkeinError('invalid_argument', `${path} cannot be written: remove the slash at the end`)
+    checkWritable(namespace)
+    checkMetadata(options)
+    this.#checkTarget(namespace, key, options)
+    this.unfinished += 1
+    let isOpen = true
+    const end = (): void => {
+      if (isOpen) this.unfinished -= 1
+      isOpen = false
+    }
+    const chunks: Uint8Array[] = []
+    return {
+      write: async (chunk) => {
+        await settled(options.signal)
+        if (!isOpen) throw new SkeinError('failed_precondition', `${path} is not being written any more`)
+        chunks.push(Uint8Array.from(chunk))
+      },
+      close: async (metadata = {}) => {
+        await settled(options.signal)
+        if (!isOpen) throw new SkeinError('failed_precondition', `${path} is not being written any more`)
+        end()
+        checkMetadata(metadata)
+        this.#checkTarget(namespace, key, options)
+        const node = this.#node(key, Buffer.concat(chunks), { ...options, ...metadata })
+        this.#put(namespace, node)
+        return fileStatus(namespace.name, node)
+      },
+      abort: () => Promise.resolve(end()),
+    }
+  }
+
+  async makeDirectory(path: string, { signal }: CallSignal = {}): Promise<void> {
+    await settled(signal)
+    const { namespace, key } = this.#parse(path)
+    checkWritable(namespace)
+    const directoryKey = key.endsWith('/') || key === '' ? key : `${key}/`
+    if (directoryKey === '') return
+    if (this.#fileAt(namespace, directoryKey.slice(0, -1)) !== undefined)
+      throw new SkeinError('already_exists', `${path} is a file`)
+    if (this.#nodeAt(namespace, directoryKey) === undefined)
+      this.#put(namespace, { ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
+  }
+
+  async rename(from: string, to: string, { signal }: CallSignal = {}): Promise<void> {
+    await settled(signal)
+    const [source, target] = [this.#parse(from), this.#parse(to)]
+    checkWritable(source.namespace)
+    checkWritable(target.namespace)
+    if (source.namespace !== target.namespace)
+      throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
+    this.#checkTarget(target.namespace, target.key, {})
+    const file = this.#fileAt(source.namespace, source.key)
+    const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
+    if (moved.length === 0) throw notFound(from)
+    for (const node of moved) {
+      this.#remove(source.namespace, node.key)
+      this.#put(target.namespace, { ...node, key: target.key + node.key.slice(source.key.length) })
+    }
+  }
+
+  async delete(path: string, options: DeleteOptions = {}): Promise<void> {
+    await settled(options.signal)
+    const { namespace, key } = this.#parse(path)
+    checkWritable(namespace)
+    const file = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
+    if (file !== undefined) return this.#remove(namespace, key)
+    this.#directory(namespace, key)
+    const below = this.#below(namespace, key)
+    const own = key.endsWith('/') ? key : `${key}/`
+    const hasEntries = below.some((node) => node.key !== own || node.kind === 'file')
+    if (hasEntries && options.recursive !== true && options.keepEntries !== true)
+      throw new SkeinError('failed_precondition', `${path} is not empty`)
+    for (const node of below)
+      if (options.recursive === true || (node.key === own && node.kind === 'directory'))
+        this.#remove(namespace, node.key)
+  }
+
+  async setAttributes(path: string, { signal, clientMetadata, ttl }: AttributeChanges): Promise<void> {
+    await settled(signal)
+    const { namespace, key } = this.#parse(path)
+    checkMetadata(clientMetadata === undefined ? {} : { clientMetadata })
+    const node = this.#fileAt(namespace, key)
+    if (node === undefined) {
+      this.#directory(namespace, key)
+      if (clientMetadata !== undefined) throw new SkeinError('failed_precondition', `${path} is a directory`)
+      return
+    }
+    const expiry = ttl === undefined ? {} : { ttl: ttl === 'none' ? undefined : { ...ttl, setMs: this.#clock.nowMs() } }
+    this.#put(namespace, { ...node, ...(clientMetadata !== undefined && { clientMetadata }), ...expiry })
+  }
+
+  blockLocations(): Promise<readonly BlockLocation[]> {
+    return Promise.resolve([])
+  }
+
+  append(): Promise<never> {
+    return Promise.reject(new SkeinError('unimplemented', 'files cannot be appended to'))
+  }
+
+  truncate(): Promise<never> {
+    return Promise.reject(new SkeinError('unimplemented', 'files cannot be truncated'))
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  #entries(path: string, options: ListOptions): FileStatus[] {
+    if (path === '/') {
+      const names = [...this.#namespaces.keys()].toSorted()
+      return names.map((name) => directoryStatus(`/${name}`, name, undefined, true, 0))
+    }
+    const { namespace, key } = this.#parse(path)
+    const file = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
+    if (file !== undefined) return [fileStatus(namespace.name, file)]
+    this.#directory(namespace, key)
+    const prefix = key === '' || key.endsWith('/') ? key : `${key}/`
+    const isInternal = prefix.startsWith(internalKeyPrefix)
+    return listedEntries(this.#live(namespace), prefix, options)
+      .filter((entry) => isInternal || !entry.key.startsWith(internalKeyPrefix))
+      .map(({ key: entryKey, node }) =>
+        node?.kind === 'file'
+          ? fileStatus(namespace.name, node)
+          : directoryOf(namespace.name, entryKey, node?.modifiedMs),
+      )
+  }
+
+  #parse(path: string): { readonly namespace: Namespace; readonly key: string } {
+    const parsed: NamespacePath = parsePath(path)
+    if (parsed.namespace === '') throw new SkeinError('invalid_argument', '/ is the list of the namespaces')
+    const namespace = this.#namespaces.get(parsed.namespace)
+    if (namespace === undefined) throw new SkeinError('not_found', `namespace '${parsed.namespace}' does not exist`)
+    return { namespace, key: parsed.key }
+  }
+
+  #node(key: string, bytes: Uint8Array, given: CreateOptions & { readonly etag?: string }): MemoryNode {
+    const problem = keyProblem(key)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', problem)
+    this.#lastFileId += 1
+    const nowMs = this.#clock.nowMs()
+    return {
+      kind: 'file',
+      key,
+      bytes,
+      fileId: this.#lastFileId,
+      etag: given.etag ?? '',
+      modifiedMs: nowMs,
+      contentType: given.contentType ?? '',
+      userMetadata: given.userMetadata ?? {},
+      clientMetadata: given.clientMetadata ?? {},
+      ttl: given.ttl === undefined ? undefined : { ...given.ttl, setMs: nowMs },
+    }
+  }
+
+  #directory(namespace: Namespace, key: string): FileStatus {
+    if (key === '') return directoryStatus(`/${namespace.name}`, namespace.name, undefined, true, 0)
+    const directoryKey = key.endsWith('/') ? key : `${key}/`
+    const below = this.#below(namespace, directoryKey)
+    const own = below.find((node) => node.key === directoryKey && node.kind === 'directory')
+    if (below.length === 0) throw notFound(formatPath({ namespace: namespace.name, key }))
+    return directoryOf(namespace.name, directoryKey, own?.modifiedMs)
+  }
+
+  #checkTarget(namespace: Namespace, key: string, { ifExists, ifFileId }: CreateOptions): void {
+    const path = formatPath({ namespace: namespace.name, key })
+    const file = this.#fileAt(namespace, key)
+    if (ifFileId !== undefined && file?.fileId !== ifFileId)
+      throw new SkeinError('aborted', `${path} was changed or removed meanwhile`, {
+        reason: 'file_changed',
+        retryable: false,
+      })
+    if (file !== undefined && ifExists !== 'overwrite') throw new SkeinError('already_exists', `${path} exists already`)
+    if (this.#below(namespace, `${key}/`).length > 0)
+      throw new SkeinError('failed_precondition', `${path} is a directory`)
+  }
+
+  #live({ nodes }: Namespace): MemoryNode[] {
+    const nowMs = this.#clock.nowMs()
+    return nodes.filter(({ ttl }) => ttl?.action !== 'DELETE' || ttl.setMs + ttl.ms > nowMs)
+  }
+
+  #nodeAt(namespace: Namespace, key: string): MemoryNode | undefined {
+    const nodes = this.#live(namespace)
+    const node = nodes[firstAtOrAfter(nodes, key)]
+    return node?.key === key ? node : undefined
+  }
+
+  #fileAt(namespace: Namespace, key: string): MemoryNode | undefined {
+    const node = this.#nodeAt(namespace, key)
+    return node?.kind === 'file' ? node : undefined
+  }
+
+  /** All nodes below a directory's key, its own included. */
+  #below(namespace: Namespace, key: string): MemoryNode[] {
+    const prefix = key.endsWith('/') ? key : `${key}/`
+    return this.#live(namespace).filter((node) => node.key.startsWith(prefix))
+  }
+
+  #put({ nodes }: Namespace, node: MemoryNode): void {
+    const index = firstAtOrAfter(nodes, node.key)
+    nodes.splice(index, nodes[index]?.key === node.key ? 1 : 0, node)
+  }
+
+  #remove({ nodes }: Namespace, key: string): void {
+    const index = firstAtOrAfter(nodes, key)
+    if (nodes[index]?.key === key) nodes.splice(index, 1)
+  }
+}
+
+function fileStatus(namespace: string, node: MemoryNode): FileStatus {
+  const { key, etag, fileId, modifiedMs, contentType, userMetadata, clientMetadata, ttl } = node
+  return {
+    ...directoryStatus(
+      formatPath({ namespace, key }),
+      key.slice(key.lastIndexOf('/') + 1),
+      undefined,
+      false,
+      modifiedMs,
+    ),
+    ...{ kind: 'file', length: node.bytes.length, blockSizeBytes, fileId, etag, mode: 0o666 },
+    ...{ contentType, userMetadata, clientMetadata, ttl: ttl && { ms: ttl.ms, action: ttl.action } },
+    persistence: etag === '' ? 'not_persisted' : 'persisted',
+    cachedBytes: node.bytes.length,
+  }
+}
+
+function directoryOf(namespace: string, key: string, madeMs: number | undefined): FileStatus {
+  const path = formatPath({ namespace, key: key.slice(0, -1) })
+  return directoryStatus(path, path.slice(path.lastIndexOf('/') + 1), madeMs, false, madeMs ?? 0)
+}
+
+function directoryStatus(
+  path: string,
+  name: string,
+  madeMs: number | undefined,
+  isMountPoint: boolean,
+  modifiedMs: number,
+): FileStatus {
+  return {
+    ...{ path, name, kind: 'directory', length: 0, blockSizeBytes: 0, fileId: 1, etag: '' },
+    ...{ owner: 'skein', group: 'skein', mode: 0o777, contentType: '', userMetadata: {} },
+    ...{ createdMs: modifiedMs, modifiedMs, persistence: 'persisted', cachedBytes: 0, pinned: false },
+    ...{ replicationMin: 0, replicationMax: undefined, ttl: undefined, isMountPoint, isExplicit: madeMs !== undefined },
+  }
+}
+
+function checkWritable({ name, readOnly }: Namespace): void {
+  if (readOnly) throw new SkeinError('failed_precondition', `namespace ${name} is read-only`, { reason: 'read_only' })
+}
+
+function checkMetadata({ userMetadata = {}, clientMetadata = {} }: Partial<ObjectMetadata>): void {
+  checkMap('user metadata', userMetadata, userMetadataBytesMax)
+  checkMap('client metadata', clientMetadata, clientMetadataBytesMax)
+}
+
+function checkMap(what: string, map: Readonly<Record<string, string>>, bytesMax: number): void {
+  const bytes = Object.entries(map).reduce((sum, [name, text]) => sum + name.length + text.length, 0)
+  if (bytes > bytesMax) throw new SkeinError('invalid_argument', `${what} has ${bytes} bytes, ${bytesMax} at most`)
+  const bad = Object.entries(map).find(([name, text]) => !/^[!-~]+$/.test(name) || !/^[ -~]*$/.test(text))
+  if (bad !== undefined) throw new SkeinError('invalid_argument', `${what} '${bad[0]}' is not printable ASCII`)
+}
+
+function notFound(path: string): SkeinError {
+  return new SkeinError('not_found', `${path} does not exist`)
+}
+
+/** Every call takes a turn of the event loop, as it does over a network. */
+async function settled(signal: AbortSignal | undefined): Promise<void> {
+  if (signal !== undefined) throwIfAborted(signal)
+  await Promise.resolve()
+}
