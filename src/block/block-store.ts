@@ -85,10 +85,12 @@ export interface BlockReservation {
   write(chunk: Uint8Array): Promise<void>
   /**
    * Makes the block visible. `checksums` when somebody else wrote the file: one CRC-32 per page
-   * (base/page-checksum.ts).
-   * @throws SkeinError data_loss when the bytes are not all there; the reservation is then aborted.
+   * (base/page-checksum.ts). `length` when the block is shorter than was reserved: its header says
+   * so from then on, and the rest of the room is given back.
+   * @throws SkeinError data_loss when the bytes are not all there, invalid_argument for a length
+   *   above the reserved one; the reservation is then aborted.
    */
-  commit(checksums?: readonly number[]): Promise<void>
+  commit(checksums?: readonly number[], length?: number): Promise<void>
   abort(): Promise<void>
   /**
    * Bytes, from the block's beginning, that the store has no more use for. None: all are kept to

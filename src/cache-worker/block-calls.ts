@@ -76,7 +76,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         )
         return {}
       },
-      commitBlock: async ({ blockId, reservation: id, pageChecksums }) => {
+      commitBlock: async ({ blockId, reservation: id, pageChecksums, length }) => {
         const reservation = find(id, blockId)
         if (reservation === undefined) {
           if (store.has(blockId)) return {}
@@ -85,7 +85,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
           })
         }
         try {
-          await reservation.commit(pageChecksums)
+          await reservation.commit(pageChecksums, length)
         } finally {
           leases.delete(id)
         }

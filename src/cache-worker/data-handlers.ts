@@ -8,9 +8,9 @@ import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
 import { pageBytes } from '../base/page-checksum.ts'
 import { PiecePool } from '../base/flow/piece-pool.ts'
-import type { BlockHeader, BlockReader, BlockStore, WriteHints } from '../block/block-store.ts'
+import type { BlockHeader, BlockReader, BlockStore } from '../block/block-store.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
-import type { BlockBody, DataPlaneHandlers, SmallBlock } from '../wire/data/data-plane.ts'
+import type { BlockBody, DataPlaneHandlers, SmallBlock, WriteHints } from '../wire/data/data-plane.ts'
 
 export interface DataHandlerDependencies {
   readonly store: BlockStore
@@ -220,13 +220,15 @@ async function receive(
 ): Promise<void> {
   throwIfAborted(signal)
   const reservation = await store.reserve(header, hints)
+  let length = 0
   try {
     for await (const chunk of body) {
       throwIfAborted(signal)
+      length += chunk.length
       await reservation.write(chunk)
     }
     throwIfAborted(signal)
-    await reservation.commit()
+    await reservation.commit(undefined, hints?.openEnded === true ? length : undefined)
   } catch (thrown) {
     await reservation.abort()
     throw thrown

@@ -2,8 +2,9 @@
 // copy. How: implements BlockTarget on top of BlockStore.
 import { throwIfAborted } from '../base/clock.ts'
 import { isSkeinError } from '../base/errors.ts'
-import type { BlockReservation, BlockStore, WriteHints } from '../block/block-store.ts'
+import type { BlockReservation, BlockStore } from '../block/block-store.ts'
 import type { BlockSink, BlockTarget, SmallBlock } from '../client/write/block-target.ts'
+import type { WriteHints } from '../wire/data/data-plane.ts'
 import type { BlockHeader } from '../wire/generated/worker.ts'
 
 /** The store of the worker `workerId` as a target. */
@@ -50,9 +51,9 @@ class LocalBlockSink implements BlockSink {
     await this.#reservation.write(chunk)
   }
 
-  async commit(): Promise<void> {
+  async commit(length?: number): Promise<void> {
     throwIfAborted(this.#signal)
-    await this.#reservation.commit()
+    await this.#reservation.commit(undefined, length)
   }
 
   abort(): Promise<void> {

@@ -8,7 +8,8 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
-import type { WrittenFile } from './write/file-writer.ts'
+import type { CachedFileOutput, WrittenFile } from './write/file-output.ts'
+import type { NewFile } from './write/file-writer.ts'
 
 export interface Cluster {
   /** `host:port` of the master, for messages. */
@@ -29,6 +30,15 @@ export interface Cluster {
    * (client/write/file-writer.ts).
    */
   writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
+  /**
+   * Begins a new file of unknown length. Nobody sees it before `close`; when the signal aborts, so
+   * is the output (client/write/file-output.ts).
+   */
+  createFile(
+    path: string,
+    file: NewFile,
+    signal: AbortSignal,
+  ): Promise<Pick<CachedFileOutput, 'write' | 'close' | 'abort'>>
   /**
    * Yields the bytes of a file, or those of `range` that it has. Reads cached blocks first, and
    * missing blocks from the store through a worker.

@@ -3,6 +3,7 @@
 // take to run.
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
+import { Budget } from '../base/flow/budget.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
 import { FileReader } from './read/file-reader.ts'
 import { FileWriter } from './write/file-writer.ts'
@@ -88,9 +89,11 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     passive,
   })
   const lifecycle = connect(LifecycleServiceDefinition, address)
+  // Blocks that are written slowly must not keep readers from connections.
+  const uploads = new DataClient({ clock: systemClock, connectionsMax: config.jobWorker.blockStreamsMax })
   const targets = new BlockTargetPool({
     hostname,
-    data,
+    data: uploads,
     connectWorker,
     directoriesOf: directoriesAtMaster((request, call) => master.service.listWorkers(request, call)),
     clock: systemClock,
@@ -106,6 +109,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
       config.sources.get('goosefs.user.block.size.bytes.default')?.layer === 'flag'
         ? config.user.blockSizeBytes
         : undefined,
+    kept: new Budget('kept bytes of blocks that are being written', config.user.writeKeptBytes),
     uniqueId: randomUUID,
     clock: systemClock,
     random: systemRandom,
@@ -118,6 +122,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
     worker: workerAt,
+    createFile: (path, file, signal) => writer.create(path, file, signal),
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal, range) => reader.read(path, signal, range),
     settle: async () => passive?.settle(settleMs),
@@ -126,6 +131,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
       near.close()
       targets.close()
       for (const client of workers.values()) client.close()
+      uploads.close()
       data.close()
       lifecycle.close()
       schedules.close()

@@ -121,6 +121,7 @@ export interface FileHandle {
   close(): Promise<void>
 }
 
+/** When the signal aborts, the output is aborted, too. */
 export interface CreateOptions extends CallSignal, Partial<FileOwnership>, Partial<ObjectMetadata> {
   /**
    * `exclusive` (default): throws already_exists if the path exists, at the latest at `close`.
@@ -136,11 +137,17 @@ export interface CreateOptions extends CallSignal, Partial<FileOwnership>, Parti
   readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' }
   /** Default: the namespace's. */
   readonly blockSizeBytes?: number
+  /** Bytes, if they are known: more or fewer are refused, and only their room is reserved. */
+  readonly length?: number
 }
 
 /** A file of unknown length that is being written. Nothing is visible before `close`. */
 export interface FileOutput {
-  /** Resolves when more can be taken. The caller may reuse `chunk` then. */
+  /**
+   * Resolves when more can be taken. The caller may reuse `chunk` then. After an error the output
+   * is aborted. Throws unavailable (`block_lost`) when a worker failed after more bytes of a block
+   * than are kept for another one: the file must be written again.
+   */
   write(chunk: Uint8Array): Promise<void>
   /**
    * Makes the file visible, in one step, and does what the namespace's write policy requires.

@@ -225,6 +225,7 @@ export interface Config {
     readonly createTtlAction: 'FREE' | 'DELETE'
     readonly metadataSyncIntervalMs: number
     readonly passiveCache: boolean
+    readonly writeKeptBytes: number
   }
   readonly load: LoadConfig
   /** The source of each key that is not at its default. */

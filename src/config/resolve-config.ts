@@ -91,6 +91,7 @@ export function resolveConfig(
       createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
       metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
       passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
+      writeKeptBytes: values.amount('skein.user.write.kept.bytes'),
     },
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),

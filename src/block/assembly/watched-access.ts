@@ -63,8 +63,8 @@ export class WatchedReservation implements BlockReservation {
     return this.#note(this.#reservation.write(chunk))
   }
 
-  commit(checksums?: readonly number[]): Promise<void> {
-    return this.#note(this.#reservation.commit(checksums))
+  commit(checksums?: readonly number[], length?: number): Promise<void> {
+    return this.#note(this.#reservation.commit(checksums, length))
   }
 
   abort(): Promise<void> {

@@ -12,7 +12,7 @@ import { PageChecksummer } from '../../base/page-checksum.ts'
 import { encodeFooter } from '../disk/block-file.ts'
 import type { BlockHeader, BlockReservation } from '../block-store.ts'
 import { closeFile, diskError, removeFile, statFile, syncFile, writeFully } from '../disk/disk-calls.ts'
-import { checkForeignFile, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
+import { checkForeignFile, endedAt, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
 
 /** Bytes that gather before they are written; a writer may hold twice as many in memory. */
 const writeBytes = 1024 * 1024
@@ -28,8 +28,8 @@ export interface ReservationTarget {
    * failure.
    */
   readonly moveIn: () => Promise<void>
-  /** Called once, without waiting: the block is in place, or it is given up. */
-  readonly committed: () => void
+  /** Called once, without waiting: the block of this length is in place, or it is given up. */
+  readonly committed: (length: number) => void
   readonly aborted: () => void
   readonly warn: (message: string, thrown: unknown) => void
 }
@@ -89,19 +89,21 @@ export class DirectoryReservation implements BlockReservation {
     this.#startWriting()
   }
 
-  async commit(checksums?: readonly number[]): Promise<void> {
+  async commit(checksums?: readonly number[], length?: number): Promise<void> {
     this.#mustBeOpen()
     this.#mode = 'committing'
+    let header = this.header
     try {
+      header = endedAt(header, length)
       await this.#settle()
       const footer = encodeFooter(
-        this.header,
-        checksums === undefined ? this.#ownChecksums() : await this.#checkForeign(checksums),
+        header,
+        checksums === undefined ? this.#ownChecksums(header) : await this.#checkForeign(header, checksums),
       )
       await writeFully(
         this.#target.fd,
         [...this.#gathered, footer],
-        checksums === undefined ? this.#filePosition : this.header.length,
+        checksums === undefined ? this.#filePosition : header.length,
       )
       if (this.header.durable === true) await syncFile(this.#target.fd)
       await closeFile(this.#target.fd)
@@ -117,7 +119,7 @@ export class DirectoryReservation implements BlockReservation {
     }
     this.#gathered = []
     this.#mode = 'ended'
-    this.#target.committed()
+    this.#target.committed(header.length)
   }
 
   async abort(): Promise<void> {
@@ -162,14 +164,14 @@ export class DirectoryReservation implements BlockReservation {
     )
   }
 
-  #ownChecksums(): number[] {
-    mustBeWhole(this.header, this.#receivedBytes)
+  #ownChecksums(header: BlockHeader): number[] {
+    mustBeWhole(header, this.#receivedBytes)
     return this.#checksummer.finish()
   }
 
-  async #checkForeign(checksums: readonly number[]): Promise<readonly number[]> {
+  async #checkForeign(header: BlockHeader, checksums: readonly number[]): Promise<readonly number[]> {
     const { size } = await statFile(this.#target.fd)
-    checkForeignFile(this.header, this.#receivedBytes === 0 ? size : undefined, checksums)
+    checkForeignFile(header, this.#receivedBytes === 0 ? size : undefined, checksums)
     return checksums
   }
 

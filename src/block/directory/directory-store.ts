@@ -148,9 +148,9 @@ export class DirectoryStore implements BlockStore {
       path,
       fd,
       moveIn: () => this.#files.moveIn(path, header),
-      committed: () => {
+      committed: (length) => {
         this.#reservations.delete(reservation)
-        this.#committed(entry)
+        this.#committed(entry, length)
       },
       aborted: () => {
         this.#reservations.delete(reservation)
@@ -252,8 +252,8 @@ export class DirectoryStore implements BlockStore {
     return this.#ledger.tryBegin(header) ?? this.#ledger.beginAfterRemoval(header, () => this.#mustBeOpen())
   }
 
-  #committed(entry: BlockEntry): void {
-    this.#ledger.commit(entry)
+  #committed(entry: BlockEntry, length?: number): void {
+    this.#ledger.commit(entry, length)
     this.#options.deps.events.added(entry.header)
   }
 

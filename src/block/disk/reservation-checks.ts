@@ -16,6 +16,21 @@ export function tooManyBytes({ blockId, length }: BlockHeader): SkeinError {
   return new SkeinError('invalid_argument', `block ${blockId} was given more than its ${length} bytes`)
 }
 
+/**
+ * The header of a block that ends after `length` bytes; undefined: as reserved.
+ * @throws SkeinError invalid_argument when that is no length of it
+ */
+export function endedAt(header: BlockHeader, length: number | undefined): BlockHeader {
+  if (length === undefined || length === header.length) return header
+  if (!Number.isSafeInteger(length) || length < 0 || length > header.length) {
+    throw new SkeinError(
+      'invalid_argument',
+      `block ${header.blockId} cannot end after ${length} bytes: ${header.length} were reserved`,
+    )
+  }
+  return { ...header, length }
+}
+
 /** @throws SkeinError invalid_argument when a block that is put has not the length in its header */
 export function mustBeGivenWhole({ blockId, length }: BlockHeader, bytes: Uint8Array): void {
   if (bytes.length !== length)

@@ -126,10 +126,15 @@ export class BlockLedger {
     return entry
   }
 
-  commit(entry: BlockEntry): void {
+  /** @param length of the block, where it is shorter than it was begun: the rest is given back */
+  commit(entry: BlockEntry, length = entry.header.length): void {
     assert(entry.mode === 'writing', `block ${entry.header.blockId} is committed while ${entry.mode}`)
+    const restBytes = entry.header.length - length
+    assert(restBytes >= 0, `block ${entry.header.blockId} is longer than it was begun`)
     entry.mode = 'committed'
     this.#reservedBytes -= entry.header.length
+    this.#usedBytes -= restBytes
+    if (restBytes > 0) entry.header = { ...entry.header, length }
     this.#committed += 1
   }
 

@@ -17,7 +17,7 @@ import {
   readFully,
   removeFile,
 } from '../disk/disk-calls.ts'
-import { checkForeignFile, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
+import { checkForeignFile, endedAt, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
 
 export interface SegmentReservationTarget {
   readonly id: string
@@ -25,7 +25,7 @@ export interface SegmentReservationTarget {
   /** For a writer in another process; nothing is there yet. */
   readonly path: string
   /** Appends the block's record; makes the block visible. @throws SkeinError */
-  readonly append: (data: readonly Uint8Array[], checksums: readonly number[]) => Promise<void>
+  readonly append: (header: BlockHeader, data: readonly Uint8Array[], checksums: readonly number[]) => Promise<void>
   /** Called once, without waiting. */
   readonly ended: (how: 'committed' | 'aborted') => void
   readonly warn: (message: string, thrown: unknown) => void
@@ -77,12 +77,13 @@ export class SegmentReservation implements BlockReservation {
     this.#chunks.push(chunk)
   }
 
-  async commit(checksums?: readonly number[]): Promise<void> {
+  async commit(checksums?: readonly number[], length?: number): Promise<void> {
     this.#mustBeOpen()
     this.#mode = 'committing'
     try {
-      if (checksums === undefined) await this.#target.append(this.#received(), this.#checksummer.finish())
-      else await this.#target.append(await this.#readForeign(checksums), checksums)
+      const header = endedAt(this.header, length)
+      if (checksums === undefined) await this.#target.append(header, this.#received(header), this.#checksummer.finish())
+      else await this.#target.append(header, await this.#readForeign(header, checksums), checksums)
     } catch (thrown) {
       await this.#end('aborted')
       throw diskError(thrown, `writing block ${this.header.blockId}`)
@@ -100,15 +101,15 @@ export class SegmentReservation implements BlockReservation {
     if (this.#mode !== 'open') throw reservationEnded(this.header)
   }
 
-  #received(): readonly Uint8Array[] {
-    mustBeWhole(this.header, this.#receivedBytes)
+  #received(header: BlockHeader): readonly Uint8Array[] {
+    mustBeWhole(header, this.#receivedBytes)
     return this.#chunks
   }
 
-  async #readForeign(checksums: readonly number[]): Promise<readonly Uint8Array[]> {
+  async #readForeign(header: BlockHeader, checksums: readonly number[]): Promise<readonly Uint8Array[]> {
     const isForeign = this.#hasFile && this.#receivedBytes === 0
-    const bytes = isForeign ? await readUpTo(this.#target.path, this.header.length + 1) : Buffer.alloc(0)
-    checkForeignFile(this.header, bytes.length, checksums)
+    const bytes = isForeign ? await readUpTo(this.#target.path, header.length + 1) : Buffer.alloc(0)
+    checkForeignFile(header, bytes.length, checksums)
     return [bytes]
   }
 

@@ -176,9 +176,9 @@ export class SegmentStore implements BlockStore {
       id,
       header,
       path,
-      append: async (data, checksums) => {
+      append: async (ended, data, checksums) => {
         await this.untilRoom()
-        await this.#append(entry, header, data, checksums)
+        await this.#append(entry, ended, data, checksums)
       },
       ended: (how) => {
         this.#reservations.delete(reservation)
@@ -308,7 +308,7 @@ export class SegmentStore implements BlockStore {
           entry.place = place
           this.#table.addLive(place)
           this.#room.chargeHeads(place.bytes - header.length)
-          this.#ledger.commit(entry)
+          this.#ledger.commit(entry, header.length)
           this.#options.deps.events.added(entry.header)
           resolve()
         },

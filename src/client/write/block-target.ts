@@ -12,7 +12,8 @@ export interface BlockSink {
    * @throws SkeinError resource_exhausted, unavailable, invalid_argument
    */
   write(chunk: Uint8Array): Promise<void>
-  commit(): Promise<void>
+  /** @param length of a block that was opened open-ended (data-plane.ts), all that was written */
+  commit(length?: number): Promise<void>
   abort(): Promise<void>
   /**
    * Number of bytes from the start of the block that the sink no longer needs. Undefined: it needs

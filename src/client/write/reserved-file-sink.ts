@@ -56,22 +56,23 @@ export class ReservedFileSink implements BlockSink {
     return this.#settledBytes
   }
 
-  async commit(): Promise<void> {
+  async commit(length = this.#target.header.length): Promise<void> {
     const { header, worker, reservation, signal, file } = this.#target
     if (this.#mode === 'ended')
       throw new SkeinError('failed_precondition', `block ${header.blockId} is no longer being written`)
     try {
-      if (this.#receivedBytes !== header.length) {
-        throw new SkeinError(
-          'data_loss',
-          `block ${header.blockId} has ${this.#receivedBytes} of ${header.length} bytes`,
-        )
-      }
+      if (this.#receivedBytes !== length)
+        throw new SkeinError('data_loss', `block ${header.blockId} has ${this.#receivedBytes} of ${length} bytes`)
       await this.#flush()
       await this.#settle()
       await file.close()
       await worker.commitBlock(
-        { blockId: header.blockId, reservation, pageChecksums: this.#checksums.finish() },
+        {
+          blockId: header.blockId,
+          reservation,
+          pageChecksums: this.#checksums.finish(),
+          ...(length === header.length ? {} : { length }),
+        },
         { signal },
       )
       this.#end()

@@ -63,7 +63,8 @@ export class ShortCircuitBlockTarget implements BlockTarget {
   async open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
     const { worker, http } = this.#options
     if (!this.#reachable) return await http.open(header, signal, hints)
-    const reserved = await worker.reserveBlock({ header, mediumHint: '', ...hints }, { signal })
+    const { openEnded: _, ...placing } = hints ?? {}
+    const reserved = await worker.reserveBlock({ header, mediumHint: '', ...placing }, { signal })
     if (reserved.alreadyThere) return undefined
     const place = { path: reserved.path, blockId: header.blockId, reservation: reserved.reservation }
     const file = await this.#openReserved(place, signal)

@@ -231,6 +231,16 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'A block write without new data for this long is aborted',
   },
+  'skein.user.write.kept.bytes': {
+    kind: 'bytes',
+    default: '256MB',
+    min: 2 ** 20,
+    scope: 'client',
+    doc:
+      'Memory of a client for blocks that are being written, all files together. If a worker fails, another one ' +
+      'gets these bytes. Of one block, 128 MiB are kept at most. If the worker of a block that is not kept fails, ' +
+      'the file must be written again',
+  },
   'goosefs.user.file.passive.cache.enabled': {
     kind: 'boolean',
     default: 'true',

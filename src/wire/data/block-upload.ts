@@ -4,7 +4,7 @@
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { BlockHeader } from '../generated/worker.ts'
 import type { HttpExchange } from '../http/http-exchange.ts'
-import { isCommitted } from './data-plane.ts'
+import { isCommitted, lengthTrailerName } from './data-plane.ts'
 
 /**
  * A block that is being sent to a worker. Exactly one of commit and abort ends it. Abort has no
@@ -17,10 +17,11 @@ export interface BlockUpload {
    */
   write(chunk: Uint8Array): Promise<void>
   /**
-   * Resolves when the worker has committed the block.
+   * Resolves when the worker has committed the block. `length`: of a block that was opened
+   * open-ended.
    * @throws invalid_argument when bytes are missing
    */
-  commit(): Promise<void>
+  commit(length?: number): Promise<void>
   abort(): Promise<void>
   /** Bytes from the beginning of the block that have left this process. */
   readonly settledBytes: number
@@ -32,13 +33,15 @@ const answerBytesMax = 32 * 1024 * 1024
 export class ExchangeUpload implements BlockUpload {
   readonly #exchange: HttpExchange
   readonly #header: BlockHeader
+  readonly #openEnded: boolean
   #written = 0
   #sent = 0
   #mode: 'open' | 'ended' = 'open'
 
-  constructor(exchange: HttpExchange, header: BlockHeader) {
+  constructor(exchange: HttpExchange, header: BlockHeader, openEnded: boolean) {
     this.#exchange = exchange
     this.#header = header
+    this.#openEnded = openEnded
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -59,19 +62,20 @@ export class ExchangeUpload implements BlockUpload {
     return this.#sent
   }
 
-  async commit(): Promise<void> {
+  async commit(length = this.#header.length): Promise<void> {
     if (this.#mode === 'ended')
       throw new SkeinError('failed_precondition', `the write of block ${this.#header.blockId} has ended already`)
-    if (this.#written !== this.#header.length) {
+    if (this.#written !== length || (!this.#openEnded && length !== this.#header.length)) {
       await this.abort()
       throw new SkeinError(
         'invalid_argument',
-        `block ${this.#header.blockId} got ${this.#written} of its ${this.#header.length} bytes`,
+        `block ${this.#header.blockId} got ${this.#written} of its ${length} bytes`,
       )
     }
     this.#mode = 'ended'
     try {
-      const response = await this.#exchange.answer()
+      const trailers = this.#openEnded ? { [lengthTrailerName]: String(length) } : undefined
+      const response = await this.#exchange.answer(undefined, trailers)
       await this.#exchange.text(response, answerBytesMax)
       this.#exchange.release()
     } catch (thrown) {

@@ -192,8 +192,8 @@ export class DataClient {
   }
 
   /**
-   * Opens a block for writing, once the worker has space for it. Undefined: the worker already has
-   * the block.
+   * Opens a block for writing, once the worker has space for it: all of header.length, also for an
+   * open-ended one. Undefined: the worker already has the block.
    * @throws SkeinError resource_exhausted, or another refusal of the worker; no byte was sent then
    */
   async openWrite(
@@ -202,8 +202,9 @@ export class DataClient {
     signal: AbortSignal,
     hints: WriteHints = {},
   ): Promise<BlockUpload | undefined> {
+    const openEnded = hints.openEnded === true
     const headers = {
-      'content-length': header.length,
+      ...(openEnded ? { 'transfer-encoding': 'chunked' } : { 'content-length': header.length }),
       expect: '100-continue',
       [blockHeaderName]: encodeBlockHeader(header),
       ...encodeHints(hints),
@@ -217,7 +218,7 @@ export class DataClient {
         signal,
         (begun) => begun.continued(),
       )
-      return new ExchangeUpload(exchange, header)
+      return new ExchangeUpload(exchange, header, openEnded)
     } catch (thrown) {
       const error = toSkeinError(thrown)
       if (isCommitted(error)) return undefined

@@ -6,7 +6,9 @@
 //     `x-skein-block`
 //   PUT /v1/blocks/<id>
 //     `x-skein-block` (base64url of the BlockHeader message), content-length = its length; the
-//     server sends `100 Continue` once it has space, so that a refusal costs no bytes
+//     server sends `100 Continue` once it has space, so that a refusal costs no bytes. Where the
+//     writer does not know the length yet, the body is chunked: the header's length is the most
+//     there may be, and the trailer `x-skein-length` says how many bytes were sent
 //   POST /v1/blocks
 //     many small blocks as frames, with content type `application/x-skein-blocks`; the response
 //     lists the ones that failed
@@ -19,7 +21,7 @@
 //
 // A reader may send the name of its host in `x-skein-host`, which only decides what counts as read
 // on the worker's own host. An error is JSON (status.ts) with a matching HTTP status. A body is
-// complete only if it has exactly its announced length.
+// complete only if it has exactly its announced length, before it or in the trailer.
 import { crc32 } from 'node:zlib'
 import { SkeinError } from '../../base/errors.ts'
 import { BlockHeader } from '../generated/worker.ts'
@@ -27,6 +29,7 @@ import { errorFromJson, type ErrorJson, errorToJson } from '../status.ts'
 
 export const blockHeaderName = 'x-skein-block'
 export const blocksPath = '/v1/blocks'
+export const lengthTrailerName = 'x-skein-length'
 export const objectHeaderName = 'x-skein-object'
 const loadHeaderName = 'x-skein-load'
 const evictHeaderName = 'x-skein-evict'
@@ -44,8 +47,10 @@ export interface SmallBlock {
   readonly bytes: Uint8Array
 }
 
-/** Hints of a writer for a block. block/block-store.ts describes their effect. */
+/** What a writer says of a block. block/block-store.ts describes the effect of the hints. */
 export interface WriteHints {
+  /** The header's length is the most there may be; commit says how many bytes the block has. */
+  readonly openEnded?: boolean
   /** Colder blocks may be evicted for it. */
   readonly evict?: boolean
   /** The load that writes it. */
@@ -103,8 +108,9 @@ export interface DataPlaneHandlers {
     readerHost?: string,
   ): Promise<BlockBody>
   /**
-   * Receives exactly header.length bytes, and resolves when they are committed. The body throws
-   * when the peer stops early. The peer sends no byte before the body is first read.
+   * Receives exactly header.length bytes (at most that many with `openEnded`), and resolves when
+   * they are committed. The body throws when the peer stops early. The peer sends no byte before
+   * the body is first read.
    */
   receive(header: BlockHeader, body: AsyncIterable<Uint8Array>, signal: AbortSignal, hints?: WriteHints): Promise<void>
   /**

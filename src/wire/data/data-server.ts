@@ -21,15 +21,16 @@ import {
   encodeResults,
   framesBytesMax,
   hostHeaderName,
+  lengthTrailerName,
   namespaceIdOfPath,
   objectHeaderName,
 } from './data-plane.ts'
 import { type DataServerLimits, defaultDataServerLimits } from './data-server-limits.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
-import { exactBody, readWhole, wasTaken, writeBody } from '../http/http-body.ts'
+import { exactBody, openEndedBody, readWhole, wasTaken, writeBody } from '../http/http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from '../http/http-listen.ts'
 import { IdleWatch } from '../http/idle-watch.ts'
-import { announcedLength, hasBody, parseRange } from '../http/request-shape.ts'
+import { announcedLength, hasBody, isOpenEnded, parseRange, trailingLength } from '../http/request-shape.ts'
 import { checkBlocksType } from '../http/request-origin.ts'
 import { refuseRequest } from './request-refusal.ts'
 import { Stragglers } from '../http/stragglers.ts'
@@ -232,22 +233,22 @@ class DataServer {
   async #receive(exchange: Exchange, blockId: number): Promise<void> {
     const { request, response, watch } = exchange
     const header = decodeBlockHeader(request.headers[blockHeaderName] as string | undefined, blockId)
-    const announced = announcedLength(request)
+    const openEnded = isOpenEnded(request)
+    const announced = openEnded ? header.length : announcedLength(request)
     if (announced !== header.length) {
       throw new SkeinError(
         'invalid_argument',
         `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`,
       )
     }
+    const begin = (): void => sendContinue(exchange)
+    const body = openEnded
+      ? openEndedBody(request, announced, watch, begin, () => trailingLength(request, lengthTrailerName))
+      : exactBody(request, announced, watch, begin)
     // Reserve nothing, and do not ask for the body, before there is memory for the bytes.
     const turn = await this.#writes.enter(request.socket.remoteAddress ?? '', exchange.signal)
     try {
-      await this.#handlers.receive(
-        header,
-        exactBody(request, announced, watch, () => sendContinue(exchange)),
-        exchange.signal,
-        decodeHints(request.headers),
-      )
+      await this.#handlers.receive(header, body, exchange.signal, { ...decodeHints(request.headers), openEnded })
     } finally {
       turn.release()
     }

@@ -37,7 +37,10 @@ export interface ReserveBlockRequest {
   evict?: boolean | undefined;
 }
 
-/** already_there: committed before, nothing to write. Otherwise write exactly `length` bytes into `path` from offset 0. */
+/**
+ * already_there: committed before, nothing to write. Otherwise write `length` bytes into `path` from offset 0, or fewer, and say so in
+ * CommitBlock.
+ */
 export interface ReserveBlockResponse {
   alreadyThere: boolean;
   path: string;
@@ -48,6 +51,8 @@ export interface CommitBlockRequest {
   blockId: number;
   reservation: string;
   pageChecksums: number[];
+  /** of a block that is shorter than was reserved; absent: as reserved */
+  length?: number | undefined;
 }
 
 export interface AbortBlockRequest {
@@ -449,7 +454,7 @@ export const ReserveBlockResponse: MessageFns<ReserveBlockResponse> = {
 };
 
 function createBaseCommitBlockRequest(): CommitBlockRequest {
-  return { blockId: 0, reservation: "", pageChecksums: [] };
+  return { blockId: 0, reservation: "", pageChecksums: [], length: undefined };
 }
 
 export const CommitBlockRequest: MessageFns<CommitBlockRequest> = {
@@ -466,6 +471,9 @@ export const CommitBlockRequest: MessageFns<CommitBlockRequest> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.length !== undefined) {
+      writer.uint32(32).uint64(message.length);
     }
     return writer;
   },
@@ -517,6 +525,14 @@ export const CommitBlockRequest: MessageFns<CommitBlockRequest> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -537,6 +553,7 @@ export const CommitBlockRequest: MessageFns<CommitBlockRequest> = {
     message.blockId = object.blockId ?? 0;
     message.reservation = object.reservation ?? "";
     message.pageChecksums = object.pageChecksums?.map((e) => e) || [];
+    message.length = object.length ?? undefined;
     return message;
   },
 };

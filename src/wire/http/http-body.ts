@@ -16,6 +16,32 @@ export async function* exactBody(
   watch: IdleWatch,
   begin: () => void,
 ): AsyncGenerator<Uint8Array> {
+  const got = yield* bodyUpTo(stream, length, watch, begin)
+  if (got !== length) throw cutBody(got, length)
+}
+
+/**
+ * All bytes of a stream that may have `lengthMax` at most. After the last one, `announced` must
+ * return their number, which came behind them. Otherwise as exactBody.
+ */
+export async function* openEndedBody(
+  stream: Readable,
+  lengthMax: number,
+  watch: IdleWatch,
+  begin: () => void,
+  announced: () => number,
+): AsyncGenerator<Uint8Array> {
+  const got = yield* bodyUpTo(stream, lengthMax, watch, begin)
+  if (got !== announced()) throw cutBody(got, announced())
+}
+
+/** @returns the number of bytes */
+async function* bodyUpTo(
+  stream: Readable,
+  lengthMax: number,
+  watch: IdleWatch,
+  begin: () => void,
+): AsyncGenerator<Uint8Array, number> {
   begin()
   let got = 0
   watch.begin()
@@ -24,16 +50,16 @@ export async function* exactBody(
       watch.end()
       watch.moved((chunk as Buffer).length)
       got += (chunk as Buffer).length
-      if (got > length) throw new SkeinError('invalid_argument', `the body is longer than its ${length} bytes`)
+      if (got > lengthMax) throw new SkeinError('invalid_argument', `the body is longer than its ${lengthMax} bytes`)
       yield chunk as Buffer
       watch.begin()
     }
   } catch (thrown) {
-    throw bodyError(thrown, got, length)
+    throw bodyError(thrown, got, lengthMax)
   } finally {
     watch.end()
   }
-  if (got !== length) throw cutBody(got, length)
+  return got
 }
 
 /**

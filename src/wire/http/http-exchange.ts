@@ -154,9 +154,15 @@ export class HttpExchange {
     if (this.#response !== undefined) throw await this.#refusal(this.#response)
   }
 
-  /** Ends the request and waits for the response. @throws the error that the server returned */
-  async answer(last?: Uint8Array): Promise<IncomingMessage> {
-    if (this.#failure === undefined) this.#request.end(last)
+  /**
+   * Ends the request and waits for the response. @param trailers only behind a chunked body
+   * @throws the error that the server returned
+   */
+  async answer(last?: Uint8Array, trailers?: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+    if (this.#failure === undefined) {
+      if (trailers !== undefined) this.#request.addTrailers(trailers)
+      this.#request.end(last)
+    }
     await this.#until(() => this.#response !== undefined)
     const response = this.#response
     if (response === undefined)

@@ -15,6 +15,22 @@ export function announcedLength(request: IncomingMessage): number {
   return length
 }
 
+/** Whether the length of the body is not known before its end: it is chunked. */
+export function isOpenEnded({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === 'chunked' && headers['content-length'] === undefined
+}
+
+/**
+ * The length in a trailer of a body that was read to its end: digits only, as in a content-length
+ * (RFC 9110).
+ * @throws SkeinError invalid_argument when there is none
+ */
+export function trailingLength({ trailers }: IncomingMessage, name: string): number {
+  const text = trailers[name] ?? ''
+  if (!/^\d{1,15}$/.test(text)) throw new SkeinError('invalid_argument', `a chunked body requires the trailer ${name}`)
+  return Number(text)
+}
+
 /** `bytes=a-b` or `bytes=a-` (RFC 9110, one range). @throws SkeinError invalid_argument */
 export function parseRange(range: string | undefined): { offset: number; length: number | undefined } {
   if (range === undefined) return { offset: 0, length: undefined }

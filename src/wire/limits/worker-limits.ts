@@ -39,7 +39,7 @@ export const workerLimits = serviceLimits(WorkerServiceDefinition, {
   },
   commitBlock: {
     bytesMax: 32 * mebibyte,
-    fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax) },
+    fields: { blockId, reservation: word, pageChecksums: list(count32, pagesMax), length: optional(size) },
   },
   abortBlock: { fields: { blockId, reservation: word } },
   renewReservations: { bytesMax: mebibyte, fields: { reservations: list(word, 10_000) } },

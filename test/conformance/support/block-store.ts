@@ -211,6 +211,52 @@ export function blockStoreConformance(
       expect((await readWhole(store, 1)).equals(bytesOf(100, 1))).toBe(true)
     })
 
+    test.each([
+      [100, 0],
+      [100, 37],
+      [3 * mebibyte, 0],
+      [3 * mebibyte, 1],
+      [3 * mebibyte, mebibyte],
+      [3 * mebibyte, 3 * mebibyte - 1],
+      [3 * mebibyte, 3 * mebibyte],
+    ])('of %i reserved bytes a block may need only %i; the rest is given back', async (reserved, length) => {
+      const { store, reopen, deps } = await opened()
+      const bytes = bytesOf(length, 9)
+      const own = await store.reserve(headerOf(1, reserved))
+      for (let at = 0; at < length; at += 70_001) await own.write(bytes.subarray(at, at + 70_001))
+      await own.commit(undefined, length)
+      const foreign = await store.reserve(headerOf(2, reserved))
+      await writeFile(foreign.path, bytes)
+      await foreign.commit(pageChecksums(bytes), length)
+      expect([usedBytesOf(store), store.reservedBytes, store.blockCount]).toEqual([2 * length, 0, 2])
+      await store.close()
+      const again = await reopen()
+      expect([...again.list()].map((block) => block.length)).toEqual([length, length])
+      for (const id of [1, 2]) {
+        expect((await readWhole(again, id)).equals(bytes)).toBe(true)
+        const reader = await again.open(id)
+        expect(reader.header).toEqual(headerOf(id, length))
+        await reader.close()
+        expect(await again.free(id)).toBe(true)
+      }
+      expect(usedBytesOf(again)).toBe(0)
+      expect(deps.events.lines.slice(0, 2)).toEqual(['+1', '+2'])
+    })
+
+    test.each([
+      ['fewer bytes than it says', 51, 'data_loss'],
+      ['more bytes than it says', 49, 'data_loss'],
+      ['more than was reserved', 101, 'invalid_argument'],
+      ['less than nothing', -1, 'invalid_argument'],
+      ['half a byte', 0.5, 'invalid_argument'],
+    ])('a block that ends early with %s is not committed', async (_, length, code) => {
+      const { store } = await opened()
+      const reservation = await store.reserve(headerOf(1, 100))
+      await reservation.write(bytesOf(50, 1))
+      await expect(reservation.commit(undefined, length)).rejects.toMatchObject({ code })
+      expect([store.has(1), usedBytesOf(store), reservation.ended]).toEqual([false, 0, true])
+    })
+
     test('abort after commit does nothing', async () => {
       const { store } = await opened()
       const reservation = await store.reserve(headerOf(1, 10))

@@ -190,6 +190,20 @@ const commit = (id: number): Step =>
     },
   )
 
+/** The block ends where its writer stopped. */
+const commitShort = (id: number): Step =>
+  new Step(
+    `commit what is there of ${id}`,
+    (model) => isWriting(model, id),
+    async (model, real) => {
+      const block = model.blocks.get(id)
+      if (block === undefined) throw new Error('no block')
+      await real.reservations.get(id)?.commit(undefined, block.written)
+      real.reservations.delete(id)
+      model.blocks.set(id, { ...block, bytes: block.bytes.subarray(0, block.written), state: 'committed' })
+    },
+  )
+
 const abort = (id: number): Step =>
   new Step(
     `abort ${id}`,
@@ -376,6 +390,7 @@ export const blockStoreCommands = fc.commands(
     fc.tuple(ids, fc.constantFrom(0.3, 1)).map(([id, share]) => write(id, share)),
     fc.tuple(ids, fc.constant(1)).map(([id, share]) => write(id, share)),
     ids.map(commit),
+    ids.map(commitShort),
     ids.map(abort),
     ids.map(free),
     ids.map(free),

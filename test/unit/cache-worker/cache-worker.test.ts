@@ -227,6 +227,14 @@ describe('the data handlers', () => {
     expect(asked).toBe(false)
   })
 
+  test('an open-ended body becomes a block of the bytes that came', async () => {
+    const { data, store } = await made()
+    const bytes = bytesOf(300_001, 1)
+    await data.receive(headerOf(1, mebibyte), inPieces(bytes, 65_536), never, { openEnded: true })
+    expect((await readWhole(store, 1)).equals(bytes)).toBe(true)
+    expect(usedBytesOf(store)).toBe(bytes.length)
+  })
+
   test.each([
     ['breaks', { failAt: 100_000, extra: 0 }, 'cancelled'],
     ['is short', { failAt: Infinity, extra: 1 }, 'data_loss'],

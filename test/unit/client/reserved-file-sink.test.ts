@@ -22,8 +22,8 @@ function sinkOn(capacityBytes: number, partBytes: number, length: number) {
   }
   const sink = new ReservedFileSink({
     worker: {
-      commitBlock: async () => {
-        calls.push('commit')
+      commitBlock: async ({ length: ended, pageChecksums }) => {
+        calls.push(ended === undefined ? 'commit' : `commit of ${ended} in ${pageChecksums.length} pages`)
         return {}
       },
       abortBlock: async () => {
@@ -48,6 +48,18 @@ describe('ReservedFileSink', () => {
     await sink.commit()
     expect(disk.equals(bytes)).toBe(true)
     expect(calls).toEqual(['close', 'commit', 'ended'])
+  })
+
+  test('a block may end early; the worker is told where', async () => {
+    const { sink, disk, calls } = sinkOn(2 * mib, 3 * mib, 2 * mib)
+    await sink.write(Buffer.alloc(mib + 7, 1))
+    await sink.commit(mib + 7)
+    expect(disk.indexOf(0)).toBe(mib + 7)
+    expect(calls).toEqual(['close', `commit of ${mib + 7} in 2 pages`, 'ended'])
+    const wrong = sinkOn(mib, mib, mib)
+    await wrong.sink.write(Buffer.alloc(10))
+    await expect(wrong.sink.commit(11)).rejects.toMatchObject({ code: 'data_loss' })
+    expect(wrong.calls).toEqual(['ended', 'close', 'abort'])
   })
 
   test('a disk full at the last byte fails the commit, one full earlier a write; the reservation goes', async () => {

@@ -150,7 +150,7 @@ describe('writing a block', () => {
   it.each([
     ['a body longer than the header says', header(1, 3), 'content-length: 4', '1'],
     ['a body shorter than the header says', header(1, 5), 'content-length: 4', '1'],
-    ['a body without a length', header(1, 4), 'transfer-encoding: chunked', '1'],
+    ['a chunked body without its length behind it', header(1, 4), 'transfer-encoding: chunked', '1'],
     ['another block’s header', header(2, 4), 'content-length: 4', '1'],
     ['no header', undefined, 'content-length: 4', '1'],
   ])('refuses %s', async (_what, blockHeader, lengthHeader, id) => {
@@ -164,6 +164,46 @@ describe('writing a block', () => {
     socket.end(lengthHeader.startsWith('t') ? '4\r\nabcd\r\n0\r\n\r\n' : 'abcd')
     expect(await answer).toMatch(/^HTTP\/1.1 400 [^]*"code":"invalid_argument"/)
     expect(worker.blocks.size).toBe(0)
+  })
+
+  it.each([
+    ['as it says', '4\r\nabcd\r\n0\r\nx-skein-length: 4\r\n\r\n', 200],
+    ['of more bytes than it says', '4\r\nabcd\r\n0\r\nx-skein-length: 3\r\n\r\n', 503],
+    ['of fewer bytes than it says', '4\r\nabcd\r\n0\r\nx-skein-length: 5\r\n\r\n', 503],
+    ['of no length that there is', '4\r\nabcd\r\n0\r\nx-skein-length: 0x4\r\n\r\n', 400],
+    ['above the header', '6\r\nabcdef\r\n0\r\nx-skein-length: 6\r\n\r\n', 400],
+  ])('takes a chunked body only if it is %s', async (_what, body, status) => {
+    const worker = new MapWorker()
+    const { address } = await serve(worker)
+    const { socket, answer } = await rawClient(address)
+    socket.write(
+      `PUT /v1/blocks/1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n` +
+        `x-skein-block: ${encodeBlockHeader(header(1, 5))}\r\ntransfer-encoding: chunked\r\n\r\n${body}`,
+    )
+    expect(await answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(worker.blocks.get(1)?.toString()).toBe(status === 200 ? 'abcd' : undefined)
+  })
+
+  it('sends a block whose length it learns at the end, and drops one that it aborts', async () => {
+    const worker = new MapWorker()
+    const { address } = await serve(worker)
+    const data = client()
+    const bytes = bytesOf(700_001)
+    const upload = await data.openWrite(address, header(1, 1_000_000), signal, { openEnded: true })
+    for (let at = 0; at < bytes.length; at += 100_000) await upload?.write(bytes.subarray(at, at + 100_000))
+    await upload?.commit(bytes.length)
+    expect(worker.blocks.get(1)?.equals(bytes)).toBe(true)
+    const dropped = await data.openWrite(address, header(2, 1_000_000), signal, { openEnded: true })
+    await dropped?.write(bytes)
+    await dropped?.abort()
+    expect(code(await worker.bodyError.promise)).toBe('unavailable')
+    expect(worker.blocks.has(2)).toBe(false)
+    const wrong = await data.openWrite(address, header(3, 10), signal, { openEnded: true })
+    await wrong?.write(bytesOf(9))
+    await expect(wrong?.commit(8)).rejects.toMatchObject({ code: 'invalid_argument' })
+    const closed = await data.openWrite(address, header(4, 10), signal)
+    await closed?.write(bytesOf(9))
+    await expect(closed?.commit(9)).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
   it('ends a body whose client went away before it was asked for', async () => {

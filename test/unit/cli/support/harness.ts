@@ -108,6 +108,7 @@ export async function run(
     schedules: () => strict(fake.schedules),
     lifecycle: () => strict(fake.lifecycle),
     worker: (at) => strict(fake.workers?.[at]),
+    createFile: () => Promise.reject(new SkeinError('unimplemented', 'commands write files of known length')),
     writeFile: async (path, length, chunks) => {
       if (fake.written?.has(path) === true)
         throw new SkeinError('already_exists', `${path} exists already: remove it first`)

@@ -16,6 +16,7 @@ import type {
   SetTarget,
   StartSetRequest,
 } from '../../../../src/wire/generated/job.ts'
+import type { WriteHints } from '../../../../src/wire/data/data-plane.ts'
 import type { BlockHeader } from '../../../../src/wire/generated/worker.ts'
 import type { RefreshFileResponse } from '../../../../src/wire/generated/master.ts'
 import type { Service } from '../../../../src/wire/service.ts'
@@ -140,7 +141,7 @@ export class FakeTarget implements BlockTarget {
   constructor(workerId: string) {
     this.workerId = workerId
   }
-  async open(header: BlockHeader, signal: AbortSignal): Promise<BlockSink | undefined> {
+  async open(header: BlockHeader, signal: AbortSignal, hints?: WriteHints): Promise<BlockSink | undefined> {
     this.opens += 1
     await this.before('open', header, 0)
     throwIfAborted(signal)
@@ -160,10 +161,11 @@ export class FakeTarget implements BlockTarget {
         chunks.push(Buffer.from(chunk))
         offset += chunk.length
       },
-      commit: async () => {
+      commit: async (length = header.length) => {
         if (!open) throw new Error('committed after its end')
         await this.before('commit', header, offset)
-        this.blocks.set(header.blockId, { header, bytes: Buffer.concat(chunks) })
+        if (length !== header.length && hints?.openEnded !== true) throw new Error('ended early')
+        this.blocks.set(header.blockId, { header: { ...header, length }, bytes: Buffer.concat(chunks) })
         end()
       },
       abort: async () => {

@@ -1,0 +1,261 @@
+// Why: a file is written by pieces of any size, its length known at the end or before, and is seen
+// whole or not at all. How: the bytes are cut into blocks (block-output.ts), one after the other;
+// `close` completes the file at the master and follows the write policy of its namespace:
+//
+//   MUST_CACHE     nothing: the file is only in the cache until it is persisted by a command
+//   ASYNC_THROUGH  nothing here: the master persists the file soon
+//   CACHE_THROUGH  the file is persisted before `close` returns
+//   THROUGH        like CACHE_THROUGH, and then its blocks are freed
+//
+// What an output has in memory: `gatherBytes` of small pieces, `smallBytesMax` of a block that may
+// stay small, what its connection or disk has in flight (2 MiB), and the kept chunks.
+//
+//   open --close--> closing --> ended      a failure, an abort, or the signal: the file is
+//   open --abort--------------> ended      abandoned, and its blocks go
+import { blockIdOf } from '../../base/block-id.ts'
+import { abortReason, type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Budget } from '../../base/flow/budget.ts'
+import type { RetryPolicy } from '../../base/flow/retry.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { CreateFileResponse, LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
+import { BlockOutput } from './block-output.ts'
+import type { BlockTargetPool } from './block-target-pool.ts'
+import { KeptChunks } from './kept-chunks.ts'
+
+/** Smaller pieces are gathered until there are so many bytes. */
+const gatherBytes = 256 * 1024
+/** A larger piece is copied in parts of this size. */
+const copyBytesMax = 1024 * 1024
+const abandonMs = 5000
+/** Deadline of the call that persists a whole file. */
+const persistMs = 24 * 3600 * 1000
+/** Deadline of the call that waits until the master knows all blocks. */
+const completeMs = 60_000
+const retryDefault: RetryPolicy = { attemptsMax: 8, initialMs: 200, maxMs: 3000 }
+
+export interface FileOutputParts {
+  readonly lifecycle: Pick<
+    Service<LifecycleServiceDefinition>,
+    'createFile' | 'placeBlock' | 'completeFile' | 'abandonFile' | 'persist'
+  >
+  readonly master: Pick<Service<MasterServiceDefinition>, 'free'>
+  readonly targets: Pick<BlockTargetPool, 'targetFor'>
+  /** Bytes of blocks that another worker may get, all outputs together (kept-chunks.ts). */
+  readonly kept: Budget
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Attempts per block, and the pauses when all workers have failed. Default: 8 attempts. */
+  readonly retry?: RetryPolicy
+}
+
+export interface WrittenFile {
+  readonly fileId: number
+  readonly length: number
+  readonly writePolicy: string
+  /** Whether the store has the file. */
+  readonly persisted: boolean
+}
+
+export interface OutputTarget {
+  readonly path: string
+  readonly file: CreateFileResponse
+  /** Bytes of the file, if they are known before. */
+  readonly length: number | undefined
+  readonly signal: AbortSignal
+}
+
+export class CachedFileOutput {
+  readonly #parts: FileOutputParts
+  readonly #target: OutputTarget
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #onAbort = (): void => void this.abort()
+  #mode: 'open' | 'closing' | 'ended' = 'open'
+  #failure: { readonly thrown: unknown } | undefined
+  /** The last call; the next one waits for it. */
+  #last: Promise<unknown> = Promise.resolve()
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #block: BlockOutput | undefined
+  #blocks = 0
+  #length = 0
+
+  constructor(parts: FileOutputParts, target: OutputTarget) {
+    this.#parts = parts
+    this.#target = target
+    this.#signal = AbortSignal.any([target.signal, this.#stop.signal])
+    target.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /**
+   * Takes a copy. Resolves when more can be taken, or at once for a small piece.
+   * @throws SkeinError resource_exhausted (`no_capacity`), unavailable (also with reason
+   *   `block_lost`), invalid_argument (more bytes than the file's known length),
+   *   failed_precondition after the end, and what made an earlier call fail
+   */
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      for (let at = 0; at < chunk.length; at += copyBytesMax) {
+        const part = Buffer.from(chunk.subarray(at, at + copyBytesMax))
+        this.#gathered.push(part)
+        this.#gatheredBytes += part.length
+        if (this.#gatheredBytes >= gatherBytes) await this.#writeGathered()
+      }
+    })
+  }
+
+  /** As `write`, without a copy: the caller must not change the bytes afterwards. */
+  give(chunk: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#writeGathered()
+      await this.#writeBlocks(chunk)
+    })
+  }
+
+  /**
+   * Makes the file visible, in one step, and waits as the write policy requires.
+   * @throws SkeinError as write, and already_exists, invalid_argument (fewer bytes than the file's
+   *   known length); unavailable with reason `not_persisted` when the file is complete in the
+   *   cache, but its policy requires it in the store and persisting failed
+   */
+  async close(): Promise<WrittenFile> {
+    const { lifecycle } = this.#parts
+    const { file, length } = this.#target
+    await this.#inTurn(async () => {
+      this.#mode = 'closing'
+      await this.#writeGathered()
+      if (length !== undefined && this.#length !== length)
+        throw new SkeinError('invalid_argument', 'the stream has fewer bytes than the given file length')
+      await this.#block?.finish()
+      const call = { signal: this.#signal, deadlineMs: completeMs }
+      await lifecycle.completeFile({ fileId: file.fileId, length: this.#length }, call)
+      this.#end()
+    })
+    const persisted = await this.#follow()
+    return { fileId: file.fileId, length: this.#length, writePolicy: file.writePolicy, persisted }
+  }
+
+  /** Ends a call that waits, and leaves no trace. Idempotent; after `close` it does nothing. */
+  async abort(): Promise<void> {
+    if (this.#mode === 'ended') return
+    this.#stop.abort(new SkeinError('cancelled', `writing ${this.#target.path} was aborted`))
+    await this.#inTurn(() => Promise.reject(abortReason(this.#stop.signal))).catch(() => undefined)
+  }
+
+  /** One call after the other. What fails ends the output. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure.thrown
+      if (this.#mode !== 'open')
+        throw new SkeinError('failed_precondition', `${this.#target.path} is no longer being written`)
+      try {
+        throwIfAborted(this.#signal)
+        await act()
+      } catch (thrown) {
+        this.#failure = { thrown }
+        this.#end()
+        await this.#block?.abort()
+        await this.#abandon()
+        throw thrown
+      }
+    })
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
+  #end(): void {
+    this.#mode = 'ended'
+    this.#target.signal.removeEventListener('abort', this.#onAbort)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+  }
+
+  async #writeGathered(): Promise<void> {
+    if (this.#gatheredBytes === 0) return
+    const [only] = this.#gathered
+    const bytes = only !== undefined && this.#gathered.length === 1 ? only : Buffer.concat(this.#gathered)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    await this.#writeBlocks(bytes)
+  }
+
+  async #writeBlocks(bytes: Uint8Array): Promise<void> {
+    const { length: known } = this.#target
+    if (known !== undefined && this.#length + bytes.length > known)
+      throw new SkeinError('invalid_argument', 'the stream has more bytes than the given file length')
+    for (let at = 0; at < bytes.length;) {
+      this.#block ??= this.#nextBlock()
+      const part = bytes.subarray(at, at + this.#block.leftBytes)
+      await this.#block.write(part)
+      at += part.length
+      this.#length += part.length
+      if (this.#block.leftBytes > 0) continue
+      await this.#block.finish()
+      this.#block = undefined
+    }
+  }
+
+  #nextBlock(): BlockOutput {
+    const { lifecycle, targets, kept, clock, random, logger, retry = retryDefault } = this.#parts
+    const { file, length: known } = this.#target
+    const { fileId, namespaceId, key, blockSizeBytes } = file
+    const index = this.#blocks
+    this.#blocks += 1
+    const offset = index * blockSizeBytes
+    const length = known === undefined ? blockSizeBytes : Math.min(blockSizeBytes, known - offset)
+    const header = { blockId: blockIdOf(fileId, index), length, namespaceId, key, etag: '', offset, durable: true }
+    const signal = this.#signal
+    return new BlockOutput({
+      header,
+      openEnded: known === undefined,
+      place: (bytes, failed) =>
+        lifecycle.placeBlock({ fileId, blockIndex: index, length: bytes, excludedWorkerIds: [...failed] }, { signal }),
+      targetOf: (worker) => targets.targetFor(worker),
+      kept: new KeptChunks(kept),
+      ...{ retry, clock, random, logger, signal },
+    })
+  }
+
+  /**
+   * Waits as the write policy requires.
+   * @returns whether the store has the file
+   */
+  async #follow(): Promise<boolean> {
+    const { path, file, signal } = this.#target
+    if (file.writePolicy !== 'CACHE_THROUGH' && file.writePolicy !== 'THROUGH') return false
+    const { lifecycle, master } = this.#parts
+    try {
+      const { failures } = await lifecycle.persist({ path }, { signal, deadlineMs: persistMs })
+      if (failures.length > 0) throw new SkeinError('unavailable', failures[0] ?? '')
+    } catch (thrown) {
+      throwIfAborted(signal)
+      const message = `${path} is complete in the cache, but not in the store: ${toSkeinError(thrown).message}`
+      throw new SkeinError('unavailable', message, { reason: 'not_persisted', retryable: false, cause: thrown })
+    }
+    if (file.writePolicy === 'THROUGH') await master.free({ path, force: false }, { signal })
+    return true
+  }
+
+  /**
+   * Uses its own signal, because the caller's signal is often the reason. If the call fails, the
+   * master abandons the file after a time.
+   */
+  async #abandon(): Promise<void> {
+    const { path, file } = this.#target
+    try {
+      await this.#parts.lifecycle.abandonFile(
+        { fileId: file.fileId },
+        { signal: new AbortController().signal, deadlineMs: abandonMs },
+      )
+    } catch (thrown) {
+      this.#parts.logger.warn('cannot abandon a file; the master does it later', {
+        path,
+        error: toSkeinError(thrown).message,
+      })
+    }
+  }
+}
