@@ -8,6 +8,8 @@ import type { Edge, Tables } from './meta-tables.ts'
 export interface WalkPosition {
   readonly key: string
   readonly folder: boolean
+  /** Begin with this place itself, not behind it. */
+  readonly included?: true
 }
 
 export interface WalkEntry extends WalkPosition {
@@ -25,7 +27,7 @@ interface Level {
  * Everything below a directory in key order, the directory itself not included. Leave it or end it
  * within one turn of the event loop, and do not write meanwhile.
  * @param prefix the directory's key (empty, or ends in `/`)
- * @param after go on behind this place; undefined from the start
+ * @param after go on behind this place, which need not exist; undefined from the start
  */
 export function* walk(
   tables: Tables,
@@ -75,9 +77,10 @@ function openAt(
   const names = after.folder ? directoryNames(rest) : fileNames(rest)
   let id: number | undefined = directoryId
   let at = prefix
-  for (const name of names) {
-    open(id, at, name, name)
-    if (!name.endsWith('/')) return
+  for (const [index, name] of names.entries()) {
+    const isIncluded = after.included === true && index === names.length - 1
+    open(id, at, name, isIncluded ? undefined : name)
+    if (isIncluded || !name.endsWith('/')) return
     id = tables.edge(id, name)
     at += name
     if (id === undefined) return

@@ -1,12 +1,15 @@
 // Why: `ls`, page by page. How: a page token is the place where the page before ended, so that no
 // state is kept between pages; a directory is listed at the store when its first page is asked for
-// and what is known of it is too old.
+// and what is known of it is too old. A page of a prefix, or behind a key, costs its own entries
+// (meta/listed-range.ts).
 import { z } from 'zod'
-import { SkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { keyProblem, parsePath } from '../../base/paths.ts'
+import { compareKeys } from '../../meta/edge-order.ts'
+import { entriesOf, type ListedRange } from '../../meta/listed-range.ts'
 import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
-import { walk, type WalkEntry, type WalkPosition } from '../../meta/walk.ts'
+import type { WalkPosition } from '../../meta/walk.ts'
 import type { FileInfo, ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryInfo, fileInfo } from '../paths/file-info.ts'
@@ -39,50 +42,56 @@ export class ListService {
 
   /**
    * A file itself, or what is in a directory (all below it when recursive), in the order of the
-   * keys; both when a path names both. @throws SkeinError not_found, invalid_argument (page token)
+   * keys; both when a path names both. With a prefix or a start only what is in the directory.
+   * @throws SkeinError not_found, invalid_argument (page token)
    */
   async list(request: ListStatusRequest, { signal }: CallOptions): Promise<ListStatusResponse> {
     const path = parsePath(request.path)
     const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
     const token = request.pageToken === '' ? undefined : parseToken(request.pageToken)
+    const range = rangeOf(request)
     this.#context.workers.expire()
-    if (path.namespace === '') return this.#listRoot(request, token, limit, signal)
+    if (path.namespace === '') return this.#listRoot(request, range, token, limit, signal)
     if (token !== undefined) {
       const record = sortedNamespaces(this.#context).find(({ name }) => name === path.namespace)
       const directory = record === undefined ? undefined : directoryAt(this.#context.tables, record.rootId, path.key)
       if (record === undefined || directory === undefined) return { files: [], nextPageToken: '' }
-      return response(record, this.#entries(record, directory, directoryKey(path.key), request.recursive, token, limit))
+      return response(record, this.#entries(record, directory, directoryKey(path.key), range, token, limit))
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    const files = file === undefined ? [] : [fileInfo(this.#context, record, path.key, file)]
+    const isWhole = range.prefix === '' && range.startAfter === ''
+    const files = file === undefined || !isWhole ? [] : [fileInfo(this.#context, record, path.key, file)]
     if (directory === undefined) return { files, nextPageToken: '' }
-    const page = await this.#firstPage(record, directory, directoryKey(path.key), request, limit, signal)
+    const listed = { record, directory, key: directoryKey(path.key) }
+    const page = await this.#firstPage(listed, request, range, limit - files.length, signal)
     return response(record, { ...page, files: [...files, ...page.files] })
   }
 
   async #listRoot(
     request: ListStatusRequest,
+    range: ListedRange,
     token: Token | undefined,
     limit: number,
     signal: AbortSignal,
   ): Promise<ListStatusResponse> {
-    const { recursive } = request
     const files: FileInfo[] = []
     let unusable: UnusablePaths | undefined
-    for (const record of sortedNamespaces(this.#context)) {
-      if (token !== undefined && (record.name < token.namespace || (record.name === token.namespace && !recursive)))
-        continue
+    const from = token === undefined ? '' : `${token.namespace}/`
+    for (const record of sortedNamespaces(this.#context).sort((a, b) => compareKeys(`${a.name}/`, `${b.name}/`))) {
+      const key = `${record.name}/`
+      if (compareKeys(key, from) < 0 || (key === from && !range.isRecursive)) continue
       const root = directoryAt(this.#context.tables, record.rootId, '')
-      if (root === undefined) continue
-      const goingOn = token?.namespace === record.name ? token : undefined
-      if (goingOn === undefined) files.push(directoryInfo(this.#context.tables, record, '', root))
+      const below = rangeBelow(range, key)
+      if (root === undefined || below === undefined) continue
+      const goingOn = key === from ? token : undefined
+      if (goingOn === undefined && isIn(range, key)) files.push(directoryInfo(this.#context.tables, record, '', root))
       if (files.length >= limit) return response(record, { files, next: { key: '', folder: true } })
-      if (!recursive) continue
+      if (!range.isRecursive) continue
       const left = limit - files.length
       const atStart = goingOn === undefined || goingOn.key === ''
       const page = atStart
-        ? await this.#firstPage(record, root, '', request, left, signal)
-        : this.#entries(record, root, '', true, goingOn, left)
+        ? await this.#firstPage({ record, directory: root, key: '' }, request, below, left, signal)
+        : this.#entries(record, root, '', below, goingOn, left)
       files.push(...page.files)
       unusable = mergeUnusable(unusable, page.unusable)
       if (page.next !== undefined) return response(record, { files, next: page.next, unusable })
@@ -90,51 +99,89 @@ export class ListService {
     return { files, nextPageToken: '', ...(unusable !== undefined && { unusable }) }
   }
 
+  /** Lists at the store first where what is known is too old: only what the range can show. */
   async #firstPage(
-    record: NamespaceRecord,
-    directory: DirectoryInode,
-    prefix: string,
-    { recursive, syncIntervalMs }: Pick<ListStatusRequest, 'recursive' | 'syncIntervalMs'>,
+    { record, directory, key }: { record: NamespaceRecord; directory: DirectoryInode; key: string },
+    { syncIntervalMs }: Pick<ListStatusRequest, 'syncIntervalMs'>,
+    range: ListedRange,
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
-    const { childrenMs, treeMs } = listedAtMs(this.#context.tables, record, directory)
-    if (!this.#sync.isFresh(recursive ? treeMs : childrenMs, syncIntervalMs)) {
-      await (recursive ? this.#sync.tree(record, prefix, signal) : this.#sync.children(record, prefix, signal))
+    const { isRecursive, prefix } = range
+    const deepest = key + (isRecursive ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : '')
+    const shown = deepest === key ? directory : await this.#located(record, deepest, signal, syncIntervalMs)
+    if (shown === undefined) return { files: [], next: undefined }
+    const { childrenMs, treeMs } = listedAtMs(this.#context.tables, record, shown)
+    if (!this.#sync.isFresh(isRecursive ? treeMs : childrenMs, syncIntervalMs)) {
+      await (isRecursive ? this.#sync.tree(record, deepest, signal) : this.#sync.children(record, deepest, signal))
     }
-    const now = directoryAt(this.#context.tables, record.rootId, prefix)
-    const unusable = unusablePaths(record, this.#sync, prefix, recursive)
+    const now = directoryAt(this.#context.tables, record.rootId, key)
+    const unusable = unusablePaths(record, this.#sync, deepest, isRecursive)
     if (now === undefined) return { files: [], next: undefined, unusable }
-    return { ...this.#entries(record, now, prefix, recursive, undefined, limit), unusable }
+    // Without room for an entry the next page begins at the start.
+    if (limit === 0) return { files: [], next: { key, folder: true }, unusable }
+    return { ...this.#entries(record, now, key, range, undefined, limit), unusable }
+  }
+
+  /** The directory of this key; undefined when there is none. */
+  async #located(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+    syncIntervalMs: number | undefined,
+  ): Promise<DirectoryInode | undefined> {
+    if (keyProblem(key) !== undefined) return undefined
+    try {
+      const { directory } = await this.#locator.locate({ namespace: record.name, key }, signal, syncIntervalMs)
+      // Of an object `dir/` that holds bytes, the directory is there too.
+      return directory ?? directoryAt(this.#context.tables, record.rootId, key)
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return undefined
+      throw thrown
+    }
   }
 
   #entries(
     record: NamespaceRecord,
     directory: DirectoryInode,
-    prefix: string,
-    recursive: boolean,
+    key: string,
+    range: ListedRange,
     after: WalkPosition | undefined,
     limit: number,
   ): Page {
     const { tables } = this.#context
-    const entries = recursive ? walk(tables, directory.id, prefix, after) : this.#children(directory, prefix, after)
-    const taken = takeEntries(entries, limit)
-    const files = taken.flatMap(({ key, inodeId }) => {
-      const inode = tables.inode(inodeId)
+    const taken = takeEntries(entriesOf(tables, { id: directory.id, key }, range, after), limit)
+    const files = taken.flatMap((entry) => {
+      const inode = tables.inode(entry.inodeId)
       if (inode === undefined || inode.kind === 'pending') return []
       return [
-        inode.kind === 'file' ? fileInfo(this.#context, record, key, inode) : directoryInfo(tables, record, key, inode),
+        inode.kind === 'file'
+          ? fileInfo(this.#context, record, entry.key, inode)
+          : directoryInfo(tables, record, entry.key, inode),
       ]
     })
     return { files, next: taken.length < limit ? undefined : taken.at(-1) }
   }
+}
 
-  *#children(directory: DirectoryInode, prefix: string, after: WalkPosition | undefined): Generator<WalkEntry> {
-    const afterName = after?.key.slice(prefix.length)
-    for (const { name, inodeId } of this.#context.tables.edges(directory.id, afterName ?? '')) {
-      if (name !== afterName) yield { key: prefix + name, folder: name.endsWith('/'), inodeId }
-    }
-  }
+function rangeOf({ recursive, prefix = '', startAfter = '' }: ListStatusRequest): ListedRange {
+  return { isRecursive: recursive, prefix, startAfter }
+}
+
+/** Whether a key of the listed directory is in the range. */
+function isIn({ prefix, startAfter }: ListedRange, key: string): boolean {
+  return key.startsWith(prefix) && (startAfter === '' || compareKeys(key, startAfter) > 0)
+}
+
+/**
+ * The range of keys below a directory of the listed directory; undefined when neither the directory
+ * nor a key below it can be in the range.
+ */
+function rangeBelow({ isRecursive, prefix, startAfter }: ListedRange, key: string): ListedRange | undefined {
+  if (!key.startsWith(prefix) && !prefix.startsWith(key)) return undefined
+  if (startAfter !== '' && compareKeys(key, startAfter) <= 0 && !startAfter.startsWith(key)) return undefined
+  const rest = (text: string): string => (text.startsWith(key) ? text.slice(key.length) : '')
+  return { isRecursive, prefix: rest(prefix), startAfter: rest(startAfter) }
 }
 
 function response(record: NamespaceRecord, { files, next, unusable }: Page): ListStatusResponse {

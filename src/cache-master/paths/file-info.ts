@@ -112,6 +112,7 @@ export function directoryInfo(
     modifiedMs: directory.createdMs,
     accessedMs: directory.createdMs,
     mountPoint: key === '',
+    explicit: key === '' || directory.made || directory.marker,
   }
 }
 
@@ -136,7 +137,7 @@ function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolea
 export function rootInfo(startedMs: number): FileInfo {
   const times = { createdMs: startedMs, modifiedMs: startedMs, accessedMs: startedMs }
   const place = { fileId: 0, ufsPath: '', owner, group: owner, persistenceState: 'PERSISTED', namespaceId: '', key: '' }
-  return { ...place, ...times, ...folder, path: '/', name: '', mountPoint: false }
+  return { ...place, ...times, ...folder, path: '/', name: '', mountPoint: false, explicit: true }
 }
 
 const folder = {

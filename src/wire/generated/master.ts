@@ -195,6 +195,10 @@ export interface FileInfo {
   inMemoryBytes?:
     | number
     | undefined;
+  /** a directory that a user made, or with an object `dir/` in the store; absent for files */
+  explicit?:
+    | boolean
+    | undefined;
   /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
 }
@@ -205,12 +209,22 @@ export interface PathRequest {
   syncIntervalMs?: number | undefined;
 }
 
+/** Entries are in the order of the UTF-8 bytes of their paths below the directory, with a `/` at the end of directories. */
 export interface ListStatusRequest {
   path: string;
   recursive: boolean;
+  /** from the page before, of a request with otherwise the same fields */
   pageToken: string;
   limit: number;
-  syncIntervalMs?: number | undefined;
+  syncIntervalMs?:
+    | number
+    | undefined;
+  /** only entries whose path below the directory begins with it */
+  prefix?:
+    | string
+    | undefined;
+  /** only entries whose path below the directory is greater; empty = all */
+  startAfter?: string | undefined;
 }
 
 export interface ListStatusResponse {
@@ -2271,6 +2285,7 @@ function createBaseFileInfo(): FileInfo {
     mountPoint: false,
     keyMoved: undefined,
     inMemoryBytes: undefined,
+    explicit: undefined,
     replicas: 0,
   };
 }
@@ -2354,6 +2369,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.inMemoryBytes !== undefined) {
       writer.uint32(320).uint64(message.inMemoryBytes);
+    }
+    if (message.explicit !== undefined) {
+      writer.uint32(400).bool(message.explicit);
     }
     if (message.replicas !== 0) {
       writer.uint32(200).uint32(message.replicas);
@@ -2582,6 +2600,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.inMemoryBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.explicit = reader.bool();
+            continue;
+          }
           case 25: {
             if (tag !== 200) {
               break;
@@ -2633,6 +2659,7 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.mountPoint = object.mountPoint ?? false;
     message.keyMoved = object.keyMoved ?? undefined;
     message.inMemoryBytes = object.inMemoryBytes ?? undefined;
+    message.explicit = object.explicit ?? undefined;
     message.replicas = object.replicas ?? 0;
     return message;
   },
@@ -2706,7 +2733,15 @@ export const PathRequest: MessageFns<PathRequest> = {
 };
 
 function createBaseListStatusRequest(): ListStatusRequest {
-  return { path: "", recursive: false, pageToken: "", limit: 0, syncIntervalMs: undefined };
+  return {
+    path: "",
+    recursive: false,
+    pageToken: "",
+    limit: 0,
+    syncIntervalMs: undefined,
+    prefix: undefined,
+    startAfter: undefined,
+  };
 }
 
 export const ListStatusRequest: MessageFns<ListStatusRequest> = {
@@ -2725,6 +2760,12 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     }
     if (message.syncIntervalMs !== undefined) {
       writer.uint32(40).sint64(message.syncIntervalMs);
+    }
+    if (message.prefix !== undefined) {
+      writer.uint32(162).string(message.prefix);
+    }
+    if (message.startAfter !== undefined) {
+      writer.uint32(170).string(message.startAfter);
     }
     return writer;
   },
@@ -2782,6 +2823,22 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
             message.syncIntervalMs = longToNumber(reader.sint64());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.startAfter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2804,6 +2861,8 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     message.pageToken = object.pageToken ?? "";
     message.limit = object.limit ?? 0;
     message.syncIntervalMs = object.syncIntervalMs ?? undefined;
+    message.prefix = object.prefix ?? undefined;
+    message.startAfter = object.startAfter ?? undefined;
     return message;
   },
 };

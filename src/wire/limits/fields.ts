@@ -3,6 +3,12 @@ import { type Check, finite, text, whole } from '../../base/shape.ts'
 
 /** Only the length is limited here. base/paths.ts reports other problems of a path or key. */
 export const path = text(4096, { loose: true })
+/** The beginning of a key, or a text to compare keys with. No key is longer (keyBytesMax). */
+export const keyPart: Check = (value) => {
+  if (typeof value === 'string' && !value.isWellFormed()) return ' is not well-formed Unicode'
+  return keyText(value)
+}
+const keyText = text(1024, { loose: true })
 /** Names, ids, words, addresses. */
 export const word = text(800)
 export const address = text(300)

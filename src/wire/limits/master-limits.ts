@@ -2,7 +2,20 @@
 import { flag, list, map, optional, record, text, whole } from '../../base/shape.ts'
 import { type DirectoryUsage, type HeldNamespace, type LoadIds, MasterServiceDefinition } from '../generated/master.ts'
 import { serviceLimits } from './service-limits.ts'
-import { address, blockId, count32, durationMs, figure, fileId, pageToken, path, size, timeMs, word } from './fields.ts'
+import {
+  address,
+  blockId,
+  count32,
+  durationMs,
+  figure,
+  fileId,
+  keyPart,
+  pageToken,
+  path,
+  size,
+  timeMs,
+  word,
+} from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const secretBytesMax = 64 * 1024
@@ -55,7 +68,12 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   getNamespaceAccess: { fields: { namespaceId: word, holderId: optional(word) } },
 
   getStatus: { fields: located },
-  listStatus: { fields: { ...located, recursive: flag, pageToken, limit: count32 } },
+  listStatus: {
+    fields: {
+      ...{ ...located, recursive: flag, pageToken, limit: count32 },
+      ...{ prefix: optional(keyPart), startAfter: optional(keyPart) },
+    },
+  },
   count: { fields: located },
   free: { fields: { path, force: flag } },
   openFile: { fields: located },

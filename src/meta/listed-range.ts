@@ -1,0 +1,70 @@
+// Why: a page of a listing costs its own entries, also when only a part of a large directory is
+// listed: the keys that begin with a prefix, or those behind a key. How: in the order of the keys a
+// prefix is one range, so the walk begins at the start of the range and ends behind the end. A
+// directory's key ends in `/`.
+import { compareKeys } from './edge-order.ts'
+import type { Tables } from './meta-tables.ts'
+import { walk, type WalkEntry, type WalkPosition } from './walk.ts'
+
+/** Which entries of a directory are listed. Keys below the directory; empty: no limit. */
+export interface ListedRange {
+  readonly isRecursive: boolean
+  readonly prefix: string
+  /** Only keys that are greater, in the order of their UTF-8 bytes. */
+  readonly startAfter: string
+}
+
+export interface ListedDirectory {
+  readonly id: number
+  /** Empty for the root of a namespace; else it ends in `/`. */
+  readonly key: string
+}
+
+/**
+ * The entries of the range in key order. Leave it or end it within one turn of the event loop, and
+ * do not write meanwhile.
+ * @param after go on behind this place, also when the range begins before it
+ */
+export function* entriesOf(
+  tables: Tables,
+  directory: ListedDirectory,
+  range: ListedRange,
+  after: WalkPosition | undefined,
+): Generator<WalkEntry> {
+  const first = directory.key + range.prefix
+  const start = startOf(directory, range, after)
+  const entries = range.isRecursive
+    ? walk(tables, directory.id, directory.key, start)
+    : children(tables, directory, start)
+  for (const entry of entries) {
+    if (!entry.key.startsWith(first)) return
+    yield entry
+  }
+}
+
+/** The latest of the three places at which the listing may begin. */
+function startOf(
+  { key }: ListedDirectory,
+  { prefix, startAfter }: ListedRange,
+  after: WalkPosition | undefined,
+): WalkPosition | undefined {
+  // Behind a key means behind the object and the directory of this key.
+  const behind: WalkPosition | undefined = startAfter === '' ? undefined : { key: key + startAfter, folder: false }
+  const later = after === undefined || (behind !== undefined && comparePlaces(after, behind) < 0) ? behind : after
+  const first = key + prefix
+  if (prefix === '' || (later !== undefined && compareKeys(later.key, first) >= 0)) return later
+  return { key: first, folder: first.endsWith('/'), included: true }
+}
+
+function comparePlaces(one: WalkPosition, other: WalkPosition): number {
+  return compareKeys(one.key, other.key) || Number(other.folder) - Number(one.folder)
+}
+
+function* children(tables: Tables, directory: ListedDirectory, start: WalkPosition | undefined): Generator<WalkEntry> {
+  const name = start?.key.slice(directory.key.length) ?? ''
+  const isStart = start === undefined || start.included === true || (start.folder && name === '')
+  for (const edge of tables.edges(directory.id, name)) {
+    if (edge.name === name && !isStart) continue
+    yield { key: directory.key + edge.name, folder: edge.name.endsWith('/'), inodeId: edge.inodeId }
+  }
+}
