@@ -25,6 +25,7 @@ const groups: readonly Group[] = [
         import('./fs/fs-space.ts'),
         import('./fs/fs-tree.ts'),
         import('./fs/fs-attributes.ts'),
+        import('./fs/fs-owners.ts'),
         import('./fs/fs-copy.ts'),
         import('./fs/fs-sync.ts'),
         import('./fs/fs-mount.ts'),

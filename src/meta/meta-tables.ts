@@ -1,6 +1,8 @@
 // Why: the state machine must run the same over a Map (tests, models) and over LMDB (the cache
 // master). How: the few reads and writes that it needs, synchronous. Whoever owns the tables makes
 // a batch of calls atomic.
+import type { StoredMetadata } from '../base/attributes/object-metadata.ts'
+import type { Ownership } from '../base/attributes/ownership.ts'
 
 /** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
 export interface NamespaceRecord {
@@ -26,7 +28,7 @@ export interface NamespaceRecord {
   readonly neverMoved?: boolean
 }
 
-export interface FileInode {
+export interface FileInode extends Ownership, StoredMetadata {
   readonly kind: 'file'
   /** File id (base/block-id.ts): one version of the content. */
   readonly id: number
@@ -64,7 +66,7 @@ export interface FileInode {
 
 export type TtlAction = 'FREE' | 'DELETE'
 
-export interface DirectoryInode {
+export interface DirectoryInode extends Ownership {
   readonly kind: 'directory'
   readonly id: number
   /** 0 for the root of a namespace. */
@@ -96,7 +98,7 @@ export interface DirectoryInode {
 }
 
 /** A file that is being written: in no directory until it is complete. */
-export interface PendingInode {
+export interface PendingInode extends Ownership, StoredMetadata {
   readonly kind: 'pending'
   /** The id that the file will have; its blocks are known by it already. */
   readonly id: number

@@ -63,6 +63,8 @@ const plausible: Readonly<Record<string, unknown>> = {
     pinned: true,
     attributes: { color: 'red' },
   },
+  ...{ owner: 'alice', group: 'staff', mode: 0o640, modeMask: 0o777, contentType: 'text/plain' },
+  userMetadata: { values: { project: 'x' } },
   items: [{ path: '/ns/a' }],
   options: { replication: 1, activeJobs: 4, batchSize: 4, selection: { include: ['*'], exclude: [] } },
   directories: [{ path: '/d', tier: 'MEM', mediumType: 'MEM', quotaBytes: 2 ** 53 - 1, usedBytes: 5 }],

@@ -68,6 +68,11 @@ const at = <Fields extends object>(
 ): fc.Arbitrary<Fields & { atMs: number; namespaceId: string }> =>
   fc.tuple(fields, atMs).map(([some, ms]) => ({ ...some, atMs: ms, namespaceId: 'n1' }))
 const fileKey = key.filter((text) => !text.endsWith('/'))
+const owned = {
+  owner: fc.constantFrom('skein', 'alice'),
+  group: fc.constantFrom('skein', 'staff'),
+  mode: fc.constantFrom(0, 0o600, 0o666, 0o777, 0o7777),
+}
 const lifecycle: fc.Arbitrary<Command> = fc.oneof(
   at(fc.record({ type: fc.constant('make_directory' as const), key: directoryKey, listed: fc.boolean() })),
   at(
@@ -92,6 +97,8 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         }),
         replicationMin: fc.nat(3),
         replicationMax: fc.integer({ min: -1, max: 3 }),
+        ...owned,
+        modeMask: fc.constantFrom(0o022, 0o7777),
       },
       { requiredKeys: ['type', 'inodeIds'] },
     ),
@@ -100,13 +107,19 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
   at(fc.record({ type: fc.constant('renew_files' as const), fileIds: inodeIds })),
   at(fc.record({ type: fc.constant('expire' as const), inodeIds })),
   at(
-    fc.record({
-      type: fc.constant('create_file' as const),
-      key: fileKey,
-      blockSizeBytes: fc.constant(4),
-      requestKey: fc.constantFrom('', 'x'),
-      expiresMs: fc.integer({ min: 41, max: 60 }),
-    }),
+    fc.record(
+      {
+        type: fc.constant('create_file' as const),
+        key: fileKey,
+        blockSizeBytes: fc.constant(4),
+        requestKey: fc.constantFrom('', 'x'),
+        expiresMs: fc.integer({ min: 41, max: 60 }),
+        ...owned,
+        contentType: fc.constantFrom('', 'text/plain'),
+        userMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { a: '1', b: '' }),
+      },
+      { requiredKeys: ['type', 'key', 'blockSizeBytes', 'requestKey', 'expiresMs'] },
+    ),
   ),
   at(
     fc.record({

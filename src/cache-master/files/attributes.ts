@@ -1,6 +1,7 @@
 // Why: how long and how often data is kept, as users set it. How: everything is checked before the
 // first change, then commands of a page each; a namespace's TTL is kept at its root, and the files
 // that have none of their own follow it.
+import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
 import type { SetAttributes } from '../../meta/commands/lifecycle-commands.ts'
@@ -8,6 +9,7 @@ import { type TtlChange, ttlChanges } from '../../meta/apply/namespace-ttl.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
   ChangedFiles,
+  SetPathOwnershipRequest,
   SetPathReplicationRequest,
   SetPinnedRequest,
   SetTtlRequest,
@@ -155,6 +157,37 @@ export class AttributeService {
     return changes
   }
 
+  /**
+   * Owner, group and permission bits; what is not given stays as it is.
+   * @throws SkeinError invalid_argument (nothing is given, or `/`), not_found
+   */
+  async setOwnership(request: SetPathOwnershipRequest, { signal }: CallOptions): Promise<ChangedFiles> {
+    const { modeMask } = request
+    const change = { ...ownershipOf(request), ...(modeMask === undefined ? {} : { modeMask }) }
+    if (Object.keys(ownershipOf(request)).length === 0)
+      throw new SkeinError('invalid_argument', 'give an owner, a group or a mode')
+    const target = await targetOf(
+      this.#locator,
+      request.path,
+      '/ itself has no owner: name a namespace, a directory or a file',
+      signal,
+    )
+    const changes = new Changes()
+    for await (const page of entriesOf(this.#context, target, signal, request.recursive)) {
+      const others = page.filter(({ file, directory }) => {
+        const set = file ?? directory
+        return changedOwnership(set.kind, set, change) !== set
+      })
+      await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
+      const files = others.filter(({ file }) => file !== undefined)
+      changes.add(
+        files.length,
+        files.map(({ key }) => pathOf(target.record, key)),
+      )
+    }
+    return changes
+  }
+
   /** Goes on with the changes of namespaces' TTLs that a restart interrupted. */
   async finishTtlChanges(signal: AbortSignal): Promise<void> {
     await this.#followNamespaces(undefined, signal)
@@ -187,17 +220,18 @@ export class AttributeService {
   }
 }
 
-/** A file; or a directory first, then all below it. */
+/** A file; or a directory first, then, where the call is recursive, all below it. */
 async function* entriesOf(
   context: MasterContext,
   target: Target,
   signal: AbortSignal,
+  isRecursive = true,
 ): AsyncGenerator<readonly TreeEntry[]> {
   const { key, file, directory } = target
   if (file !== undefined) yield [{ key, file }]
   if (directory === undefined) return
   yield [{ key, directory }]
-  yield* treePages(context, directory.id, key, signal)
+  if (isRecursive) yield* treePages(context, directory.id, key, signal)
 }
 
 class Changes implements ChangedFiles {

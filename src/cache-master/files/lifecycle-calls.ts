@@ -61,6 +61,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     setTtl: (request, options) => attributes.setTtl(request, options),
     setPinned: (request, options) => attributes.setPinned(request, options),
     setPathReplication: (request, options) => attributes.setReplication(request, options),
+    setPathOwnership: (request, options) => attributes.setOwnership(request, options),
     createFile: (request, options) => written.create(request, options),
     placeBlock: (request) => written.place(request),
     completeFile: async (request, options) => {

@@ -8,11 +8,11 @@ import { keyProblem, parsePath } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
 import { entriesOf, type ListedRange } from '../../meta/listed-range.ts'
 import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
-import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { WalkPosition } from '../../meta/walk.ts'
 import type { FileInfo, ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { directoryInfo, fileInfo } from '../paths/file-info.ts'
+import { directoryInfo, fileInfo, metadataInfo } from '../paths/file-info.ts'
 import { directoryKey, takeEntries } from '../paths/file-look-up.ts'
 import { type MasterContext, sortedNamespaces } from '../master-context.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
@@ -22,6 +22,11 @@ import { mergeUnusable, unusablePaths } from '../store/unusable-names.ts'
 /** The last thing given out: a namespace itself (no key), or an entry of it. */
 const tokenSchema = z.strictObject({ namespace: z.string(), key: z.string(), folder: z.boolean() })
 type Token = z.infer<typeof tokenSchema>
+
+/** The entries of a listing, and whether they come with what is stored with the objects. */
+interface ShownRange extends ListedRange {
+  readonly withMetadata: boolean
+}
 
 interface Page {
   readonly files: FileInfo[]
@@ -60,7 +65,7 @@ export class ListService {
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     const isWhole = range.prefix === '' && range.startAfter === ''
-    const files = file === undefined || !isWhole ? [] : [fileInfo(this.#context, record, path.key, file)]
+    const files = file === undefined || !isWhole ? [] : [this.#fileInfo(record, path.key, file, range)]
     if (directory === undefined) return { files, nextPageToken: '' }
     const listed = { record, directory, key: directoryKey(path.key) }
     const page = await this.#firstPage(listed, request, range, limit - files.length, signal)
@@ -69,7 +74,7 @@ export class ListService {
 
   async #listRoot(
     request: ListStatusRequest,
-    range: ListedRange,
+    range: ShownRange,
     token: Token | undefined,
     limit: number,
     signal: AbortSignal,
@@ -103,7 +108,7 @@ export class ListService {
   async #firstPage(
     { record, directory, key }: { record: NamespaceRecord; directory: DirectoryInode; key: string },
     { syncIntervalMs }: Pick<ListStatusRequest, 'syncIntervalMs'>,
-    range: ListedRange,
+    range: ShownRange,
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
@@ -145,7 +150,7 @@ export class ListService {
     record: NamespaceRecord,
     directory: DirectoryInode,
     key: string,
-    range: ListedRange,
+    range: ShownRange,
     after: WalkPosition | undefined,
     limit: number,
   ): Page {
@@ -154,18 +159,19 @@ export class ListService {
     const files = taken.flatMap((entry) => {
       const inode = tables.inode(entry.inodeId)
       if (inode === undefined || inode.kind === 'pending') return []
-      return [
-        inode.kind === 'file'
-          ? fileInfo(this.#context, record, entry.key, inode)
-          : directoryInfo(tables, record, entry.key, inode),
-      ]
+      if (inode.kind === 'directory') return [directoryInfo(tables, record, entry.key, inode)]
+      return [this.#fileInfo(record, entry.key, inode, range)]
     })
     return { files, next: taken.length < limit ? undefined : taken.at(-1) }
   }
+
+  #fileInfo(record: NamespaceRecord, key: string, file: FileInode, { withMetadata }: ShownRange): FileInfo {
+    return { ...fileInfo(this.#context, record, key, file), ...(withMetadata ? metadataInfo(file) : {}) }
+  }
 }
 
-function rangeOf({ recursive, prefix = '', startAfter = '' }: ListStatusRequest): ListedRange {
-  return { isRecursive: recursive, prefix, startAfter }
+function rangeOf({ recursive, prefix = '', startAfter = '', withMetadata = false }: ListStatusRequest): ShownRange {
+  return { isRecursive: recursive, prefix, startAfter, withMetadata }
 }
 
 /** Whether a key of the listed directory is in the range. */
@@ -177,11 +183,12 @@ function isIn({ prefix, startAfter }: ListedRange, key: string): boolean {
  * The range of keys below a directory of the listed directory; undefined when neither the directory
  * nor a key below it can be in the range.
  */
-function rangeBelow({ isRecursive, prefix, startAfter }: ListedRange, key: string): ListedRange | undefined {
+function rangeBelow(range: ShownRange, key: string): ShownRange | undefined {
+  const { prefix, startAfter } = range
   if (!key.startsWith(prefix) && !prefix.startsWith(key)) return undefined
   if (startAfter !== '' && compareKeys(key, startAfter) <= 0 && !startAfter.startsWith(key)) return undefined
   const rest = (text: string): string => (text.startsWith(key) ? text.slice(key.length) : '')
-  return { isRecursive, prefix: rest(prefix), startAfter: rest(startAfter) }
+  return { ...range, prefix: rest(prefix), startAfter: rest(startAfter) }
 }
 
 function response(record: NamespaceRecord, { files, next, unusable }: Page): ListStatusResponse {

@@ -1,4 +1,5 @@
 // Why: one rendering of an inode for all answers.
+import { shownOwnership } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { formatPath } from '../../base/paths.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
@@ -8,9 +9,6 @@ import { isToBePersisted } from '../../meta/apply/written-files.ts'
 import type { BlockLocations, FileInfo } from '../../wire/generated/master.ts'
 import type { MasterContext } from '../master-context.ts'
 
-const fileMode = 0o666
-const directoryMode = 0o777
-const owner = 'skein'
 /** How far is looked for something persisted in a directory that was made here. */
 const lookedAtEntries = 16
 const lookedAtDepth = 3
@@ -56,6 +54,7 @@ export function locationsOf(
   return locations.some(({ workerIds }) => workerIds.length > 0) ? locations : []
 }
 
+/** Without what is stored with the object: listings stay small (metadataInfo). */
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
   const ttl = effectiveTtl(context.tables, file, record.rootId)
@@ -70,7 +69,7 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     etag: file.etag,
     modifiedMs: file.modifiedMs,
     accessedMs: file.modifiedMs,
-    mode: fileMode,
+    ...shownOwnership('file', file),
     pinned: file.pinned,
     replicationMax: file.replicationMax,
     replicationMin: replicationMinOf(file),
@@ -81,6 +80,14 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
     mountPoint: false,
     replicas: cached.replicas,
     keyMoved: record.neverMoved !== true,
+  }
+}
+
+/** What is stored with the object, as far as it is known. */
+export function metadataInfo({ contentType, userMetadata }: FileInode): Pick<FileInfo, 'contentType' | 'userMetadata'> {
+  return {
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(userMetadata === undefined ? {} : { userMetadata: { values: { ...userMetadata } } }),
   }
 }
 
@@ -101,6 +108,7 @@ export function directoryInfo(
   return {
     ...placed(record, key, directory),
     ...folder,
+    ...shownOwnership('directory', directory),
     persistenceState: isAtStore(tables, directory) ? 'PERSISTED' : 'NOT_PERSISTED',
     pinned: directory.pinned,
     replicationMax: directory.replicationMax ?? -1,
@@ -136,8 +144,9 @@ function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolea
 /** The directory that holds the namespaces. */
 export function rootInfo(startedMs: number): FileInfo {
   const times = { createdMs: startedMs, modifiedMs: startedMs, accessedMs: startedMs }
-  const place = { fileId: 0, ufsPath: '', owner, group: owner, persistenceState: 'PERSISTED', namespaceId: '', key: '' }
-  return { ...place, ...times, ...folder, path: '/', name: '', mountPoint: false, explicit: true }
+  const place = { fileId: 0, ufsPath: '', persistenceState: 'PERSISTED', namespaceId: '', key: '' }
+  const owned = shownOwnership('directory', {})
+  return { ...place, ...times, ...folder, ...owned, path: '/', name: '', mountPoint: false, explicit: true }
 }
 
 const folder = {
@@ -145,7 +154,6 @@ const folder = {
   length: 0,
   blockSizeBytes: 0,
   etag: '',
-  mode: directoryMode,
   pinned: false,
   replicationMax: -1,
   replicationMin: 0,
@@ -158,5 +166,5 @@ const folder = {
 function placed(record: NamespaceRecord, key: string, inode: FileInode | DirectoryInode) {
   const ufsPath = key === '' ? record.uri : `${record.uri}${record.uri.endsWith('/') ? '' : '/'}${key}`
   const { id: fileId, createdMs } = inode
-  return { fileId, createdMs, ufsPath, owner, group: owner, persistenceState: 'PERSISTED', namespaceId: record.id, key }
+  return { fileId, createdMs, ufsPath, persistenceState: 'PERSISTED', namespaceId: record.id, key }
 }

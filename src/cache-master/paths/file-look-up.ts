@@ -8,7 +8,7 @@ import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from '../../meta/walk.ts'
 import type { CountResponse, FileInfo, OpenFileResponse, PathRequest } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { cachedOf, directoryInfo, fileInfo, locationsOf, rootInfo } from './file-info.ts'
+import { cachedOf, directoryInfo, fileInfo, locationsOf, metadataInfo, rootInfo } from './file-info.ts'
 import { type MasterContext, sortedNamespaces } from '../master-context.ts'
 import { notFound, type PathLocator } from './path-locator.ts'
 import type { StoreSync } from '../store/store-sync.ts'
@@ -43,7 +43,7 @@ export class FileService {
     if (path.namespace === '') return rootInfo(this.#startedMs)
     this.#context.workers.expire()
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    if (file !== undefined) return fileInfo(this.#context, record, path.key, file)
+    if (file !== undefined) return { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
     if (directory === undefined) throw notFound(path)
     return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
   }
@@ -67,7 +67,8 @@ export class FileService {
     const { record } = located
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
     const workers = this.#context.workers.infos(blocks.flatMap(({ workerIds }) => workerIds))
-    return { file: fileInfo(this.#context, record, path.key, file), blocks, workers }
+    const info = { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
+    return { file: info, blocks, workers }
   }
 
   /** Files and bytes below a path, all of them: what is not known yet is listed first. */

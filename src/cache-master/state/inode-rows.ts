@@ -1,7 +1,9 @@
 // Why: the format of an inode in the state. How: a MessagePack array a kind, its number first.
 // Fields that came later stand at the end and only where they are not what they mostly are, so that
-// rows stay small and older ones can be read.
+// rows stay small and older ones can be read. Of those at the end null is what is not set.
 import { Packr } from 'msgpackr'
+import type { StoredMetadata, UserMetadata } from '../../base/attributes/object-metadata.ts'
+import type { Ownership } from '../../base/attributes/ownership.ts'
 import { assert } from '../../base/assert.ts'
 import type { DirectoryInode, FileInode, Inode, PendingInode, TtlAction } from '../../meta/meta-tables.ts'
 
@@ -18,15 +20,11 @@ type Kept = [
   max: number,
   ttlMs: number,
 ]
-type FileRow = [
-  kind: 1,
-  ...Content,
-  ...Kept,
-  deletes: boolean,
-  expiresMs?: number,
-  unpersisted?: boolean,
-  writtenKey?: string,
-]
+type Owned = [owner: string | null, group: string | null, mode: number | null]
+type Stored = [contentType: string | null, userMetadata: UserMetadata | null]
+type FileTail = [expiresMs: number, unpersisted: boolean, writtenKey: string | null, ...Owned, ...Stored]
+type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, ...Partial<FileTail>]
+type DirectoryTail = [replicationMin: number | null, replicationMax: number | null, ...Owned]
 type DirectoryRow = [
   kind: 2,
   ...[
@@ -38,7 +36,7 @@ type DirectoryRow = [
     marker: boolean,
   ],
   ...[made?: boolean, pinned?: boolean, ttlMs?: number, deletes?: boolean, expiresMs?: number],
-  ...[replicationMin?: number, replicationMax?: number],
+  ...Partial<DirectoryTail>,
 ]
 type PendingRow = [
   kind: 3,
@@ -48,6 +46,7 @@ type PendingRow = [
   createdMs: number,
   expiresMs: number,
   name: string,
+  ...Partial<[...Owned, ...Stored]>,
 ]
 
 export function encodeInode(inode: Inode): Buffer {
@@ -70,18 +69,17 @@ function fileRow(file: FileInode): FileRow {
   const { pinned, replicationMin, replicationMax, ttlMs, ttlAction, expiresMs, persisted, writtenKey } = file
   const content: Content = [parentId, name, length, etag, modifiedMs, createdMs]
   const kept: Kept = [blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs]
-  const row: FileRow = [1, ...content, ...kept, ttlAction === 'DELETE']
-  if (!persisted && writtenKey !== undefined) row.push(expiresMs, true, writtenKey)
-  else if (!persisted) row.push(expiresMs, true)
-  else if (expiresMs >= 0) row.push(expiresMs)
-  return row
+  const tail = [expiresMs, !persisted, persisted ? null : (writtenKey ?? null), ...owned(file), ...stored(file)]
+  return [1, ...content, ...kept, ttlAction === 'DELETE', ...withoutUsual(tail)] as unknown as FileRow
 }
 
 function fileOf(id: number, row: FileRow): FileInode {
   const [, parentId, name, length, etag, modifiedMs, createdMs] = row
   const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
     row
-  const [expiresMs = -1, unpersisted = false, writtenKey] = row.slice(15) as [number?, boolean?, string?]
+  const [expiresMs = -1, unpersisted = false, writtenKey, owner, group, mode, contentType, userMetadata] = row.slice(
+    15,
+  ) as Partial<FileTail>
   const content = {
     kind: 'file',
     id,
@@ -106,31 +104,19 @@ function fileOf(id: number, row: FileRow): FileInode {
       expiresMs,
       persisted: !unpersisted,
     },
-    ...(writtenKey === undefined ? {} : { writtenKey }),
+    ...(row.length > 16 ? given({ writtenKey, owner, group, mode, contentType, userMetadata }) : {}),
   }
 }
 
 function directoryRow(directory: DirectoryInode): DirectoryRow {
-  const {
-    parentId,
-    name,
-    createdMs,
-    childrenListedMs,
-    treeListedMs,
-    marker,
-    made,
-    pinned,
-    ttlMs,
-    ttlAction,
-    expiresMs,
-  } = directory
-  const row: DirectoryRow = [2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker]
-  const { replicationMin, replicationMax } = directory
+  const { parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, expiresMs } =
+    directory
+  const { replicationMin, replicationMax, ttlAction } = directory
   const isReplicated = replicationMin !== undefined || replicationMax !== undefined
-  if (isReplicated || made || pinned || ttlMs >= 0 || ttlAction === 'DELETE')
-    row.push(made, pinned, ttlMs, ttlAction === 'DELETE', expiresMs)
-  if (isReplicated) row.push(replicationMin ?? 0, replicationMax ?? -1)
-  return row
+  const replication = isReplicated ? [replicationMin ?? 0, replicationMax ?? -1] : [null, null]
+  const tail = [made, pinned, ttlMs, ttlAction === 'DELETE', expiresMs, ...replication, ...owned(directory)]
+  const head = [2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker]
+  return [...head, ...withoutUsual(tail)] as unknown as DirectoryRow
 }
 
 function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
@@ -138,19 +124,47 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
     row
   const listed = { kind: 'directory', id, parentId, name, createdMs, childrenListedMs, treeListedMs, marker } as const
   const ttl = { ttlMs: ttlMs ?? -1, ttlAction: actionOf(deletes === true), expiresMs: expiresMs ?? -1 }
-  const [replicationMin, replicationMax] = row.slice(12) as [number?, number?]
-  const replication =
-    replicationMin === undefined || replicationMax === undefined ? {} : { replicationMin, replicationMax }
-  return { ...listed, made: made ?? false, pinned: pinned ?? false, ...ttl, ...replication }
+  const [replicationMin, max, owner, group, mode] = row.slice(12) as Partial<DirectoryTail>
+  const replicationMax = typeof replicationMin === 'number' ? (max ?? -1) : undefined
+  return {
+    ...listed,
+    made: made ?? false,
+    pinned: pinned ?? false,
+    ...ttl,
+    ...(row.length > 12 ? given({ replicationMin, replicationMax, owner, group, mode }) : {}),
+  }
 }
 
-function pendingRow({ namespaceId, key, blockSizeBytes, createdMs, expiresMs, name }: PendingInode): PendingRow {
-  return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name]
+function pendingRow(pending: PendingInode): PendingRow {
+  const { namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } = pending
+  const tail = withoutUsual([...owned(pending), ...stored(pending)])
+  return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
 }
 
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
-  return { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name }
+  const [owner, group, mode, contentType, userMetadata] = row.slice(7) as [...Owned, ...Stored]
+  const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
+  return { ...begun, ...given({ owner, group, mode, contentType, userMetadata }) }
+}
+
+function owned({ owner, group, mode }: Ownership): Owned {
+  return [owner ?? null, group ?? null, mode ?? null]
+}
+
+function stored({ contentType, userMetadata }: StoredMetadata): Stored {
+  return [contentType ?? null, userMetadata ?? null]
+}
+
+/** The end of a row up to the last field that is not what it mostly is: -1, false or null. */
+function withoutUsual(tail: readonly unknown[]): readonly unknown[] {
+  return tail.slice(0, tail.findLastIndex((value) => value !== null && value !== false && value !== -1) + 1)
+}
+
+/** The fields that are set. */
+function given<Fields extends object>(fields: Fields): { readonly [Name in keyof Fields]?: NonNullable<Fields[Name]> } {
+  const set = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(set) as { readonly [Name in keyof Fields]?: NonNullable<Fields[Name]> }
 }
 
 function actionOf(deletes: boolean): TtlAction {

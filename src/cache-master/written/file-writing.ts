@@ -2,6 +2,8 @@
 // block; the file is seen once every block is on a worker, and given up after a time when its
 // writer never says so (meta/apply/written-files.ts). There are only so many at a time: a writer
 // that begins files and ends none cannot fill the state with them.
+import { storedMetadata } from '../../base/attributes/object-metadata.ts'
+import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
@@ -81,6 +83,8 @@ export class WrittenFileService {
         blockSizeBytes,
         requestKey: request.requestKey,
         expiresMs,
+        ...ownershipOf(request),
+        ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
       })
       .finally(() => (this.#beginning -= 1))
     const pending = this.#pending(fileIds[0] ?? 0)

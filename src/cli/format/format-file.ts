@@ -4,6 +4,7 @@
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { formatBytes } from '../../base/bytes.ts'
 import type { CountResponse, FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
+import { formatMode } from './file-mode.ts'
 import { printable } from '../frame/printable.ts'
 
 /** `03-11-2021 11:46:15:000`, in the local time zone. */
@@ -20,15 +21,11 @@ export function cachedPercent(file: Pick<FileInfo, 'length' | 'cachedBytes'>): n
   return file.length === 0 ? 100 : Math.floor((Math.min(file.cachedBytes, file.length) * 100) / file.length)
 }
 
-/** 0o644 of a file -> `-rw-r--r--`. */
-export function formatMode(mode: number, folder: boolean): string {
-  const bits = Array.from('rwxrwxrwx', (letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'))
-  return (folder ? 'd' : '-') + bits.join('')
-}
-
 /** One line of `fs ls`. @param readable sizes with units */
 export function lsLine(file: FileInfo, readable = false): string {
-  const who = formatMode(file.mode, file.folder).padEnd(12) + file.owner.padEnd(15) + file.group.padEnd(15)
+  // A long name has a blank behind it, too: programs split the line at blanks.
+  const names = [file.owner, file.group].map((name) => `${printable(name).padEnd(14)} `)
+  const who = formatMode(file.mode, file.folder).padEnd(12) + names.join('')
   const what = sizeText(file.length, readable).padStart(15) + file.persistenceState.padStart(16)
   return (
     `${who}${what} ${formatDate(file.modifiedMs)} ${file.folder ? 'DIR' : `${cachedPercent(file)}%`} ` +
@@ -51,10 +48,10 @@ export function statText(file: FileInfo, opened: OpenFileResponse | undefined): 
 function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
   const percent = file.folder ? 0 : cachedPercent(file)
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(file.ufsPath)?.[0] ?? 'file'
+  const [owner, group] = [printable(file.owner), printable(file.group)]
   const kind = file.folder ? 'DIRECTORY' : 'FILE'
-  const fingerprint =
-    `TYPE|${kind} UFS|${scheme} OWNER|${file.owner} GROUP|${file.group} MODE|${file.mode} ` +
-    `CONTENT_HASH|${file.etag} `
+  const who = `OWNER|${owner} GROUP|${group} MODE|${file.mode}`
+  const fingerprint = `TYPE|${kind} UFS|${scheme} ${who} CONTENT_HASH|${file.etag} `
   const fields: readonly (readonly [string, string | number | boolean])[] = [
     ['fileId', file.fileId],
     ['fileIdentifier', 'null'],
@@ -79,8 +76,8 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
     ['ttl', file.ttlMs],
     ['lastAccessTimesMs', file.accessedMs],
     ['ttlAction', file.ttlAction],
-    ['owner', file.owner],
-    ['group', file.group],
+    ['owner', owner],
+    ['group', group],
     ['mode', file.mode],
     ['persistenceState', file.persistenceState],
     ['mountPoint', file.mountPoint],
@@ -93,12 +90,22 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
     ['etag', file.etag],
     ['acl', aclText(file.mode)],
     ['defaultAcl', ''],
+    ...(file.contentType === undefined ? [] : [['contentType', file.contentType] as const]),
+    ...(file.userMetadata === undefined
+      ? []
+      : [['userMetadata', `{${metadataText(file.userMetadata.values)}}`] as const]),
   ]
   return `FileInfo{${fields.map(([name, value]) => `${name}=${value}`).join(', ')}}`
 }
 
+function metadataText(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ')
+}
+
 function aclText(mode: number): string {
-  const bits = formatMode(mode, false)
+  const bits = formatMode(mode & 0o777, false)
   return `user::${bits.slice(1, 4)},group::${bits.slice(4, 7)},other::${bits.slice(7)}`
 }
 

@@ -87,11 +87,10 @@ async function stat(context: CommandContext, text: string): Promise<void> {
   const { path, cluster, config } = await openTarget(context, text)
   const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal: context.signal })
   const opened = file.folder ? undefined : await cluster.master().openFile({ path }, { signal: context.signal })
-  writeResult(
-    context,
-    { ...(opened?.file ?? file), blocks: opened?.blocks ?? [] },
-    statText(opened?.file ?? file, opened),
-  )
+  const info = opened?.file ?? file
+  const { userMetadata, ...shown } = info
+  const metadata = userMetadata === undefined ? {} : { userMetadata: userMetadata.values }
+  writeResult(context, { ...shown, ...metadata, blocks: opened?.blocks ?? [] }, statText(info, opened))
 }
 
 async function cat(context: CommandContext, text: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Why: what users set on files and directories, and what happens when a TTL ends. How: an inode
 // carries its deadline, the index of deadlines follows; freeing gives a file a new id, so that
 // blocks of the old one go even from workers that were away when it happened.
+import { changedOwnership } from '../../base/attributes/ownership.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import type { Expire, RenewFiles, SetAttributes } from '../commands/lifecycle-commands.ts'
@@ -31,6 +32,8 @@ export function replicationMinOf(file: FileInode): number {
 export function setAttributes(tables: Tables, command: SetAttributes): Applied {
   const effects: Effect[] = []
   let changed = 0
+  const { pinned, ttl, replicationMin, replicationMax } = command
+  const isKeptOtherwise = [pinned, ttl, replicationMin, replicationMax].some((given) => given !== undefined)
   for (const id of command.inodeIds) {
     const inode = tables.inode(id)
     if (inode === undefined || inode.kind === 'pending') continue
@@ -39,7 +42,7 @@ export function setAttributes(tables: Tables, command: SetAttributes): Applied {
     if (next === inode) continue
     put(tables, inode, next)
     if (next.kind === 'file') {
-      effects.push({ type: 'replication_changed', fileId: id })
+      if (isKeptOtherwise) effects.push({ type: 'replication_changed', fileId: id })
       if (inode.pinned !== next.pinned) effects.push({ type: 'pin_changed', fileId: id })
     }
     changed += 1
@@ -47,12 +50,10 @@ export function setAttributes(tables: Tables, command: SetAttributes): Applied {
   return done(changed, effects)
 }
 
-function changedFile(
-  tables: Tables,
-  file: FileInode,
-  { atMs, pinned, ttl, replicationMin, replicationMax }: SetAttributes,
-): FileInode {
-  let next = file
+function changedFile(tables: Tables, file: FileInode, command: SetAttributes): FileInode {
+  const { atMs, pinned, ttl, replicationMin, replicationMax } = command
+  const owned = changedOwnership('file', file, command)
+  let next = owned === file ? file : { ...file, ...owned }
   if (pinned !== undefined && pinned !== next.pinned) next = { ...next, pinned }
   if (replicationMin !== undefined && replicationMin !== next.replicationMin) next = { ...next, replicationMin }
   if (replicationMax !== undefined && replicationMax !== next.replicationMax) next = { ...next, replicationMax }
@@ -64,7 +65,9 @@ function changedFile(
 
 function changedDirectory(directory: DirectoryInode, command: SetAttributes): DirectoryInode {
   const { atMs, pinned, ttl, replicationMin, replicationMax } = command
-  let next = pinned === undefined || pinned === directory.pinned ? directory : { ...directory, pinned }
+  const owned = changedOwnership('directory', directory, command)
+  let next = owned === directory ? directory : { ...directory, ...owned }
+  if (pinned !== undefined && pinned !== next.pinned) next = { ...next, pinned }
   const { replicationMin: oldMin = 0, replicationMax: oldMax = -1 } = directory
   const replication = { replicationMin: replicationMin ?? oldMin, replicationMax: replicationMax ?? oldMax }
   if (replication.replicationMin !== oldMin || replication.replicationMax !== oldMax) next = { ...next, ...replication }

@@ -1,6 +1,8 @@
 // Why: the steps that commands are made of: make a directory, put a version of a file, remove one
 // and the empty directories above it. How: one object a command, so that the objects of a page find
 // their directory once.
+import { storedMetadata } from '../../base/attributes/object-metadata.ts'
+import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, fileIdOf } from '../../base/block-id.ts'
 import { assert } from '../../base/assert.ts'
 import { directoryNames } from '../../base/paths.ts'
@@ -90,6 +92,7 @@ export class Tree {
       crc64: object.crc64 ?? '',
       // What people set belongs to the path and outlives a version of the content.
       ...keptBy(old ?? this.inheritedBelow(parentId)),
+      ...ownershipOf(old ?? {}),
       ttlMs: old?.ttlMs ?? -1,
       ttlAction: old?.ttlAction ?? 'FREE',
       expiresMs: this.expiryOf(old?.ttlMs ?? -1),
@@ -115,15 +118,19 @@ export class Tree {
     if (old === undefined) count(this.#tables, 'files', 1)
     else this.#dropVersion(old)
     const { ttlMs = -1, ttlAction = 'FREE' } = old ?? {}
+    // Not all of what is staged was read from the store: the same version may be cached already.
+    const isKnown = old !== undefined && isSameVersion(old, staged)
     const { pinned, ...replication } = keptBy(old ?? this.inheritedBelow(parentId))
     // What was set on it while it was staged is the newer word.
     const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
     const file = {
+      ...(isKnown ? storedMetadata(old) : {}),
       ...staged,
       parentId,
       name,
       pinned,
       ...(isSet ? {} : replication),
+      ...ownershipOf(old ?? {}),
       ttlMs,
       ttlAction,
       expiresMs: this.expiryOf(ttlMs),

@@ -1,6 +1,8 @@
 // Why: a file that is written here must not be seen before it is whole, and must leave nothing when
 // its writer goes away. How: until it is complete it is an inode in no directory, with a deadline;
 // then it gets its name in one step. What the store has of it comes later.
+import { storedMetadata } from '../../base/attributes/object-metadata.ts'
+import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
@@ -27,7 +29,8 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   const id = nextId(tables)
   const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
   tables.putEdge(pendingParentId, name, id)
-  tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name })
+  const given = { ...changedOwnership('file', {}, command), ...storedMetadata(command) }
+  tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name, ...given })
   moveDeadline(tables, id, -1, expiresMs)
   count(tables, 'pending', 1)
   return done(1, [], [id])
@@ -67,6 +70,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     storageClass: 'STANDARD',
     crc64: '',
     ...inherited,
+    ...{ ...ownershipOf(pending), ...storedMetadata(pending) },
     ttlMs: -1,
     ttlAction: 'FREE',
     expiresMs: tree.expiryOf(-1),

@@ -1,6 +1,8 @@
 // Why: the changes that users make to files and directories, as commands (see commands.ts: plain
 // data, the clock's reading inside). What a store must do for one of them has been done before it
 // is submitted.
+import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
+import type { Ownership, OwnershipChange } from '../../base/attributes/ownership.ts'
 import type { TtlAction } from '../meta-tables.ts'
 
 /** With its parents; a directory that is there changes nothing. */
@@ -46,7 +48,7 @@ export interface Rename {
 }
 
 /** What is not given stays as it is. Unknown ids are passed over. */
-export interface SetAttributes {
+export interface SetAttributes extends OwnershipChange {
   readonly type: 'set_attributes'
   readonly atMs: number
   readonly inodeIds: readonly number[]
@@ -98,7 +100,7 @@ export interface Expire {
 /**
  * Begins a file that is invisible until it is complete. The same request key gives the same file.
  */
-export interface CreateFile {
+export interface CreateFile extends Ownership, StoredMetadata {
   readonly type: 'create_file'
   readonly atMs: number
   readonly namespaceId: string

@@ -3,6 +3,8 @@
 // whatever fits can be applied, whether it holds or not. LMDB's keys are at most 1,978 bytes: names
 // and ids are well below. A new type of command or a new field does not compile without its check
 // here.
+import { contentTypeText, userMetadataMap } from '../../base/attributes/object-metadata.ts'
+import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
 import {
@@ -63,6 +65,8 @@ const fileRef = record<{ key: string; fileId: number }>({ key: fileKey, fileId: 
 const attributes = map(text(wordBytesMax, { min: 1 }), text(attributeBytesMax), attributesMax)
 const sealedSecrets = map(text(wordBytesMax, { min: 1 }), bytes(sealedBytesMax), secretsMax)
 const unstages = optional(flag)
+const ownership = { owner: optional(ownerName), group: optional(ownerName), mode: optional(modeBits) }
+const metadata = { contentType: optional(contentTypeText), userMetadata: optional(userMetadataMap) }
 
 /** What a listed object must be to become a file. */
 const listedObject = record<ListedObject>({
@@ -156,6 +160,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     ...{ atMs, inodeIds, pinned: optional(flag), ttl, unstages },
     replicationMin: optional(whole(0, replicationMax)),
     replicationMax: optional(whole(-1, replicationMax)),
+    ...{ ...ownership, modeMask: optional(modeBits) },
   }),
   follow_namespace_ttl: command<'follow_namespace_ttl'>({ atMs, fileIds: inodeIds, unstages }),
   end_ttl_change: command<'end_ttl_change'>({ atMs, rootId: inodeId, unstages }),
@@ -171,6 +176,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       expiresMs: atMs,
       unstages,
     },
+    ...{ ...ownership, ...metadata },
   }),
   complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),

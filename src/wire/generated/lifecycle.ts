@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { UnusablePaths } from "./master.ts";
+import { UnusablePaths, UserMetadata } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -67,16 +67,46 @@ export interface SetPathReplicationRequest {
   max?: number | undefined;
 }
 
+/** Absent fields stay as they are. */
+export interface SetPathOwnershipRequest {
+  path: string;
+  /** everything below a directory, too */
+  recursive: boolean;
+  owner?: string | undefined;
+  group?:
+    | string
+    | undefined;
+  /** permission bits up to 07777 */
+  mode?:
+    | number
+    | undefined;
+  /** only these bits of `mode` are set; absent = all */
+  modeMask?: number | undefined;
+}
+
 export interface ChangedFiles {
   files: number;
   paths: string[];
 }
 
-/** ---- writes ---- */
+/**
+ * ---- writes ----
+ * Not visible before CompleteFile.
+ */
 export interface CreateFileRequest {
   path: string;
+  /** 0: the namespace's */
   blockSizeBytes: number;
   requestKey: string;
+  /** absent: the default, also of the next two */
+  owner?: string | undefined;
+  group?: string | undefined;
+  mode?:
+    | number
+    | undefined;
+  /** stored with the object, as is user_metadata */
+  contentType?: string | undefined;
+  userMetadata?: UserMetadata | undefined;
 }
 
 export interface CreateFileResponse {
@@ -833,6 +863,121 @@ export const SetPathReplicationRequest: MessageFns<SetPathReplicationRequest> = 
   },
 };
 
+function createBaseSetPathOwnershipRequest(): SetPathOwnershipRequest {
+  return { path: "", recursive: false, owner: undefined, group: undefined, mode: undefined, modeMask: undefined };
+}
+
+export const SetPathOwnershipRequest: MessageFns<SetPathOwnershipRequest> = {
+  encode(message: SetPathOwnershipRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.recursive !== false) {
+      writer.uint32(16).bool(message.recursive);
+    }
+    if (message.owner !== undefined) {
+      writer.uint32(26).string(message.owner);
+    }
+    if (message.group !== undefined) {
+      writer.uint32(34).string(message.group);
+    }
+    if (message.mode !== undefined) {
+      writer.uint32(40).uint32(message.mode);
+    }
+    if (message.modeMask !== undefined) {
+      writer.uint32(48).uint32(message.modeMask);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetPathOwnershipRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetPathOwnershipRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recursive = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.mode = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.modeMask = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetPathOwnershipRequest>): SetPathOwnershipRequest {
+    return SetPathOwnershipRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetPathOwnershipRequest>): SetPathOwnershipRequest {
+    const message = createBaseSetPathOwnershipRequest();
+    message.path = object.path ?? "";
+    message.recursive = object.recursive ?? false;
+    message.owner = object.owner ?? undefined;
+    message.group = object.group ?? undefined;
+    message.mode = object.mode ?? undefined;
+    message.modeMask = object.modeMask ?? undefined;
+    return message;
+  },
+};
+
 function createBaseChangedFiles(): ChangedFiles {
   return { files: 0, paths: [] };
 }
@@ -901,7 +1046,16 @@ export const ChangedFiles: MessageFns<ChangedFiles> = {
 };
 
 function createBaseCreateFileRequest(): CreateFileRequest {
-  return { path: "", blockSizeBytes: 0, requestKey: "" };
+  return {
+    path: "",
+    blockSizeBytes: 0,
+    requestKey: "",
+    owner: undefined,
+    group: undefined,
+    mode: undefined,
+    contentType: undefined,
+    userMetadata: undefined,
+  };
 }
 
 export const CreateFileRequest: MessageFns<CreateFileRequest> = {
@@ -914,6 +1068,21 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.requestKey !== "") {
       writer.uint32(26).string(message.requestKey);
+    }
+    if (message.owner !== undefined) {
+      writer.uint32(162).string(message.owner);
+    }
+    if (message.group !== undefined) {
+      writer.uint32(170).string(message.group);
+    }
+    if (message.mode !== undefined) {
+      writer.uint32(176).uint32(message.mode);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(186).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(194).fork()).join();
     }
     return writer;
   },
@@ -955,6 +1124,46 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             message.requestKey = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.mode = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -975,6 +1184,13 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.path = object.path ?? "";
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.requestKey = object.requestKey ?? "";
+    message.owner = object.owner ?? undefined;
+    message.group = object.group ?? undefined;
+    message.mode = object.mode ?? undefined;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
     return message;
   },
 };
@@ -2544,6 +2760,14 @@ export const LifecycleServiceDefinition = {
     setPathReplication: {
       name: "SetPathReplication",
       requestType: SetPathReplicationRequest as typeof SetPathReplicationRequest,
+      requestStream: false,
+      responseType: ChangedFiles as typeof ChangedFiles,
+      responseStream: false,
+      options: {},
+    },
+    setPathOwnership: {
+      name: "SetPathOwnership",
+      requestType: SetPathOwnershipRequest as typeof SetPathOwnershipRequest,
       requestStream: false,
       responseType: ChangedFiles as typeof ChangedFiles,
       responseStream: false,

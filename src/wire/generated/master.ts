@@ -172,7 +172,7 @@ export interface FileInfo {
   ufsPath: string;
   owner: string;
   group: string;
-  /** permission bits, 0666 = 438 */
+  /** permission bits up to 07777; 0666 = 438 */
   mode: number;
   pinned: boolean;
   /** -1 = no limit */
@@ -199,8 +199,23 @@ export interface FileInfo {
   explicit?:
     | boolean
     | undefined;
+  /** Stored with the object. Absent: not set, not known yet, or not asked for. */
+  contentType?: string | undefined;
+  userMetadata?:
+    | UserMetadata
+    | undefined;
   /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
+}
+
+/** Names in lower case, without the prefix x-amz-meta-; at most 2 KiB of names and values. */
+export interface UserMetadata {
+  values: { [key: string]: string };
+}
+
+export interface UserMetadata_ValuesEntry {
+  key: string;
+  value: string;
 }
 
 export interface PathRequest {
@@ -224,7 +239,11 @@ export interface ListStatusRequest {
     | string
     | undefined;
   /** only entries whose path below the directory is greater; empty = all */
-  startAfter?: string | undefined;
+  startAfter?:
+    | string
+    | undefined;
+  /** with content_type and user_metadata */
+  withMetadata?: boolean | undefined;
 }
 
 export interface ListStatusResponse {
@@ -2286,6 +2305,8 @@ function createBaseFileInfo(): FileInfo {
     keyMoved: undefined,
     inMemoryBytes: undefined,
     explicit: undefined,
+    contentType: undefined,
+    userMetadata: undefined,
     replicas: 0,
   };
 }
@@ -2372,6 +2393,12 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.explicit !== undefined) {
       writer.uint32(400).bool(message.explicit);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(338).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(346).fork()).join();
     }
     if (message.replicas !== 0) {
       writer.uint32(200).uint32(message.replicas);
@@ -2608,6 +2635,22 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.explicit = reader.bool();
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
           case 25: {
             if (tag !== 200) {
               break;
@@ -2660,7 +2703,144 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.keyMoved = object.keyMoved ?? undefined;
     message.inMemoryBytes = object.inMemoryBytes ?? undefined;
     message.explicit = object.explicit ?? undefined;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
     message.replicas = object.replicas ?? 0;
+    return message;
+  },
+};
+
+function createBaseUserMetadata(): UserMetadata {
+  return { values: {} };
+}
+
+export const UserMetadata: MessageFns<UserMetadata> = {
+  encode(message: UserMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.values).forEach(([key, value]: [string, string]) => {
+      UserMetadata_ValuesEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UserMetadata {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUserMetadata();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = UserMetadata_ValuesEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.values[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UserMetadata>): UserMetadata {
+    return UserMetadata.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UserMetadata>): UserMetadata {
+    const message = createBaseUserMetadata();
+    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseUserMetadata_ValuesEntry(): UserMetadata_ValuesEntry {
+  return { key: "", value: "" };
+}
+
+export const UserMetadata_ValuesEntry: MessageFns<UserMetadata_ValuesEntry> = {
+  encode(message: UserMetadata_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UserMetadata_ValuesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUserMetadata_ValuesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UserMetadata_ValuesEntry>): UserMetadata_ValuesEntry {
+    return UserMetadata_ValuesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UserMetadata_ValuesEntry>): UserMetadata_ValuesEntry {
+    const message = createBaseUserMetadata_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -2741,6 +2921,7 @@ function createBaseListStatusRequest(): ListStatusRequest {
     syncIntervalMs: undefined,
     prefix: undefined,
     startAfter: undefined,
+    withMetadata: undefined,
   };
 }
 
@@ -2766,6 +2947,9 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     }
     if (message.startAfter !== undefined) {
       writer.uint32(170).string(message.startAfter);
+    }
+    if (message.withMetadata !== undefined) {
+      writer.uint32(176).bool(message.withMetadata);
     }
     return writer;
   },
@@ -2839,6 +3023,14 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
             message.startAfter = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.withMetadata = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2863,6 +3055,7 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     message.syncIntervalMs = object.syncIntervalMs ?? undefined;
     message.prefix = object.prefix ?? undefined;
     message.startAfter = object.startAfter ?? undefined;
+    message.withMetadata = object.withMetadata ?? undefined;
     return message;
   },
 };

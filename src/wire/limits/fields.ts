@@ -1,5 +1,8 @@
 // Why: common fields (paths, ids, addresses) have the same limits in every request.
-import { type Check, finite, text, whole } from '../../base/shape.ts'
+import { contentTypeText, userMetadataMap } from '../../base/attributes/object-metadata.ts'
+import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
+import { type Check, finite, optional, record, text, whole } from '../../base/shape.ts'
+import type { UserMetadata } from '../generated/master.ts'
 
 /** Only the length is limited here. base/paths.ts reports other problems of a path or key. */
 export const path = text(4096, { loose: true })
@@ -23,6 +26,14 @@ export const timeMs = finite(-8.64e15, 8.64e15)
 /** About 3,000 years. */
 export const durationMsMax = 1e14
 export const durationMs = whole(0, durationMsMax)
+
+/** Owner, group and mode of a file or directory, where they are given. */
+export const ownership = { owner: optional(ownerName), group: optional(ownerName), mode: optional(modeBits) }
+/** What is stored with an object, where it is given. */
+export const objectMetadata = {
+  contentType: optional(contentTypeText),
+  userMetadata: optional(record<UserMetadata>({ values: userMetadataMap })),
+}
 
 /** Any number, for values that are only displayed or summed. */
 export const figure: Check = (value) => (typeof value === 'number' ? undefined : ' is not a number')

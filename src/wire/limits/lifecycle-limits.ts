@@ -1,10 +1,11 @@
 // Why: the request limits of the file operations of users, and of the master's requests to workers
 // that persist files (see service-limits.ts).
+import { modeBits } from '../../base/attributes/ownership.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
 import { serviceLimits } from './service-limits.ts'
-import { address, count32, durationMsMax, fileId, path, size, word } from './fields.ts'
+import { address, count32, durationMsMax, fileId, objectMetadata, ownership, path, size, word } from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const ttlMs = whole(-durationMsMax, durationMsMax)
@@ -17,7 +18,8 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   setTtl: { fields: { path, ttlMs, action: word } },
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
-  createFile: { fields: { path, blockSizeBytes: size, requestKey: word } },
+  setPathOwnership: { fields: { path, recursive: flag, ...ownership, modeMask: optional(modeBits) } },
+  createFile: { fields: { path, blockSizeBytes: size, requestKey: word, ...ownership, ...objectMetadata } },
   placeBlock: {
     bytesMax: mebibyte,
     fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) },

@@ -71,7 +71,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   listStatus: {
     fields: {
       ...{ ...located, recursive: flag, pageToken, limit: count32 },
-      ...{ prefix: optional(keyPart), startAfter: optional(keyPart) },
+      ...{ prefix: optional(keyPart), startAfter: optional(keyPart), withMetadata: optional(flag) },
     },
   },
   count: { fields: located },

@@ -17,7 +17,10 @@ afterEach(async () => {
 })
 
 async function shown(master: MasterFixture): Promise<FileInfo[]> {
-  const { files } = await master.service.listStatus({ path: '/ns', recursive: true, pageToken: '', limit: 0 }, call)
+  const { files } = await master.service.listStatus(
+    { path: '/ns', recursive: true, pageToken: '', limit: 0, withMetadata: true },
+    call,
+  )
   return files.map((file) => ({ ...file, cachedBytes: 0, inMemoryBytes: 0, replicas: 0 }))
 }
 
@@ -29,13 +32,15 @@ it('comes to the same state from the journal alone', async () => {
   await lifecycle.makeDirectory({ path: '/ns/made/deep' }, call)
   await fixture.write('/ns/made/a', 6)
   await fixture.write('/ns/made/b', 2)
-  await lifecycle.createFile({ path: '/ns/unfinished', blockSizeBytes: 0, requestKey: 'k' }, call)
+  const given = { owner: 'alice', contentType: 'text/plain', userMetadata: { values: { a: '1' } } }
+  await lifecycle.createFile({ path: '/ns/unfinished', blockSizeBytes: 0, requestKey: 'k', ...given }, call)
   await lifecycle.setTtl({ path: '/ns', ttlMs: 100_000, action: 'FREE' }, call)
   await lifecycle.setTtl({ path: '/ns/gone', ttlMs: 10, action: 'DELETE' }, call)
   await lifecycle.setTtl({ path: '/ns/d/x', ttlMs: 10, action: 'FREE' }, call)
   await lifecycle.setPinned({ path: '/ns/d/e', pinned: true }, call)
   await lifecycle.setPathReplication({ path: '/ns/d', recursive: true, min: 1, max: 4 }, call)
   await lifecycle.persist({ path: '/ns/made/a' }, call)
+  await lifecycle.setPathOwnership({ path: '/ns/made', recursive: true, group: 'staff', mode: 0, modeMask: 7 }, call)
   await lifecycle.rename({ from: '/ns/made', to: '/ns/moved' }, call)
   await lifecycle.delete({ path: '/ns/g', recursive: false, cacheOnly: false }, call)
   await lifecycle.delete({ path: '/ns/d/e', recursive: true, cacheOnly: true }, call)

@@ -4,11 +4,11 @@ import {
   countText,
   duHeader,
   duLine,
-  formatMode,
   locationText,
   lsLine,
   statText,
 } from '../../../src/cli/format/format-file.ts'
+import { formatMode, parseMode } from '../../../src/cli/format/file-mode.ts'
 import { loadCountsText, loadProblemText, loadResultText } from '../../../src/cli/format/format-load.ts'
 import { namespaceStatText } from '../../../src/cli/format/format-namespace.ts'
 import { capacityText, jobServiceText, summaryText, uptimeText } from '../../../src/cli/format/format-report.ts'
@@ -53,7 +53,37 @@ describe('ls', () => {
   })
   it('spells permission bits', () => {
     expect(formatMode(0o641, false)).toBe('-rw-r----x')
+    expect(formatMode(0o7755, true)).toBe('drwsr-sr-t')
+    expect(formatMode(0o7644, false)).toBe('-rwSr-Sr-T')
   })
+  it('keeps a blank behind long names', () => {
+    expect(lsLine(file({ owner: 'o'.repeat(15), group: 'g\u0085' }))).toContain(` ${'o'.repeat(15)} g\\x85 `)
+  })
+})
+
+describe('a mode', () => {
+  it.each([
+    ['644', { mode: 0o644 }],
+    ['01777', { mode: 0o1777 }],
+    ['0', { mode: 0 }],
+    ['u+x,g-w', { mode: 0o100, modeMask: 0o120 }],
+    ['a+r', { mode: 0o444, modeMask: 0o444 }],
+    ['-w', { mode: 0, modeMask: 0o222 }],
+    ['u=rw', { mode: 0o600, modeMask: 0o4700 }],
+    ['go=', { mode: 0, modeMask: 0o2077 }],
+    ['u=rwx,u-x', { mode: 0o600, modeMask: 0o4700 }],
+    ['ug+s', { mode: 0o6000, modeMask: 0o6000 }],
+    ['+t', { mode: 0o1000, modeMask: 0o1000 }],
+    ['u-w+x', { mode: 0o100, modeMask: 0o300 }],
+  ])('%s is read', (text, change) => {
+    expect(parseMode(text)).toEqual(change)
+  })
+  it.each(['', '8', '77777', '0x1', 'u', 'u+', 'u+X', 'x+r', 'u+r,', 'u=g', ' 644', 'rwxr-xr-x'])(
+    '%j is refused',
+    (text) => {
+      expect(() => parseMode(text)).toThrow(/the mode must be octal such as 644, or symbolic such as u\+x,g-w/)
+    },
+  )
 })
 
 describe('stat', () => {
@@ -82,6 +112,12 @@ describe('stat', () => {
     )
     expect(heading).toBe('Containing the following blocks:')
     expect(block).toBe('BlockInfo{id=0, length=10, offset=0, locations=[host-a:9203]}')
+  })
+  it('ends with what is stored with the object', () => {
+    const stored = { contentType: 'text/plain', userMetadata: { values: { a: '1', b: 'x y' } } }
+    expect(statText(file({ length: 0, ...stored }), opened([], 0))).toContain(
+      'defaultAcl=, contentType=text/plain, userMetadata={a=1, b=x y}}',
+    )
   })
   it('says so when there are no blocks', () => {
     expect(statText(file({ length: 0 }), opened([], 0))).toMatch(

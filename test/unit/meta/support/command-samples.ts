@@ -43,7 +43,7 @@ export const commandSamples: Samples = {
   rename: { type: 'rename', atMs, namespaceId, from: 'a', to: 'moved/a', unstages: true },
   set_attributes: {
     ...{ type: 'set_attributes', atMs, inodeIds: [file], pinned: true, ttl: { ttlMs: 10, action: 'DELETE' } },
-    ...{ replicationMin: 1, replicationMax: -1 },
+    ...{ replicationMin: 1, replicationMax: -1, owner: 'alice', group: 'staff', mode: 0o640, modeMask: 0o7777 },
   },
   follow_namespace_ttl: { type: 'follow_namespace_ttl', atMs, fileIds: [file] },
   end_ttl_change: { type: 'end_ttl_change', atMs, rootId: fileIdOf(1) },
@@ -51,6 +51,7 @@ export const commandSamples: Samples = {
   expire: { type: 'expire', atMs, inodeIds: [file] },
   create_file: {
     ...{ type: 'create_file', atMs, namespaceId, key: 'w/new', blockSizeBytes: 4, requestKey: 'k1', expiresMs: 100 },
+    ...{ owner: 'alice', group: 'staff', mode: 0o640, contentType: 'text/plain', userMetadata: { project: 'x' } },
   },
   complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10 },
   abandon_file: { type: 'abandon_file', atMs, fileId: fileIdOf(9) },
