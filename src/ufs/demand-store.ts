@@ -61,7 +61,7 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     stat: (key, signal) => store.stat(key, signal),
     list: (request, signal) => store.list(request, signal),
     write: (key, length, chunks, options, signal) => store.write(key, length, chunks, options, signal),
-    delete: (key, signal) => store.delete(key, signal),
+    delete: (key, signal, etag) => store.delete(key, signal, etag),
     copy: (from, to, signal) => store.copy(from, to, signal),
     rename: (from, to, etag, signal) => store.rename(from, to, etag, signal),
     close: () => store.close(),

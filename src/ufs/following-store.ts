@@ -139,8 +139,8 @@ export class FollowingStore implements UnderFileSystem {
     }
   }
 
-  delete(key: string, signal: AbortSignal): Promise<void> {
-    return this.#repeat(signal, (store, joined) => store.delete(key, joined))
+  delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {
+    return this.#repeat(signal, (store, joined) => store.delete(key, joined, etag))
   }
 
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {

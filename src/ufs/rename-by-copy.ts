@@ -74,7 +74,7 @@ export function existsError(key: string): SkeinError {
 }
 
 export function changedError(key: string): SkeinError {
-  return new SkeinError('aborted', `the store has another version of ${JSON.stringify(key)} than the one to move`, {
+  return new SkeinError('aborted', `the store has another version of ${JSON.stringify(key)} than expected`, {
     reason: 'object_changed',
     retryable: false,
   })

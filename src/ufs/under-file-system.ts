@@ -117,6 +117,12 @@ export interface WriteOptions {
   /** False: fail with already_exists if the object exists, and leave it unchanged. */
   readonly overwrite: boolean
   /**
+   * With `overwrite`: only this version (an ETag), or none, is replaced; another one stays, and the
+   * write fails with aborted `object_changed`. Where the store knows no If-Match on writes, the
+   * version is looked up right before.
+   */
+  readonly replaces?: string | undefined
+  /**
    * Objects above this many bytes are uploaded in parts of this size, a few of them in memory at
    * once. Default 16 MiB; adjusted to the store's limits.
    */
@@ -165,8 +171,11 @@ export interface UnderFileSystem {
     options: WriteOptions,
     signal: AbortSignal,
   ): Promise<ObjectInfo>
-  /** Deletes an object. Succeeds if it does not exist. */
-  delete(key: string, signal: AbortSignal): Promise<void>
+  /**
+   * Deletes an object. Succeeds if it does not exist.
+   * @param etag only this version: aborted `object_changed` when the store has another one
+   */
+  delete(key: string, signal: AbortSignal, etag?: string): Promise<void>
   /**
    * Copies the current bytes of `from` to `to`, and replaces an existing object.
    * @throws not_found when `from` does not exist

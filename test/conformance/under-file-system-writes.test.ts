@@ -17,6 +17,7 @@ async function onOrigin(style: 's3' | 'cosn', prefix: string): Promise<WritableS
   return {
     store,
     renamesByCopy: true,
+    racesReplacements: style === 'cosn',
     put: async (key, bytes) => void bucket.put(`${prefix}${key}`, bytes),
     remove: async (key) => bucket.delete(`${prefix}${key}`),
     leftovers: async () => Array.from({ length: bucket.uploads.count }, () => 'upload'),
@@ -43,6 +44,7 @@ underFileSystemWrites('local', async () => {
     remove: () => Promise.reject(new Error('not needed')),
     halfRename: (from, to) => link(join(root, from), join(root, to)),
     holds: (key) => !key.includes('//'),
+    racesReplacements: true,
     leftovers: async () =>
       (await readdir(root, { recursive: true })).filter((path) => basename(path).startsWith('.skein-write-')),
     close: async () => {

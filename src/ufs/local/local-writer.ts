@@ -5,12 +5,26 @@
 // the temporary files.
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, link, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
+import { changedError } from '../rename-by-copy.ts'
 import type { WriteOptions } from '../under-file-system.ts'
+import { localEtag } from './local-version.ts'
 
 const temporaryPattern = /^\.skein-write-[0-9a-f-]{36}$/
 
@@ -25,13 +39,14 @@ export async function writeLocal(
   key: string,
   length: number,
   chunks: AsyncIterable<Uint8Array>,
-  { overwrite }: WriteOptions,
+  options: WriteOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const path = await placeFor(root, key)
   // Fail before the bytes are written, not after.
-  if (!overwrite && (await exists(path))) throw existsError(path)
-  await throughTemporary(path, overwrite, async (temporary) => {
+  if (!options.overwrite && (await exists(path))) throw existsError(path)
+  if (options.replaces !== undefined) await versionToReplace(path, options.replaces)
+  await throughTemporary(path, options, async (temporary) => {
     const file = await open(
       temporary,
       constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
@@ -69,7 +84,7 @@ export async function deleteLocal(root: string, key: string): Promise<void> {
 /** Copies the file at `source` (a resolved path) to `key`. @throws see UnderFileSystem.copy */
 export async function copyLocal(root: string, source: string | Buffer, key: string): Promise<void> {
   const path = await placeFor(root, key)
-  await throughTemporary(path, true, async (temporary) => {
+  await throughTemporary(path, { overwrite: true }, async (temporary) => {
     await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
     const file = await open(temporary, constants.O_RDWR | constants.O_NOFOLLOW)
     try {
@@ -114,20 +129,34 @@ export async function pruneDirectories(root: string, directory: string): Promise
 
 async function throughTemporary(
   path: string,
-  overwrite: boolean,
+  { overwrite, replaces }: WriteOptions,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const directory = dirname(path)
   const temporary = join(directory, `.skein-write-${randomUUID()}`)
   try {
     await fill(temporary)
-    if (overwrite) await rename(temporary, path)
+    const isThere = replaces === undefined || (await versionToReplace(path, replaces))
+    if (overwrite && isThere) await rename(temporary, path)
     else await linkNew(temporary, path)
   } catch (thrown) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw thrown instanceof SkeinError ? thrown : writeError(path, thrown)
   }
   await syncDirectory(directory)
+}
+
+/**
+ * @returns whether the version is there; false: no file is. @throws aborted when another one is
+ */
+async function versionToReplace(path: string, etag: string): Promise<boolean> {
+  try {
+    if (localEtag(await stat(path, { bigint: true })) === etag) return true
+  } catch (thrown) {
+    if (hasCode(thrown, 'ENOENT', 'ENOTDIR')) return false
+    throw thrown
+  }
+  throw changedError(path)
 }
 
 /** Renames the file to its final name, unless that name exists. */

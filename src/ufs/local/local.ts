@@ -169,8 +169,10 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     return await this.stat(key, signal)
   }
 
-  async delete(key: string, signal: AbortSignal): Promise<void> {
+  async delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {
     throwIfAborted(signal)
+    const found = etag === undefined ? undefined : await this.#find(key, signal)
+    if (found !== undefined && found.etag !== etag) throw changedError(key)
     await deleteLocal(await this.#root(), key)
   }
 

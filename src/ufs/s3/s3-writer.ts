@@ -15,7 +15,8 @@ import type { Body, ObjectRequests, WriteCondition } from './request/object-requ
 import { requestName } from '../trust/s3-errors.ts'
 import type { S3Options } from '../store-options.ts'
 import type { ObjectInfo, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
-import { undoing, UploadCleanup } from './upload-cleanup.ts'
+import { S3Deletes } from './s3-deletes.ts'
+import { UploadCleanup } from './upload-cleanup.ts'
 
 const mebibyte = 1024 * 1024
 const partBytesDefault = 16 * mebibyte
@@ -48,18 +49,24 @@ export interface S3WriterContext {
 
 export class S3Writer {
   readonly #context: S3WriterContext
-  /** Whether the store supports If-None-Match on writes, as far as is known. */
+  /** Whether the store supports If-None-Match and If-Match on writes, as far as is known. */
   #conditional = true
-  #conditionalDeletes = true
+  #conditionalReplaces = true
+  readonly #deletes: S3Deletes
   readonly #renameSteps: RenameSteps
 
   constructor(context: S3WriterContext) {
     this.#context = context
+    this.#deletes = new S3Deletes({
+      ...context,
+      find: (key, signal) => this.#find(key, signal),
+      send: (verb, key, signal, send) => this.#send(verb, key, signal, send),
+    })
     this.#renameSteps = {
       find: (key, signal) => this.#find(key, signal),
       copyNew: (source, to, signal) => this.#copyNew(source, to, signal),
-      deleteVersion: (key, etag, signal) => this.#deleteVersion(key, etag, signal),
-      undo: (copied) => this.#undoCopy(copied),
+      deleteVersion: (key, etag, signal) => this.#deletes.deleteVersion(key, etag, signal),
+      undo: (copied) => this.#deletes.undoCopy(copied),
     }
   }
 
@@ -74,14 +81,24 @@ export class S3Writer {
     if (!Number.isSafeInteger(length) || length < 0 || key === '') {
       throw new SkeinError('invalid_argument', `${JSON.stringify(key)} of ${length} bytes cannot be written`)
     }
-    if (!options.overwrite && (await this.#find(key, signal)) !== undefined) throw existsError(key)
+    const checked = await this.#checked(key, options, signal)
     const partBytes = partBytesFor(length, options.partBytes)
     const parts = exactParts(chunks, length, partBytes, signal)
     const written = await (length <= partBytes
-      ? this.#putWhole(key, parts, options, signal)
-      : this.#putParts(key, length, parts, options, signal))
+      ? this.#putWhole(key, parts, checked, signal)
+      : this.#putParts(key, length, parts, checked, signal))
     this.#context.metrics.add('skein_ufs_written_bytes_total', length)
     return written
+  }
+
+  /** What may be replaced; where there is no object, the write must create it. */
+  async #checked(key: string, options: WriteOptions, signal: AbortSignal): Promise<WriteOptions> {
+    if (options.overwrite && options.replaces === undefined) return options
+    const found = await this.#find(key, signal)
+    if (found === undefined) return { ...options, overwrite: false, replaces: undefined }
+    if (!options.overwrite) throw existsError(key)
+    if (found.etag !== options.replaces) throw changedError(key)
+    return options
   }
 
   /** The object in the store, if it is the one that was written. */
@@ -99,14 +116,8 @@ export class S3Writer {
   }
 
   /** See UnderFileSystem.delete. */
-  async delete(key: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#send('DELETE', key, signal, (abortSignal) =>
-        this.#context.objects.delete(key, undefined, abortSignal),
-      )
-    } catch (thrown) {
-      if (!isSkeinError(thrown, 'not_found') || thrown.reason !== undefined) throw thrown
-    }
+  delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {
+    return this.#deletes.delete(key, etag, signal)
   }
 
   /** See UnderFileSystem.copy. */
@@ -150,44 +161,6 @@ export class S3Writer {
       etag === undefined ? copied.length === source.length : copied.etag === etag || hasSameBytes(source, copied)
     if (isCopy && copied.length === source.length) return copied
     throw notWhatWasCopied(to)
-  }
-
-  async #deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'> {
-    let attempts = 0
-    const attempt = (): Promise<unknown> =>
-      this.#send('DELETE', key, signal, (abortSignal) => {
-        attempts += 1
-        return this.#context.objects.delete(key, this.#conditionalDeletes ? etag : undefined, abortSignal)
-      })
-    try {
-      await attempt().catch((thrown: unknown) => {
-        if (!this.#conditionalDeletes || !isSkeinError(thrown, 'unimplemented')) throw thrown
-        this.#conditionalDeletes = false
-        attempts = 0
-        return attempt()
-      })
-      return 'deleted'
-    } catch (thrown) {
-      if (isSkeinError(thrown, 'not_found') && thrown.reason === undefined) return 'deleted'
-      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
-      if ((await this.#find(key, signal)) === undefined) return 'deleted'
-      // An earlier attempt may have deleted it before another client wrote the key.
-      if (attempts === 1) return 'changed'
-      throw thrown
-    }
-  }
-
-  async #undoCopy({ key, etag }: ObjectInfo): Promise<void> {
-    try {
-      await undoing(this.#context.clock, async (signal) => {
-        if ((await this.#find(key, signal))?.etag === etag) await this.#deleteVersion(key, etag, signal)
-      })
-    } catch (thrown) {
-      this.#context.logger.warn('could not remove the copy of a failed rename', {
-        key,
-        error: toSkeinError(thrown),
-      })
-    }
   }
 
   get #copyBytesMax(): number {
@@ -258,7 +231,7 @@ export class S3Writer {
    */
   async #creating(
     key: string,
-    { overwrite }: WriteOptions,
+    { overwrite, replaces }: WriteOptions,
     wanted: { readonly length: number; readonly etag: string },
     signal: AbortSignal,
     send: (condition: WriteCondition, abortSignal: AbortSignal) => Promise<string | undefined>,
@@ -267,12 +240,20 @@ export class S3Writer {
     const attempt = (): Promise<string | undefined> =>
       this.#send('PUT', key, signal, (abortSignal) => {
         attempts += 1
-        return send({ isNew: !overwrite && this.#conditional }, abortSignal)
+        return send(
+          {
+            isNew: !overwrite && this.#conditional,
+            replaces: overwrite && this.#conditionalReplaces ? replaces : undefined,
+          },
+          abortSignal,
+        )
       })
     try {
       return await attempt().catch((thrown: unknown) => {
-        if (overwrite || !this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
-        this.#conditional = false
+        const hadCondition = overwrite ? replaces !== undefined && this.#conditionalReplaces : this.#conditional
+        if (!hadCondition || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        if (overwrite) this.#conditionalReplaces = false
+        else this.#conditional = false
         this.#context.logger.info(
           'this store does not support conditional writes; Skein only checks for the object before a write',
         )
@@ -280,11 +261,13 @@ export class S3Writer {
       })
     } catch (thrown) {
       const error = toSkeinError(thrown)
-      const refused = error.code === 'already_exists' || (error.code === 'aborted' && error.reason === 'object_changed')
+      const isGone = replaces !== undefined && error.code === 'not_found' && error.reason === undefined
+      const isChanged = error.code === 'aborted' && error.reason === 'object_changed'
+      const refused = isGone || isChanged || error.code === 'already_exists'
       if (!refused && error.reason !== 'no_such_upload') throw error
       const found = attempts > 1 ? await this.#find(key, signal) : undefined
       if (found?.length === wanted.length && found.etag === wanted.etag) return found.etag
-      throw refused ? existsError(key) : error
+      throw refused ? (overwrite ? changedError(key) : existsError(key)) : error
     }
   }
 

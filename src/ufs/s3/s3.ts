@@ -203,8 +203,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return this.#writer.write(key, length, chunks, options, signal)
   }
 
-  delete(key: string, signal: AbortSignal): Promise<void> {
-    return this.#writer.delete(key, signal)
+  delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {
+    return this.#writer.delete(key, signal, etag)
   }
 
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo> {

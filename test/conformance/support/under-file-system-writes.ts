@@ -17,6 +17,8 @@ export interface WritableStoreUnderTest extends StoreUnderTest, RenameUnderTest 
    * may win.
    */
   readonly racesUploads?: boolean
+  /** It has none for replacing one version either. */
+  readonly racesReplacements?: boolean
 }
 
 /** Chunks of odd sizes. */
@@ -40,8 +42,11 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       (await made.store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)).objects.map(
         ({ key }) => key,
       )
-    const write = (key: string, bytes: Uint8Array, options: { overwrite?: boolean; partBytes?: number } = {}) =>
-      made.store.write(key, bytes.length, chunksOf(bytes), { overwrite: true, ...options }, signal)
+    const write = (
+      key: string,
+      bytes: Uint8Array,
+      options: { overwrite?: boolean; partBytes?: number; replaces?: string } = {},
+    ) => made.store.write(key, bytes.length, chunksOf(bytes), { overwrite: true, ...options }, signal)
     const expectContent = async (key: string, bytes: Buffer): Promise<void> =>
       expect(bytes.equals(await readObject(made.store, key)), `content of ${key}`).toBe(true)
 
@@ -85,6 +90,38 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       await expectContent('key', first)
       await write('key', third, { partBytes: 1 })
       await expectContent('key', third)
+    })
+
+    it.each([1000, 6 * mebibyte])(
+      'replaces only the version that it is to replace, or none (%i bytes)',
+      async (length) => {
+        const [first, second, third] = [testBytes(1, 3000), testBytes(2, length), testBytes(3, length)]
+        const { etag: old } = await write('key', first)
+        const { etag } = await write('key', second, { replaces: old, partBytes: 1 })
+        await expectContent('key', second)
+        await expect(write('key', third, { replaces: old, partBytes: 1 })).rejects.toMatchObject({
+          code: 'aborted',
+          reason: 'object_changed',
+        })
+        await expectContent('key', second)
+        await expect(made.store.delete('key', signal, old)).rejects.toMatchObject({ reason: 'object_changed' })
+        await made.store.delete('key', signal, etag)
+        await made.store.delete('key', signal, etag)
+        expect(await keysOf()).toEqual([])
+        await write('key', third, { replaces: etag, partBytes: 1 })
+        await expectContent('key', third)
+      },
+    )
+
+    it('lets one of several writers win that replace the same version', async () => {
+      const { etag } = await write('key', testBytes(1, 3000))
+      const contents = [11, 12, 13].map((seed) => testBytes(seed, 4000))
+      const results = await Promise.allSettled(contents.map((bytes) => write('key', bytes, { replaces: etag })))
+      const winners = results.flatMap(({ status }, index) => (status === 'fulfilled' ? [index] : []))
+      if (made.racesReplacements !== true) expect(winners.length).toBe(1)
+      for (const result of results)
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({ reason: 'object_changed' })
+      if (winners.length === 1) await expectContent('key', contents[winners[0]!]!)
     })
 
     it.each([1000, 6 * mebibyte])(

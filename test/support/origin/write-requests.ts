@@ -66,6 +66,12 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   const { request, bucket, key, kind, query, cos } = exchange
   const exists = bucket.get(key) !== undefined
   if (exists && request.headers['if-none-match'] === '*') return 'PreconditionFailed'
+  const version = request.headers['if-match']
+  // COS documents no condition on a version for writes.
+  if (version !== undefined && kind !== 'delete' && !cos) {
+    if (!exists) return 'NoSuchKey'
+    if (version.replaceAll('"', '') !== bucket.get(key)?.etag) return 'PreconditionFailed'
+  }
   if (exists && cos && request.headers['x-cos-forbid-overwrite'] === 'true') return 'FileAlreadyExists'
   const uploadId = query.get('uploadId') ?? ''
   if (uploadId !== '' && !bucket.uploads.has(uploadId, key)) return 'NoSuchUpload'

@@ -7,6 +7,8 @@ import type { HeadAnswer, ListedUpload } from '../../trust/object-answers.ts'
 export interface WriteCondition {
   /** The key does not exist. */
   readonly isNew?: boolean
+  /** The object is this version (an ETag). */
+  readonly replaces?: string | undefined
 }
 
 export interface Body {

@@ -221,7 +221,11 @@ function bodied({ bytes, md5 }: Body): {
   return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5.toString('base64'), ContentType: octets }
 }
 
-function conditionOf({ isNew }: WriteCondition): { readonly IfNoneMatch?: string } {
+function conditionOf({ isNew, replaces }: WriteCondition): {
+  readonly IfNoneMatch?: string
+  readonly IfMatch?: string
+} {
+  if (replaces !== undefined) return { IfMatch: `"${replaces}"` }
   return isNew === true ? { IfNoneMatch: '*' } : {}
 }
 
