@@ -1,6 +1,7 @@
 // Why: the one interface between Skein and the stores (COS, S3, a mounted file system).
 // Implementations: s3.ts, local.ts, and the fakes and fault wrappers of the tests; all pass one
 // conformance suite. Keys are relative to the namespace's prefix and spelled as in the store.
+import type { StoredMetadata } from '../base/attributes/object-metadata.ts'
 import type { Lend } from '../base/flow/lent-share.ts'
 
 /** The error reason of an object that exists but cannot be read. */
@@ -19,6 +20,11 @@ export interface ObjectInfo {
   readonly storageClass: string
   /** CRC-64/XZ of the whole object in decimal, if the store has it (`x-cos-hash-crc64ecma`). */
   readonly crc64?: string
+  /**
+   * What is stored with the object. Undefined: not known from this answer (a listing), or the store
+   * keeps none (local files).
+   */
+  readonly metadata?: StoredMetadata
   /**
    * Only in listings: an irregularity of the entry. Call `stat` for the actual length and version.
    */
@@ -116,6 +122,8 @@ export interface PieceSource {
 export interface WriteOptions {
   /** False: fail with already_exists if the object exists, and leave it unchanged. */
   readonly overwrite: boolean
+  /** Stored with the object, where the store can. */
+  readonly metadata?: StoredMetadata | undefined
   /**
    * With `overwrite`: only this version (an ETag), or none, is replaced; another one stays, and the
    * write fails with aborted `object_changed`. Where the store knows no If-Match on writes, the
@@ -177,7 +185,8 @@ export interface UnderFileSystem {
    */
   delete(key: string, signal: AbortSignal, etag?: string): Promise<void>
   /**
-   * Copies the current bytes of `from` to `to`, and replaces an existing object.
+   * Copies the current bytes of `from` to `to`, with their metadata, and replaces an existing
+   * object.
    * @throws not_found when `from` does not exist
    */
   copy(from: string, to: string, signal: AbortSignal): Promise<ObjectInfo>

@@ -45,6 +45,7 @@ underFileSystemWrites('local', async () => {
     halfRename: (from, to) => link(join(root, from), join(root, to)),
     holds: (key) => !key.includes('//'),
     racesReplacements: true,
+    keepsNoMetadata: true,
     leftovers: async () =>
       (await readdir(root, { recursive: true })).filter((path) => basename(path).startsWith('.skein-write-')),
     close: async () => {

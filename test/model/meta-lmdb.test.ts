@@ -42,6 +42,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     max: 3,
   })),
   fc
+    .array(fc.tuple(fc.nat(20), fc.constantFrom({}, { contentType: 'a/b' }, { userMetadata: { a: '1' } })))
+    .map((files): Command => ({
+      type: 'set_metadata',
+      atMs: 1,
+      files: files.map(([id, metadata]) => ({ fileId: id * 2 ** 20 + 2 ** 20 - 1, ...metadata })),
+    })),
+  fc
     .record({
       namespaceId: fc.constantFrom('n1', 'n1', 'n2'),
       upserts: fc.array(

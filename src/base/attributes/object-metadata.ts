@@ -58,8 +58,13 @@ export function isSameMetadata(one: StoredMetadata, other: StoredMetadata): bool
   )
 }
 
+/** Whether stores answer this for an object without a type. */
+export function isDefaultContentType(contentType: string): boolean {
+  return defaultContentTypes.includes(contentType.toLowerCase())
+}
+
 function typeOf({ contentType = '' }: StoredMetadata): string {
-  return defaultContentTypes.includes(contentType.toLowerCase()) ? '' : contentType
+  return isDefaultContentType(contentType) ? '' : contentType
 }
 
 function isName(value: unknown): string | undefined {

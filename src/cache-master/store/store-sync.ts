@@ -3,6 +3,7 @@
 // and only if, it says something new. What was changed here while the store was asked
 // (recent-changes.ts) is left as it is: the answer may be older. Between holding an answer against
 // what is known and submitting what it says nobody else gets a turn.
+import { isSameMetadata } from '../../base/attributes/object-metadata.ts'
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { isMarker, objectProblem, type PageDiff } from '../../meta/apply/listing-diff.ts'
@@ -253,7 +254,7 @@ export class StoreSync {
         return undefined
       }
       if (look !== undefined) look.crc64 = object.crc64
-      if (known !== undefined && isSameVersion(known, object)) return known
+      if (known !== undefined && isSameVersion(known, object)) return this.#withMetadata(known, object)
       if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
       const problem = objectProblem(object, this.blockSizeBytes(record))
       if (problem !== '')
@@ -261,6 +262,15 @@ export class StoreSync {
       await this.#commands.submit(record, inquiry, { upserts: [object] })
       return fileAt(tables, record.rootId, key)
     })
+  }
+
+  /** A known file of the version that was looked at, with what the store has with it. */
+  async #withMetadata(known: FileInode, { metadata }: ObjectInfo): Promise<FileInode> {
+    if (metadata === undefined || isSameMetadata(known, metadata)) return known
+    const { tables, clock, log } = this.#context
+    await log.submit({ type: 'set_metadata', atMs: clock.nowMs(), files: [{ fileId: known.id, ...metadata }] })
+    const now = tables.inode(known.id)
+    return now?.kind === 'file' ? now : known
   }
 
   /** As StoreInquiries.lookAt. */

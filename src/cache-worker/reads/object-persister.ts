@@ -3,6 +3,7 @@
 // The master decides whether an existing object may be replaced. A repeated call, whose first
 // answer was lost, finds the object in the store and compares it byte by byte with the blocks. If
 // they are equal, the call succeeds and nothing changes.
+import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -114,8 +115,9 @@ async function writeOnce(
   signal: AbortSignal,
 ): Promise<ObjectInfo> {
   const { key, length, overwrite } = request
+  const metadata = storedMetadata({ ...request, userMetadata: request.userMetadata?.values })
   try {
-    return await store.write(key, length, readCachedFile(request, sources, signal), { overwrite }, signal)
+    return await store.write(key, length, readCachedFile(request, sources, signal), { overwrite, metadata }, signal)
   } catch (thrown) {
     if (!isSkeinError(thrown, 'already_exists')) throw thrown
     const found = await store.stat(key, signal)

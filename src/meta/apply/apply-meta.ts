@@ -1,6 +1,7 @@
 // Why: the cache master's state machine. How: `apply` is synchronous and depends on the tables and
 // the command only, so that replaying the journal gives the state that was; what has to happen
 // outside (dropping blocks) comes back as effects.
+import { isSameMetadata, storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { assertNever } from '../../base/assert.ts'
 import { containersMax } from '../../base/block-id.ts'
 import type {
@@ -14,6 +15,7 @@ import type {
   RemoveFile,
   SetDecommissioning,
   SetExpectedWorker,
+  SetMetadata,
   SetReplication,
   UpdateNamespace,
 } from '../commands/commands.ts'
@@ -65,6 +67,8 @@ export function apply(tables: Tables, command: Command): Applied {
       return removeFile(tables, command)
     case 'set_replication':
       return setReplication(tables, command)
+    case 'set_metadata':
+      return setMetadata(tables, command)
     case 'set_decommissioning':
       return setDecommissioning(tables, command)
     case 'set_expected_worker':
@@ -232,6 +236,18 @@ function setReplication(tables: Tables, command: SetReplication): Applied {
     effects.push({ type: 'replication_changed', fileId: id })
   }
   return { outcome: { fileIds: [], changed: effects.length }, effects }
+}
+
+function setMetadata(tables: Tables, command: SetMetadata): Applied {
+  let changed = 0
+  for (const { fileId, ...given } of command.files) {
+    const inode = tables.inode(fileId)
+    if (inode?.kind !== 'file' || !inode.persisted || isSameMetadata(inode, given)) continue
+    const { contentType: _type, userMetadata: _metadata, ...kept } = inode
+    tables.putInode({ ...kept, ...storedMetadata(given) })
+    changed += 1
+  }
+  return done(changed)
 }
 
 function setDecommissioning(tables: Tables, command: SetDecommissioning): Applied {

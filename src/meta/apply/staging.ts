@@ -3,6 +3,7 @@
 // are edges of a pseudo-directory of the staging's own, the whole key a name; a second one names
 // the visible files that are to go. The swap moves the edges over. A load whose staging was cleared
 // away, its time being over, must not go on in a new one, which lacks what the first one held.
+import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { assertNever } from '../../base/assert.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline } from './deadlines.ts'
@@ -159,7 +160,7 @@ function newFile(
   { atMs, blockSizeBytes }: StageListing,
 ): FileInode {
   const visible = fileAt(tables, record.rootId, object.key)
-  const { key: name, length, etag, modifiedMs, storageClass, crc64 = '' } = object
+  const { key: name, length, etag, modifiedMs, storageClass, crc64 = '', metadata = {} } = object
   return {
     ...{
       kind: 'file',
@@ -172,6 +173,7 @@ function newFile(
       createdMs: atMs,
       blockSizeBytes,
     },
+    ...storedMetadata(metadata),
     ...{ storageClass, crc64, pinned: visible?.pinned ?? false },
     ...{ replicationMin: visible?.replicationMin ?? 0, replicationMax: visible?.replicationMax ?? -1 },
     ...{ ttlMs: -1, ttlAction: 'FREE', expiresMs: -1, persisted: true },

@@ -92,7 +92,7 @@ export class Tree {
       crc64: object.crc64 ?? '',
       // What people set belongs to the path and outlives a version of the content.
       ...keptBy(old ?? this.inheritedBelow(parentId)),
-      ...ownershipOf(old ?? {}),
+      ...{ ...ownershipOf(old ?? {}), ...storedMetadata(object.metadata ?? {}) },
       ttlMs: old?.ttlMs ?? -1,
       ttlAction: old?.ttlAction ?? 'FREE',
       expiresMs: this.expiryOf(old?.ttlMs ?? -1),

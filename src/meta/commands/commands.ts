@@ -1,6 +1,7 @@
 // Why: every change of the master's metadata is one of these, written to the journal before it is
 // applied, so that a restart and a second master come to the same state. How: plain data; the
 // clock's reading, random ids and sealed secrets are in the command, never made while applying.
+import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import { type ErrorCode } from '../../base/errors.ts'
 import type { ListedObject } from './listed-object.ts'
 import type { LifecycleCommand } from './lifecycle-commands.ts'
@@ -87,6 +88,16 @@ export interface SetReplication {
   readonly max: number
 }
 
+/**
+ * What the store has with the objects of these files: in place of what was known, where it says
+ * something else. Unknown ids, and files that are not at the store, are passed over.
+ */
+export interface SetMetadata {
+  readonly type: 'set_metadata'
+  readonly atMs: number
+  readonly files: readonly ({ readonly fileId: number } & StoredMetadata)[]
+}
+
 /** Whether a worker is being taken out of service: no new blocks, its own go elsewhere. */
 export interface SetDecommissioning {
   readonly type: 'set_decommissioning'
@@ -113,6 +124,7 @@ export type Command =
   | ApplyListing
   | RemoveFile
   | SetReplication
+  | SetMetadata
   | SetDecommissioning
   | SetExpectedWorker
   | LifecycleCommand

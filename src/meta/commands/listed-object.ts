@@ -1,4 +1,5 @@
 // Why: what a store says of an object in a listing, in the words of the master's commands.
+import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 
 /** An object as a store lists it. */
 export interface ListedObject {
@@ -8,6 +9,8 @@ export interface ListedObject {
   readonly modifiedMs: number
   readonly storageClass: string
   readonly crc64?: string
+  /** What is stored with it, as a look at the object itself says. Not given: not known. */
+  readonly metadata?: StoredMetadata
 }
 
 /** What a listing shows; what has a problem is never journaled. */

@@ -3,7 +3,7 @@
 // whatever fits can be applied, whether it holds or not. LMDB's keys are at most 1,978 bytes: names
 // and ids are well below. A new type of command or a new field does not compile without its check
 // here.
-import { contentTypeText, userMetadataMap } from '../../base/attributes/object-metadata.ts'
+import { contentTypeText, type StoredMetadata, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
@@ -76,6 +76,7 @@ const listedObject = record<ListedObject>({
   modifiedMs: finite(-timeMsMax, timeMsMax),
   storageClass: text(wordBytesMax),
   crc64: optional(text(40)),
+  metadata: optional(record<StoredMetadata>(metadata)),
 })
 const upserts = list(listedObject, entriesMax)
 
@@ -89,8 +90,9 @@ export function listedProblem({
   modifiedMs = 0,
   storageClass = '',
   crc64 = '',
+  metadata: stored,
 }: Omit<Partial<ListedObject>, 'key'>): string {
-  const problem = listedObject({ key: 'key', length, etag, modifiedMs, storageClass, crc64 })
+  const problem = listedObject({ key: 'key', length, etag, modifiedMs, storageClass, crc64, metadata: stored })
   return problem === undefined ? '' : `the store says what cannot be: ${problemText(problem)}`
 }
 
@@ -127,6 +129,9 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   remove_file: command<'remove_file'>({ atMs, namespaceId: word, key: fileKey, fileId: optional(inodeId) }),
   set_replication: command<'set_replication'>({
     ...{ atMs, fileIds: inodeIds, min: whole(0, replicationMax), max: whole(-1, replicationMax) },
+  }),
+  set_metadata: command<'set_metadata'>({
+    ...{ atMs, files: list(record<Base.SetMetadata['files'][number]>({ fileId: inodeId, ...metadata }), entriesMax) },
   }),
   set_decommissioning: command<'set_decommissioning'>({ atMs, workerId: word, decommissioning: flag }),
   set_expected_worker: command<'set_expected_worker'>({ atMs, workerId: word, expected: flag }),

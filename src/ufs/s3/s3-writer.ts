@@ -126,7 +126,13 @@ export class S3Writer {
     const source = await store.stat(from, signal)
     if (from === to) return source
     if (source.length > this.#copyBytesMax)
-      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: true }, signal)
+      return await this.write(
+        to,
+        source.length,
+        this.#bytesOf(source, signal),
+        { overwrite: true, metadata: source.metadata },
+        signal,
+      )
     await this.#send('COPY', from, signal, (abortSignal) => objects.copy(source, to, {}, abortSignal))
     const copied = await store.stat(to, signal)
     if (copied.length === source.length) return copied
@@ -141,7 +147,13 @@ export class S3Writer {
   async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
     const { store, objects } = this.#context
     if (source.length > this.#copyBytesMax)
-      return await this.write(to, source.length, this.#bytesOf(source, signal), { overwrite: false }, signal)
+      return await this.write(
+        to,
+        source.length,
+        this.#bytesOf(source, signal),
+        { overwrite: false, metadata: source.metadata },
+        signal,
+      )
     let attempts = 0
     const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
       attempts += 1
@@ -182,7 +194,7 @@ export class S3Writer {
     const body = bodyOf(bytes)
     const whole = { length: bytes.length, etag: body.md5.toString('hex') }
     const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
-      this.#context.objects.put(key, body, condition, abortSignal),
+      this.#context.objects.put(key, body, options.metadata ?? {}, condition, abortSignal),
     )
     return await this.#written(key, whole.length, etag ?? whole.etag, signal)
   }
@@ -198,7 +210,7 @@ export class S3Writer {
     const cleanup = new UploadCleanup(key, this.#context)
     try {
       const uploadId = await this.#send('CREATE UPLOAD', key, signal, (abortSignal) =>
-        cleanup.begin(() => objects.beginUpload(key, abortSignal)),
+        cleanup.begin(() => objects.beginUpload(key, options.metadata ?? {}, abortSignal)),
       )
       const digests: Buffer[] = []
       const etags: string[] = []

@@ -2,6 +2,8 @@
 // response to its metadata. Headers that are not needed are ignored, even if they are malformed. A
 // needed header that cannot be interpreted is refused with its name and value. An optional one has
 // a substitute. docs/store-trust.md describes each rule.
+import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
+import { metadataIn } from './metadata-answer.ts'
 import type { AnswerHeaders } from '../transport/http-head.ts'
 import { bareEtag } from './range-answer.ts'
 import { byteCountOf, timeOf } from './field-values.ts'
@@ -16,6 +18,7 @@ export interface HeadAnswer {
   readonly modifiedMs: number
   readonly storageClass: string
   readonly crc64: string | undefined
+  readonly metadata: StoredMetadata
 }
 
 export function headAnswer(headers: AnswerHeaders): HeadAnswer {
@@ -28,6 +31,7 @@ export function headAnswer(headers: AnswerHeaders): HeadAnswer {
     modifiedMs: timeOf(headers.get('last-modified') ?? '') ?? 0,
     storageClass: /^[A-Za-z0-9_-]{1,64}$/.test(storageClass) ? storageClass : 'STANDARD',
     crc64: crc64 !== undefined && /^\d{1,20}$/.test(crc64) ? crc64 : undefined,
+    metadata: metadataIn(headers),
   }
 }
 

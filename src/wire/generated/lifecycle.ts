@@ -223,6 +223,11 @@ export interface PersistFileRequest {
   namespaceVersion?:
     | number
     | undefined;
+  /** stored with the object, as is user_metadata */
+  contentType?: string | undefined;
+  userMetadata?:
+    | UserMetadata
+    | undefined;
   /** the key in the headers of its blocks; absent: unknown, because the file was moved */
   blockKey?: string | undefined;
 }
@@ -2439,6 +2444,8 @@ function createBasePersistFileRequest(): PersistFileRequest {
     blocks: [],
     overwrite: false,
     namespaceVersion: undefined,
+    contentType: undefined,
+    userMetadata: undefined,
     blockKey: undefined,
   };
 }
@@ -2468,6 +2475,12 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     }
     if (message.namespaceVersion !== undefined) {
       writer.uint32(64).uint64(message.namespaceVersion);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(162).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(170).fork()).join();
     }
     if (message.blockKey !== undefined) {
       writer.uint32(74).string(message.blockKey);
@@ -2552,6 +2565,22 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
             message.namespaceVersion = longToNumber(reader.uint64());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
           case 9: {
             if (tag !== 74) {
               break;
@@ -2585,6 +2614,10 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     message.blocks = object.blocks?.map((e) => BlockSource.fromPartial(e)) || [];
     message.overwrite = object.overwrite ?? false;
     message.namespaceVersion = object.namespaceVersion ?? undefined;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
     message.blockKey = object.blockKey ?? undefined;
     return message;
   },

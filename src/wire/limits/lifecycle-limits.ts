@@ -40,6 +40,7 @@ export const persistLimits = serviceLimits(PersistServiceDefinition, {
       ...{ namespaceId: word, key: path, fileId, length: size, blockSizeBytes: size, overwrite: flag },
       namespaceVersion: optional(size),
       blockKey: optional(path),
+      ...objectMetadata,
       blocks: list(record<BlockSource>({ dataAddresses: list(address, 1000) }), blocksPerFileMax),
     },
   },

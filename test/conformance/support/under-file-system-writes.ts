@@ -19,6 +19,8 @@ export interface WritableStoreUnderTest extends StoreUnderTest, RenameUnderTest 
   readonly racesUploads?: boolean
   /** It has none for replacing one version either. */
   readonly racesReplacements?: boolean
+  /** The store has nothing but bytes. */
+  readonly keepsNoMetadata?: boolean
 }
 
 /** Chunks of odd sizes. */
@@ -78,6 +80,23 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
         await write(key, testBytes(index, 50 + index))
         await expectContent(key, testBytes(index, 50 + index))
       }
+    })
+
+    it.each([1000, 6 * mebibyte])('stores metadata, and copies and moves them (%i bytes)', async (length) => {
+      const metadata = {
+        contentType: 'text/plain; charset=utf-8',
+        userMetadata: { project: 'a  b', empty: '', 'x-y': 'Z' },
+      }
+      const kept = made.keepsNoMetadata === true ? undefined : metadata
+      const bytes = testBytes(length, length)
+      const options = { overwrite: true, partBytes: 5 * mebibyte }
+      const written = await made.store.write('m', length, chunksOf(bytes), { ...options, metadata }, signal)
+      expect(written.metadata).toEqual(kept)
+      expect((await made.store.stat('m', signal)).metadata).toEqual(kept)
+      expect((await made.store.copy('m', 'copied', signal)).metadata).toEqual(kept)
+      expect((await made.store.rename('m', 'moved', written.etag, signal)).metadata).toEqual(kept)
+      await made.store.write('m', length, chunksOf(bytes), options, signal)
+      expect((await made.store.stat('m', signal)).metadata).toEqual(made.keepsNoMetadata === true ? undefined : {})
     })
 
     it.each([1000, 6 * mebibyte])('overwrites only when it may (%i bytes)', async (length) => {

@@ -12,6 +12,8 @@ export interface OriginObject {
   readonly etag: string
   readonly modifiedMs: number
   readonly storageClass: string
+  /** Headers that are stored with it: Content-Type and x-amz-meta-*. */
+  readonly metadata: Readonly<Record<string, string>>
   /** An archived object was restored for a while. */
   readonly restored?: boolean
   /** Given bytes; generated ones when undefined. */
@@ -22,6 +24,7 @@ export interface PutOptions {
   readonly storageClass?: string
   /** Made up when undefined, so that each write has another one. */
   readonly etag?: string
+  readonly metadata?: Readonly<Record<string, string>>
 }
 
 const crcBytesMax = 4 * 1024 * 1024
@@ -121,6 +124,7 @@ export class OriginBucket {
       etag,
       modifiedMs: Math.floor(Date.now() / 1000) * 1000,
       storageClass: options.storageClass ?? 'STANDARD',
+      metadata: options.metadata ?? {},
       body,
     }
     if (!this.#objects.has(key)) this.#sorted = undefined

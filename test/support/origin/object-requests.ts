@@ -101,8 +101,7 @@ function proceed(exchange: Exchange, fault: Fault | undefined): void {
   if (fault?.kind === 'wrong_range' && from > 0) [from, to] = [from - 1, to - 1]
   if (fault?.kind === 'short') to -= 1
   const headers: (string | number)[] = [
-    'content-type',
-    'application/octet-stream',
+    ...Object.entries({ 'content-type': 'binary/octet-stream', ...object.metadata }).flat(),
     'accept-ranges',
     'bytes',
     'content-length',

@@ -11,7 +11,12 @@ interface Part {
 export class OriginUploads {
   readonly #open = new Map<
     string,
-    { readonly key: string; readonly initiatedMs: number; readonly parts: Map<number, Part> }
+    {
+      readonly key: string
+      readonly initiatedMs: number
+      readonly metadata: Readonly<Record<string, string>>
+      readonly parts: Map<number, Part>
+    }
   >()
   #made = 0
 
@@ -19,10 +24,10 @@ export class OriginUploads {
     return this.#open.size
   }
 
-  create(key: string, initiatedMs = Date.now()): string {
+  create(key: string, initiatedMs = Date.now(), metadata: Readonly<Record<string, string>> = {}): string {
     this.#made += 1
     const id = `upload-${this.#made}`
-    this.#open.set(id, { key, initiatedMs, parts: new Map() })
+    this.#open.set(id, { key, initiatedMs, metadata, parts: new Map() })
     return id
   }
 
@@ -59,8 +64,9 @@ export class OriginUploads {
   complete(
     id: string,
     listed: readonly { readonly number: number; readonly etag: string }[],
-  ): { body: Buffer; etag: string } | string {
+  ): { body: Buffer; etag: string; metadata: Readonly<Record<string, string>> } | string {
     const parts: Part[] = []
+    const { metadata = {} } = this.#open.get(id) ?? {}
     for (const [at, { number, etag }] of listed.entries()) {
       const part = this.#open.get(id)?.parts.get(number)
       if (part === undefined || part.etag !== etag || number <= (listed[at - 1]?.number ?? 0)) return 'InvalidPart'
@@ -70,6 +76,7 @@ export class OriginUploads {
     if (parts.length === 0) return 'InvalidPart'
     this.#open.delete(id)
     const digests = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag, 'hex')))
-    return { body: Buffer.concat(parts.map(({ body }) => body)), etag: `${hash('md5', digests)}-${parts.length}` }
+    const body = Buffer.concat(parts.map((part) => part.body))
+    return { body, etag: `${hash('md5', digests)}-${parts.length}`, metadata }
   }
 }

@@ -2,6 +2,7 @@
 // multipart uploads. How: the body is gathered, checked as a real store checks it, and then carried
 // out; nothing happens for a body that did not come whole.
 import { createHash, hash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { type Exchange, sendError } from './exchange.ts'
 import type { Fault } from './faults.ts'
 
@@ -76,11 +77,8 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   const uploadId = query.get('uploadId') ?? ''
   if (uploadId !== '' && !bucket.uploads.has(uploadId, key)) return 'NoSuchUpload'
   if (kind === 'create_upload') {
-    return {
-      text:
-        `<InitiateMultipartUploadResult><UploadId>${bucket.uploads.create(key)}</UploadId>` +
-        '</InitiateMultipartUploadResult>',
-    }
+    const id = bucket.uploads.create(key, Date.now(), metadataOf(request.headers))
+    return { text: `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>` }
   }
   if (kind === 'part')
     return { headers: { etag: `"${bucket.uploads.addPart(uploadId, Number(query.get('partNumber')), body)}"` } }
@@ -91,7 +89,7 @@ function carryOut(exchange: Exchange, body: Buffer): Answer | string {
   if (kind === 'complete_upload') {
     const done = bucket.uploads.complete(uploadId, partsOf(body.toString()))
     if (typeof done === 'string') return done
-    bucket.put(key, done.body, { etag: done.etag })
+    bucket.put(key, done.body, { etag: done.etag, metadata: done.metadata })
     return { text: `<CompleteMultipartUploadResult><ETag>"${done.etag}"</ETag></CompleteMultipartUploadResult>` }
   }
   return request.headers['x-amz-copy-source'] === undefined ? put(exchange, body) : copy(exchange)
@@ -101,6 +99,7 @@ function put({ request, bucket, key }: Exchange, body: Buffer): Answer {
   const storageClass = request.headers['x-amz-storage-class']
   const options = {
     etag: hash('md5', body),
+    metadata: metadataOf(request.headers),
     ...(storageClass === undefined ? {} : { storageClass: String(storageClass) }),
   }
   return { headers: { etag: `"${bucket.put(key, body, options).etag}"` } }
@@ -112,8 +111,16 @@ function copy({ request, bucket, key }: Exchange): Answer | string {
   if (source === undefined) return 'NoSuchKey'
   const match = request.headers['x-amz-copy-source-if-match']
   if (match !== undefined && String(match).replaceAll('"', '') !== source.etag) return 'PreconditionFailed'
-  const { etag } = bucket.put(key, bucket.bytesOf(from), { etag: source.etag })
+  const { etag } = bucket.put(key, bucket.bytesOf(from), { etag: source.etag, metadata: source.metadata })
   return { text: `<CopyObjectResult><ETag>"${etag}"</ETag></CopyObjectResult>` }
+}
+
+/** What is stored with an object. */
+function metadataOf(headers: IncomingHttpHeaders): Record<string, string> {
+  const isStored = (name: string): boolean => name === 'content-type' || name.startsWith('x-amz-meta-')
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (isStored(name) ? [[name, String(value)]] : [])),
+  )
 }
 
 function partsOf(xml: string): { number: number; etag: string }[] {

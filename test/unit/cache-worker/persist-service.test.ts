@@ -135,6 +135,17 @@ describe('persisting a file', () => {
     },
   )
 
+  it.each([1000, 21 * mebibyte])('stores what was given with the file (%i bytes)', async (length) => {
+    const request = await cache(bytesOf(length, 9), () => [0])
+    const userMetadata = { values: { project: 'x', empty: '' } }
+    await persist({ ...request, contentType: 'text/plain', userMetadata })
+    const headers = { 'content-type': 'text/plain', 'x-amz-meta-project': 'x', 'x-amz-meta-empty': '' }
+    expect(bucket.get(key)?.metadata).toEqual(headers)
+    await expect(persist({ ...request, userMetadata: { values: { 'a\r\nb': '' } } })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
+  })
+
   it('takes another replica when one is lost, broken or unreachable', async () => {
     const bytes = bytesOf(7 * mebibyte, 2)
     const request = await cache(bytes, () => [0, 1, 2])

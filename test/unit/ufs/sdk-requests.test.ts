@@ -73,7 +73,7 @@ describe('requests that the SDK writes', () => {
   }
 
   it('are those of the Amazon S3 API Reference, with length and Content-MD5, in any environment', async () => {
-    await writes({ headers: { etag: '"e"' } }).put('k', body, { isNew: true }, signal)
+    await writes({ headers: { etag: '"e"' } }).put('k', body, {}, { isNew: true }, signal)
     expect(only()).toEqual({
       what: 'PUT "k"',
       method: 'PUT',
@@ -83,7 +83,17 @@ describe('requests that the SDK writes', () => {
       body: bytes,
       payloadHash: sha256(bytes),
     })
-    await writes({ text: '<X><UploadId>u</UploadId></X>' }).beginUpload('k', signal)
+    const stored = { contentType: 'text/plain', userMetadata: { a: '1', 'b-c': '' } }
+    const metadata = [
+      ['content-type', 'text/plain'],
+      ['x-amz-meta-a', '1'],
+      ['x-amz-meta-b-c', ''],
+    ] as const
+    await writes().put('k', body, stored, {}, signal)
+    expect(only().headers).toEqual([bodied[0], ...metadata])
+    await writes({ text: '<X><UploadId>u</UploadId></X>' }).beginUpload('k', stored, signal)
+    expect(only().headers).toEqual(metadata)
+    await writes({ text: '<X><UploadId>u</UploadId></X>' }).beginUpload('k', {}, signal)
     expect(only()).toMatchObject({
       method: 'POST',
       key: 'p/k',
@@ -159,7 +169,7 @@ describe('requests that the SDK writes', () => {
 
   it('say in the words of COS that nothing may be at the key, and leave bodies to TLS', async () => {
     const ofCos = { ...ofS3, kind: 'cosn' as const, endpoint: 'https://cos.example' }
-    await writes({}, ofCos).put('k', body, { isNew: true }, signal)
+    await writes({}, ofCos).put('k', body, {}, { isNew: true }, signal)
     expect(only().headers).toEqual([...bodied, ['x-cos-forbid-overwrite', 'true']])
     expect(only().payloadHash).toBe('UNSIGNED-PAYLOAD')
   })
@@ -180,12 +190,12 @@ describe('requests that the SDK writes', () => {
     '日本\u{1f600}',
     '\n',
   ])('keep the key %j as it is', async (key) => {
-    await writes({}, { ...ofS3, prefix: '' }).put(key, body, {}, signal)
+    await writes({}, { ...ofS3, prefix: '' }).put(key, body, {}, {}, signal)
     expect(only()).toMatchObject({ key, query: {} })
   })
 
   it('are refused where a key holds half a character', async () => {
-    await expect(writes().put('a\ud800', body, {}, signal)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(writes().put('a\ud800', body, {}, {}, signal)).rejects.toMatchObject({ code: 'invalid_argument' })
     expect(sent).toEqual([])
   })
 
@@ -197,7 +207,7 @@ describe('requests that the SDK writes', () => {
       requests += 1
       return Promise.reject(failure)
     })
-    await expect(failing.put('k', body, {}, signal)).rejects.toBe(failure)
+    await expect(failing.put('k', body, {}, {}, signal)).rejects.toBe(failure)
     expect([requests, Object.getOwnPropertyNames(failure)]).toEqual([1, fields])
   })
 
@@ -214,11 +224,11 @@ describe('requests that the SDK writes', () => {
   }
   it.each([200, 204])('have their ETags and ids read whatever else an answer %i says', async (status) => {
     const headers = { ...oddHeaders, etag: 'W/"e"' }
-    expect(await writes({ status, headers }).put('k', body, {}, signal)).toBe('e')
+    expect(await writes({ status, headers }).put('k', body, {}, {}, signal)).toBe('e')
     expect(await writes({ status, headers }).putPart('k', 'u', 1, body, signal)).toBe('e')
-    expect(await writes({ status, headers: oddHeaders }).put('k', body, {}, signal)).toBeUndefined()
+    expect(await writes({ status, headers: oddHeaders }).put('k', body, {}, {}, signal)).toBeUndefined()
     expect(
-      await writes({ status, headers, text: '<A><UploadId><![CDATA[u]]></UploadId></A>' }).beginUpload('k', signal),
+      await writes({ status, headers, text: '<A><UploadId><![CDATA[u]]></UploadId></A>' }).beginUpload('k', {}, signal),
     ).toBe('u')
     await writes({ status, headers, text: 'gone' }).abortUpload('k', 'u', signal)
     await writes({ status, headers, text: '<gone' }).delete('k', undefined, signal)
@@ -244,7 +254,7 @@ describe('requests that the SDK writes', () => {
   ])('have a document %s read for copies and uploads', async (_, text, etag) => {
     expect(await writes({ text }).copy({ key: 'a', etag: 'x' }, 'b', {}, signal)).toBe(etag)
     expect(await writes({ text }).completeUpload('k', 'u', ['a'], {}, signal)).toBe(etag)
-    await expect(writes({ text }).beginUpload('k', signal)).rejects.toMatchObject({
+    await expect(writes({ text }).beginUpload('k', {}, signal)).rejects.toMatchObject({
       reason: 'answer_not_understood',
       message: expect.stringContaining('CREATE UPLOAD "k": UploadId is '),
     })

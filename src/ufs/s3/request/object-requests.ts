@@ -1,6 +1,7 @@
 // Why: requests for single objects have one contract, independent of how they are encoded. How:
 // types only. The SDK (sdk-requests.ts) encodes requests that change something, checked-requests.ts
 // the others; store-requests.ts sends them all. Keys are relative to the namespace.
+import type { StoredMetadata } from '../../../base/attributes/object-metadata.ts'
 import type { HeadAnswer, ListedUpload } from '../../trust/object-answers.ts'
 
 /** Conditions that must hold for a write. */
@@ -18,12 +19,18 @@ export interface Body {
 
 /** ETags are returned if the response names them. */
 export interface ObjectWrites {
-  put(key: string, body: Body, condition: WriteCondition, signal: AbortSignal): Promise<string | undefined>
+  put(
+    key: string,
+    body: Body,
+    metadata: StoredMetadata,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<string | undefined>
   /**
    * Returns the id of the upload.
    * @throws SkeinError answer_not_understood when the response does not name it
    */
-  beginUpload(key: string, signal: AbortSignal): Promise<string>
+  beginUpload(key: string, metadata: StoredMetadata, signal: AbortSignal): Promise<string>
   putPart(key: string, uploadId: string, number: number, body: Body, signal: AbortSignal): Promise<string | undefined>
   completeUpload(
     key: string,
@@ -33,6 +40,7 @@ export interface ObjectWrites {
     signal: AbortSignal,
   ): Promise<string | undefined>
   abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void>
+  /** The copy has the metadata of its source. */
   copy(
     source: { readonly key: string; readonly etag: string },
     to: string,

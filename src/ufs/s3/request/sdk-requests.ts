@@ -17,6 +17,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { hash } from 'node:crypto'
+import type { StoredMetadata } from '../../../base/attributes/object-metadata.ts'
 import { SkeinError } from '../../../base/errors.ts'
 import type { StoreDocument } from './document-get.ts'
 import type { Body, ObjectWrites, WriteCondition } from './object-requests.ts'
@@ -56,6 +57,7 @@ const sentHeaders = [
   'x-amz-copy-source',
   'x-amz-copy-source-if-match',
 ]
+const metadataPrefix = 'x-amz-meta-'
 
 /** Sets everything that the SDK would otherwise look up in the environment or a home directory. */
 const client = new S3Client({
@@ -132,14 +134,15 @@ export function sdkWrites(
     return { output, text: exchange.answer?.text ?? '' }
   }
   return {
-    put: async (key, body, condition, signal) => {
-      const command = new PutObjectCommand({ ...place(key), ...bodied(body), ...conditionOf(condition) })
+    put: async (key, body, metadata, condition, signal) => {
+      const what = { ...bodied(body), ...metadataOf(metadata), ...conditionOf(condition) }
+      const command = new PutObjectCommand({ ...place(key), ...what })
       const { output } = await asked(requestName('PUT', key), signal, (exchange) => client.send(command, exchange))
       return etagOf(output?.ETag)
     },
-    beginUpload: async (key, signal) => {
+    beginUpload: async (key, metadata, signal) => {
       const what = requestName('CREATE UPLOAD', key)
-      const command = new CreateMultipartUploadCommand({ ...place(key), ContentType: octets })
+      const command = new CreateMultipartUploadCommand({ ...place(key), ...metadataOf(metadata) })
       const { output, text } = await asked(what, signal, (exchange) => client.send(command, exchange))
       const uploadId = output?.UploadId?.trim() ?? ''
       const found = uploadId === '' ? elementText(text, 'UploadId') : uploadId
@@ -195,14 +198,16 @@ function requestOf(
     method,
     key: decodeURIComponent(path.slice(pathStart.length)),
     query: Object.fromEntries(values.map(([name, value]) => [name, typeof value === 'string' ? value : ''])),
-    headers: sentHeaders.flatMap((name) => {
-      const value = headers[name]
-      if (value === undefined) return []
-      // COS uses its own header for this (PUT Object, Initiate and Complete Multipart Upload).
-      return name === 'if-none-match' && kind === 'cosn'
-        ? [['x-cos-forbid-overwrite', 'true'] as const]
-        : [[name, value] as const]
-    }),
+    headers: [...sentHeaders, ...Object.keys(headers).filter((name) => name.startsWith(metadataPrefix))].flatMap(
+      (name) => {
+        const value = headers[name]
+        if (value === undefined) return []
+        // COS uses its own header for this (PUT Object, Initiate and Complete Multipart Upload).
+        return name === 'if-none-match' && kind === 'cosn'
+          ? [['x-cos-forbid-overwrite', 'true'] as const]
+          : [[name, value] as const]
+      },
+    ),
   }
 }
 
@@ -219,6 +224,14 @@ function bodied({ bytes, md5 }: Body): {
   ContentType: string
 } {
   return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5.toString('base64'), ContentType: octets }
+}
+
+function metadataOf({ contentType = octets, userMetadata = {} }: StoredMetadata): {
+  readonly ContentType: string
+  readonly Metadata?: Record<string, string>
+} {
+  const isGiven = Object.keys(userMetadata).length > 0
+  return { ContentType: contentType, ...(isGiven ? { Metadata: { ...userMetadata } } : {}) }
 }
 
 function conditionOf({ isNew, replaces }: WriteCondition): {

@@ -20,7 +20,11 @@ export const commandSamples: Samples = {
   delete_namespace: { type: 'delete_namespace', atMs, namespaceId: 'n2' },
   clear_detached: { type: 'clear_detached', atMs, limit: 100 },
   apply_listing: listing({
-    upserts: [object('a'), object('d/b'), object('d/e/')],
+    upserts: [
+      object('a', { metadata: { contentType: 'text/csv', userMetadata: { a: '1' } } }),
+      object('d/b'),
+      object('d/e/'),
+    ],
     directories: [{ key: 'd/', marker: true }],
     removals: ['x'],
     unmarked: ['y/'],
@@ -29,6 +33,10 @@ export const commandSamples: Samples = {
   }),
   remove_file: { type: 'remove_file', atMs, namespaceId, key: 'a', fileId: file },
   set_replication: { type: 'set_replication', atMs, fileIds: [file], min: 1, max: 2 },
+  set_metadata: {
+    ...{ type: 'set_metadata', atMs },
+    files: [{ fileId: file, contentType: 'text/plain', userMetadata: { project: 'x' } }, { fileId: fileIdOf(3) }],
+  },
   set_decommissioning: { type: 'set_decommissioning', atMs, workerId: 'w1', decommissioning: true },
   set_expected_worker: { type: 'set_expected_worker', atMs, workerId: 'w1', expected: true },
   make_directory: { type: 'make_directory', atMs, namespaceId, key: 'made/deep/', listed: true },
