@@ -4,7 +4,7 @@
 // and compared with both. If it does not match the ETag either, the ETag is opaque and is ignored.
 // After a few opaque ETags in a row, ETags are ignored for the rest of the load.
 import { createHash } from 'node:crypto'
-import { Crc64 } from '../../base/crc64.ts'
+import { Crc64 } from '../../base/checksum/crc64.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { StoreCache } from '../../ufs/store-cache.ts'

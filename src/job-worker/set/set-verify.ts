@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
-import { Crc64 } from '../../base/crc64.ts'
+import { Crc64 } from '../../base/checksum/crc64.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { ExpectedBlock } from '../../base/expected-block.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'

@@ -3,7 +3,7 @@
 // key and itself, so that a value under the wrong key is detected, too. Numbers are eight bytes.
 // Pure.
 import { crc32 as textCrc32 } from 'node:zlib'
-import { crc32 } from '../../base/crc32.ts'
+import { crc32 } from '../../base/checksum/crc32.ts'
 
 const crcBytes = 4
 const numberBytes = 8

@@ -2,7 +2,7 @@
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
-import { crc32 } from '../../../src/base/crc32.ts'
+import { crc32 } from '../../../src/base/checksum/crc32.ts'
 
 it('is the CRC-32 of zlib for every length, at every place in a buffer, from every seed', () => {
   const random = seededRandom(7)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts'
-import { Crc64 } from '../../../src/base/crc64.ts'
+import { Crc64 } from '../../../src/base/checksum/crc64.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { wrongBlock } from '../../../src/base/expected-block.ts'
 import { SetOutcome } from '../../../src/job-worker/set/set-outcome.ts'
