@@ -335,8 +335,10 @@ function fileStatus(namespace: string, node: MemoryNode): FileStatus {
 }
 
 function directoryOf(namespace: string, key: string, madeMs: number | undefined): FileStatus {
-  const path = formatPath({ namespace, key: key.slice(0, -1) })
-  return directoryStatus(path, path.slice(path.lastIndexOf('/') + 1), madeMs, false, madeMs ?? 0)
+  const name = key.slice(0, -1).slice(key.slice(0, -1).lastIndexOf('/') + 1)
+  // The slash is a part of the path only where the directory has no other name (`a//`).
+  const path = formatPath({ namespace, key: name === '' ? key : key.slice(0, -1) })
+  return directoryStatus(path, name, madeMs, false, madeMs ?? 0)
 }
 
 function directoryStatus(

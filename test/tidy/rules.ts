@@ -24,6 +24,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   meta: ['base'],
   load: ['base'],
   client: ['base', 'config', 'telemetry', 'wire', 'block'],
+  gateway: ['base', 'config', 'telemetry', 'wire', 'client'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],
   'job-master': ['base', 'telemetry', 'wire', 'journal', 'queue', 'load', 'client'],

@@ -43,6 +43,14 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
   },
   client: { read: [], write: ['worker-directories.ts'] },
   config: { keys: [] },
+  gateway: {
+    's3/answer': [],
+    's3/request': ['s3/answer'],
+    's3/signature': ['callers.ts', 's3/answer', 's3/request'],
+    's3/body': ['s3/answer', 's3/request', 's3/signature'],
+    's3/objects': ['s3/answer', 's3/request'],
+    's3/listing': ['s3/answer', 's3/request', 's3/objects'],
+  },
   'job-master': {
     options: [],
     dispatch: ['options'],

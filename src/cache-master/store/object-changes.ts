@@ -15,7 +15,7 @@ const requestsAtOnce = 16
  */
 export function checkWritable(record: NamespaceRecord, what: string): void {
   if (!namespacePolicy(record.attributes).readOnly) return
-  throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`)
+  throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`, { reason: 'read_only' })
 }
 
 export interface Attempts<Item, Result> {
