@@ -1,6 +1,6 @@
-// Why: the command line and all other clients use one interface to a cluster: the services of its
-// roles, and files to read and write. How: an interface. Tests implement it in their own process;
-// connect.ts implements it across the network.
+// Why: the command line uses one interface to a cluster: its file system, the services of its
+// roles, and the bytes of files. How: an interface. Tests implement it in their own process;
+// connect.ts implements it across the network. Programs get the file system alone (library.ts).
 import type { ByteRange } from '../wire/data/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -8,12 +8,15 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
+import type { FileSystem } from './file-system.ts'
 import type { CachedFileOutput, WrittenFile } from './write/file-output.ts'
 import type { NewFile } from './write/file-writer.ts'
 
 export interface Cluster {
   /** `host:port` of the master, for messages. */
   readonly address: string
+  /** Its `close` closes the cluster. */
+  readonly files: FileSystem
   master(): Service<MasterServiceDefinition>
   /**
    * Found through the master. Calls throw SkeinError unavailable while no job master is registered.

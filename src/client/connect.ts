@@ -4,6 +4,11 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { Budget } from '../base/flow/budget.ts'
+import { ConnectedFileSystem } from './connected-file-system.ts'
+import { FileReads } from './open/file-reads.ts'
+import { OpenedFiles } from './open/opened-files.ts'
+import { fileStatusOf } from './status/file-status.ts'
+import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
 import { FileReader } from './read/file-reader.ts'
 import { FileWriter } from './write/file-writer.ts'
@@ -88,6 +93,8 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     origin: new WorkerOriginReader(reading),
     passive,
   })
+  const opened = new OpenedFiles({ clock: systemClock, keepMs: keptOpenMs(config, syncIntervalMs) })
+  const reads = new FileReads({ master: master.service, reader, opened, syncIntervalMs, clock: systemClock })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   // Blocks that are written slowly must not keep readers from connections.
   const uploads = new DataClient({ clock: systemClock, connectionsMax: config.jobWorker.blockStreamsMax })
@@ -115,8 +122,31 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     random: systemRandom,
     logger,
   })
+  const changes = new MasterFileChanges({
+    master: master.service,
+    lifecycle: lifecycle.service,
+    writer,
+    statusOf: fileStatusOf,
+  })
+  const disconnect = async (): Promise<void> => {
+    await passive?.settle(settleMs)
+    close()
+  }
+  const close = (): void => {
+    passive?.close()
+    near.close()
+    targets.close()
+    for (const client of workers.values()) client.close()
+    uploads.close()
+    data.close()
+    lifecycle.close()
+    schedules.close()
+    jobMaster.close()
+    master.close()
+  }
   return {
     address,
+    files: new ConnectedFileSystem({ reads, changes, opened, disconnect }),
     master: () => master.service,
     jobMaster: () => jobMaster.service,
     schedules: () => schedules.service,
@@ -126,17 +156,11 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal, range) => reader.read(path, signal, range),
     settle: async () => passive?.settle(settleMs),
-    close: () => {
-      passive?.close()
-      near.close()
-      targets.close()
-      for (const client of workers.values()) client.close()
-      uploads.close()
-      data.close()
-      lifecycle.close()
-      schedules.close()
-      jobMaster.close()
-      master.close()
-    },
+    close,
   }
+}
+
+/** An opened file is not kept for longer than metadata may be old. */
+function keptOpenMs({ user }: Config, syncIntervalMs = -1): number {
+  return syncIntervalMs < 0 ? user.openedFileAgeMs : Math.min(user.openedFileAgeMs, syncIntervalMs)
 }

@@ -66,7 +66,7 @@ export interface FileStatus extends FileOwnership, ObjectMetadata {
   readonly isMountPoint: boolean
   /**
    * Whether a directory is itself something: made by a user, or an object `dir/` at the store.
-   * Others are there while something is below them.
+   * Others are there while something is below them. True for files and namespaces.
    */
   readonly isExplicit: boolean
 }
@@ -76,8 +76,18 @@ export interface CallSignal {
 }
 
 export interface StatOptions extends CallSignal {
-  /** Maximum age of what the master knows of the store; 0: ask the store. Default: the master's. */
+  /**
+   * Maximum age of what the master knows of the store; 0: ask the store. Default: the configured
+   * one (goosefs.user.file.metadata.sync.interval), or the master's.
+   */
   readonly maxAgeMs?: number
+}
+
+/** Entries of the store that cannot be files, such as names that are not UTF-8. */
+export interface UnusableEntries {
+  /** At most 1000 of them. */
+  readonly paths: readonly { readonly path: string; readonly reason: string }[]
+  readonly total: number
 }
 
 /**
@@ -87,12 +97,17 @@ export interface StatOptions extends CallSignal {
 export interface ListOptions extends StatOptions {
   /** All below, directories included. Default: direct entries. */
   readonly recursive?: boolean
-  /** Only entries whose path below the directory begins with this. */
+  /** Only entries whose path below the directory begins with this; it need not end at a `/`. */
   readonly prefix?: string
-  /** Only entries whose path below the directory is greater than this. */
+  /**
+   * Only entries whose path below the directory is greater than this, which need not be the path of
+   * an entry. Empty: all.
+   */
   readonly startAfter?: string
-  /** Entries per page, 1 to 1000. A page costs its own entries, not the directory's. */
+  /** Entries per page, 1 to 1000 (default). A page costs its own entries, not the directory's. */
   readonly pageSize?: number
+  /** Called before the first page if the listing leaves out entries of the store. */
+  readonly onUnusable?: (entries: UnusableEntries) => void
 }
 
 /** A cached block and the hosts of its replicas. */
@@ -111,13 +126,14 @@ export interface FileHandle {
   readonly status: FileStatus
   /**
    * Fills `into` from `position`; returns how many bytes, less than asked only at the end of the
-   * file. The content does not change while the handle is open: if the store's does, reads of what
-   * is not cached throw aborted (`object_changed`).
+   * file. After an error the content of `into` is undefined, and nothing more is written to it. The
+   * content of the file does not change while the handle is open: if the store's does, reads of
+   * what is not cached throw aborted (`object_changed`). Open the file again to read the new one.
    */
   read(into: Uint8Array, position: number, options?: CallSignal): Promise<number>
   /** Yields the bytes of the range, or of the file, in order. The chunks are the caller's. */
   stream(range?: FileRange, options?: CallSignal): AsyncIterable<Uint8Array>
-  /** Reads that are under way throw. Idempotent. */
+  /** Reads that are under way throw cancelled, later ones failed_precondition. Idempotent. */
   close(): Promise<void>
 }
 
@@ -182,8 +198,13 @@ export interface DeleteOptions extends CallSignal {
 
 export interface FileSystem {
   stat(path: string, options?: StatOptions): Promise<FileStatus>
-  /** Yields pages of entries, none for an empty directory; a file is its own only entry. */
+  /** Yields pages of entries, none if there are none; a file is its own only entry. */
   list(path: string, options?: ListOptions): AsyncIterable<readonly FileStatus[]>
+  /**
+   * For reading. A file that was opened shortly before (skein.user.opened.file.age) is opened
+   * without a call. Changes through this file system count at once, changes by others after that
+   * time; with `maxAgeMs` the master is always asked.
+   */
   open(path: string, options?: StatOptions): Promise<FileHandle>
   create(path: string, options?: CreateOptions): Promise<FileOutput>
   /** With its parents. An existing directory is no error. */
@@ -198,6 +219,9 @@ export interface FileSystem {
   /** Not supported by a cache of objects: throws unimplemented. */
   append(path: string): Promise<never>
   truncate(path: string, length: number): Promise<never>
-  /** Waits shortly for requests that nobody waits for, and closes all connections. Idempotent. */
+  /**
+   * Closes all handles and connections, after a short wait for requests that nobody waits for.
+   * Idempotent.
+   */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@
 // files.
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
-import type { Cluster } from './cluster.ts'
+import type { FileSystem } from './file-system.ts'
 
 export interface ConnectOptions {
   /** `host:port` of the master. Default: from `home` or the configuration. */
@@ -15,18 +15,17 @@ export interface ConnectOptions {
 }
 
 /**
- * Returns a cluster to read, write and call. Connects at the first call; `close` closes the
- * connections.
+ * Returns the file system of a cluster. Connects at the first call; `close` closes the handles and
+ * the connections.
  * @throws SkeinError invalid_argument for an unknown key or an invalid value
  */
-export function connect({ master, home, properties = {} }: ConnectOptions = {}): Cluster {
+export function connect({ master, home, properties = {} }: ConnectOptions = {}): FileSystem {
   const definitions = { ...properties, ...(home !== undefined && { 'skein.home': home }) }
   const environment = master === undefined ? {} : { SKEIN_MASTER: master }
-  return connectCluster(loadConfig({ mode: 'client', definitions, environment }))
+  return connectCluster(loadConfig({ mode: 'client', definitions, environment })).files
 }
 
 export { isSkeinError, SkeinError } from '../base/errors.ts'
-export type { Cluster } from './cluster.ts'
 export type {
   AttributeChanges,
   BlockLocation,
@@ -42,4 +41,5 @@ export type {
   ListOptions,
   ObjectMetadata,
   StatOptions,
+  UnusableEntries,
 } from './file-system.ts'

@@ -225,6 +225,7 @@ export interface Config {
     readonly createTtlAction: 'FREE' | 'DELETE'
     readonly metadataSyncIntervalMs: number
     readonly passiveCache: boolean
+    readonly openedFileAgeMs: number
     readonly writeKeptBytes: number
   }
   readonly load: LoadConfig

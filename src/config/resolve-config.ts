@@ -91,6 +91,7 @@ export function resolveConfig(
       createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
       metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
       passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
+      openedFileAgeMs: values.amount('skein.user.opened.file.age'),
       writeKeptBytes: values.amount('skein.user.write.kept.bytes'),
     },
     load: loadOf(values),

@@ -12,6 +12,11 @@ export interface ListedRange {
   readonly prefix: string
   /** Only keys that are greater, in the order of their UTF-8 bytes. */
   readonly startAfter: string
+  /**
+   * The whole key of a directory that is not shown, nor what is below it, except when it or a
+   * directory below it is listed itself.
+   */
+  readonly hidden?: string | undefined
 }
 
 export interface ListedDirectory {
@@ -31,15 +36,31 @@ export function* entriesOf(
   range: ListedRange,
   after: WalkPosition | undefined,
 ): Generator<WalkEntry> {
-  const first = directory.key + range.prefix
-  const start = startOf(directory, range, after)
-  const entries = range.isRecursive
-    ? walk(tables, directory.id, directory.key, start)
-    : children(tables, directory, start)
-  for (const entry of entries) {
-    if (!entry.key.startsWith(first)) return
-    yield entry
+  const { isRecursive, prefix } = range
+  const hidden = range.hidden === undefined || directory.key.startsWith(range.hidden) ? undefined : range.hidden
+  const first = directory.key + prefix
+  const from = (start: WalkPosition | undefined): Iterator<WalkEntry> =>
+    isRecursive ? walk(tables, directory.id, directory.key, start) : children(tables, directory, start)
+  let entries = from(startOf(directory, range, after))
+  try {
+    for (let step = entries.next(); step.done !== true; step = entries.next()) {
+      const entry = step.value
+      if (!entry.key.startsWith(first)) return
+      if (hidden === undefined || !entry.key.startsWith(hidden)) {
+        yield entry
+        continue
+      }
+      entries.return?.()
+      entries = from({ key: justBehind(hidden), folder: false, included: true })
+    }
+  } finally {
+    entries.return?.()
   }
+}
+
+/** The first text behind all that begin with a directory's key: `0` comes just behind `/`. */
+function justBehind(directoryKey: string): string {
+  return `${directoryKey.slice(0, -1)}0`
 }
 
 /** The latest of the three places at which the listing may begin. */

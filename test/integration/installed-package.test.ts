@@ -84,13 +84,13 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
   it('is a library with types: a program reads a file of the cluster', () => {
     const program = join(prefix, 'lib/program.ts')
     const lines = [
-      "import { connect, type Cluster } from 'skein'",
-      `const cluster: Cluster = connect({ home: ${JSON.stringify(home)} })`,
-      'const signal = new AbortController().signal',
-      'const bytes: Uint8Array[] = []',
-      "for await (const chunk of cluster.readFile('/data/f7', signal)) bytes.push(chunk)",
-      'process.stdout.write(Buffer.concat(bytes))',
-      'cluster.close()',
+      "import { connect, type FileSystem } from 'skein'",
+      `const files: FileSystem = connect({ home: ${JSON.stringify(home)} })`,
+      "const file = await files.open('/data/f7')",
+      'const bytes = Buffer.alloc(file.status.length)',
+      'await file.read(bytes, 0)',
+      'process.stdout.write(bytes)',
+      'await files.close()',
     ]
     writeFileSync(program, lines.join('\n'))
     writeFileSync(join(prefix, 'lib/package.json'), '{"type":"module"}')

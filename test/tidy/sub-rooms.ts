@@ -41,7 +41,12 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     admin: ['frame', 'format'],
     completion: ['frame'],
   },
-  client: { read: [], write: ['worker-directories.ts'] },
+  client: {
+    read: [],
+    status: ['file-range.ts', 'file-system.ts'],
+    open: ['file-range.ts', 'file-system.ts', 'read', 'status'],
+    write: ['file-system.ts', 'worker-directories.ts'],
+  },
   config: { keys: [] },
   gateway: {
     's3/answer': [],

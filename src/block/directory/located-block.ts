@@ -6,7 +6,7 @@
 // its segment compacted.
 import { SkeinError } from '../../base/errors.ts'
 import { decodeFooter, sameHeader } from '../disk/block-file.ts'
-import type { BlockHeader, BlockPlace, BlockReader } from '../block-store.ts'
+import type { BlockHeader, BlockPlace } from '../block-store.ts'
 import { fileSource } from './directory-reader.ts'
 import { closeFile, diskError, openFile, readFileFlags, readFully, statFile } from '../disk/disk-calls.ts'
 import { PageReader } from '../disk/page-reader.ts'
@@ -24,7 +24,7 @@ const headBytesMax = 512 * 1024
  * @throws SkeinError data_loss when something else is there, or as diskError when the file cannot
  *   be opened for reading
  */
-export async function openLocated(place: BlockPlace, header: BlockHeader): Promise<BlockReader> {
+export async function openLocated(place: BlockPlace, header: BlockHeader): Promise<PageReader> {
   let fd: number
   try {
     fd = await openFile(place.path, readFileFlags)

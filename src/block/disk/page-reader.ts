@@ -60,7 +60,54 @@ export class PageReader implements BlockReader {
     this.#broken = broken
   }
 
-  async read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
+  read(offset: number, length: number, signal: AbortSignal, pieces?: PiecePool): Promise<Uint8Array> {
+    return this.#whileOpen(offset, length, signal, async () => {
+      const from = offset - (offset % pageBytes)
+      const to = this.#pageEnd(offset + length)
+      const pages = await this.#pages(from, to, pieces)
+      const at = offset - from
+      pieces?.giveBack(pages.subarray(0, at))
+      pieces?.giveBack(pages.subarray(at + length))
+      return pages.subarray(at, at + length)
+    })
+  }
+
+  /**
+   * Fills `into` with the bytes from `offset` on. Whole pages are read into `into` itself; of the
+   * first and the last one, where the range cuts them, a part is copied. Errors as of `read`, when
+   * the content of `into` is undefined; nothing is written to it afterwards.
+   */
+  async readInto(into: Uint8Array, offset: number, signal: AbortSignal, pieces?: PiecePool): Promise<void> {
+    await this.#whileOpen(offset, into.length, signal, async () => {
+      const end = offset + into.length
+      for (let at = offset; at < end;) {
+        const wholeEnd = this.#pageEnd(end) === end ? end : end - (end % pageBytes)
+        if (at % pageBytes === 0 && wholeEnd > at) {
+          await this.#fill(into.subarray(at - offset, wholeEnd - offset), at)
+          at = wholeEnd
+          continue
+        }
+        const to = Math.min(end, this.#pageEnd(at + 1))
+        const page = await this.#pages(at - (at % pageBytes), this.#pageEnd(at + 1), pieces)
+        into.set(page.subarray(at % pageBytes, (at % pageBytes) + to - at), at - offset)
+        pieces?.giveBack(page)
+        at = to
+      }
+      return into
+    })
+  }
+
+  /** The end of the page in which the byte before `offset` is. */
+  #pageEnd(offset: number): number {
+    return Math.min(this.header.length, Math.ceil(offset / pageBytes) * pageBytes)
+  }
+
+  async #whileOpen(
+    offset: number,
+    length: number,
+    signal: AbortSignal,
+    read: () => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
     const { blockId, length: blockBytes } = this.header
     if (
       !Number.isSafeInteger(offset) ||
@@ -80,23 +127,7 @@ export class PageReader implements BlockReader {
     if (length === 0) return new Uint8Array()
     this.#reading += 1
     try {
-      const firstPage = Math.floor(offset / pageBytes)
-      const from = firstPage * pageBytes
-      const to = Math.min(blockBytes, Math.ceil((offset + length) / pageBytes) * pageBytes)
-      const pages = await this.#pages(from, to, pieces)
-      const rotten = pages === undefined ? undefined : rottenPage(pages, firstPage, this.#checksums)
-      if (pages === undefined || rotten !== undefined) {
-        await this.#broken(this.header)
-        throw brokenBlock(
-          'block_corrupt',
-          this.header,
-          pages === undefined ? 'is cut short' : `has a wrong checksum in page ${rotten}`,
-        )
-      }
-      const at = offset - from
-      pieces?.giveBack(pages.subarray(0, at))
-      pieces?.giveBack(pages.subarray(at + length))
-      return pages.subarray(at, at + length)
+      return await read()
     } catch (thrown) {
       throw diskError(thrown, `reading block ${blockId}`)
     } finally {
@@ -113,11 +144,31 @@ export class PageReader implements BlockReader {
     return this.#closed.promise
   }
 
-  async #pages(from: number, to: number, pieces: PiecePool | undefined): Promise<Uint8Array | undefined> {
-    if (this.#source instanceof Uint8Array) return this.#source.subarray(from, to)
+  /** Whole pages, checked. */
+  async #pages(from: number, to: number, pieces: PiecePool | undefined): Promise<Uint8Array> {
+    if (this.#source instanceof Uint8Array) {
+      const pages = this.#source.subarray(from, to)
+      await this.#check(pages, from, pages.length === to - from)
+      return pages
+    }
     const bytes = to - from
     const into = pieces !== undefined && bytes <= pieces.pieceBytes ? pieces.take(bytes) : Buffer.allocUnsafeSlow(bytes)
-    return (await this.#source.read(into, from)) === into.length ? into : undefined
+    await this.#fill(into, from)
+    return into
+  }
+
+  /** Fills `into` with whole pages and checks them. */
+  async #fill(into: Uint8Array, from: number): Promise<void> {
+    if (this.#source instanceof Uint8Array) into.set(await this.#pages(from, from + into.length, undefined))
+    else await this.#check(into, from, (await this.#source.read(into, from)) === into.length)
+  }
+
+  async #check(pages: Uint8Array, from: number, isComplete: boolean): Promise<void> {
+    const rotten = isComplete ? rottenPage(pages, from / pageBytes, this.#checksums) : undefined
+    if (isComplete && rotten === undefined) return
+    await this.#broken(this.header)
+    const why = isComplete ? `has a wrong checksum in page ${rotten}` : 'is cut short'
+    throw brokenBlock('block_corrupt', this.header, why)
   }
 
   #releaseIfIdle(): void {

@@ -4,7 +4,7 @@
 // (meta/listed-range.ts).
 import { z } from 'zod'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { keyProblem, parsePath } from '../../base/paths.ts'
+import { internalKeyPrefix, keyProblem, parsePath } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
 import { entriesOf, type ListedRange } from '../../meta/listed-range.ts'
 import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
@@ -47,7 +47,7 @@ export class ListService {
 
   /**
    * A file itself, or what is in a directory (all below it when recursive), in the order of the
-   * keys; both when a path names both. With a prefix or a start only what is in the directory.
+   * keys; both when a path names both. A prefix and a start are for what is in the directory.
    * @throws SkeinError not_found, invalid_argument (page token)
    */
   async list(request: ListStatusRequest, { signal }: CallOptions): Promise<ListStatusResponse> {
@@ -64,8 +64,7 @@ export class ListService {
       return response(record, this.#entries(record, directory, directoryKey(path.key), range, token, limit))
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    const isWhole = range.prefix === '' && range.startAfter === ''
-    const files = file === undefined || !isWhole ? [] : [this.#fileInfo(record, path.key, file, range)]
+    const files = file === undefined ? [] : [this.#fileInfo(record, path.key, file, range)]
     if (directory === undefined) return { files, nextPageToken: '' }
     const listed = { record, directory, key: directoryKey(path.key) }
     const page = await this.#firstPage(listed, request, range, limit - files.length, signal)
@@ -155,7 +154,8 @@ export class ListService {
     limit: number,
   ): Page {
     const { tables } = this.#context
-    const taken = takeEntries(entriesOf(tables, { id: directory.id, key }, range, after), limit)
+    const shown = { ...range, hidden: internalKeyPrefix }
+    const taken = takeEntries(entriesOf(tables, { id: directory.id, key }, shown, after), limit)
     const files = taken.flatMap((entry) => {
       const inode = tables.inode(entry.inodeId)
       if (inode === undefined || inode.kind === 'pending') return []

@@ -14,6 +14,7 @@ import type { ByteRange, DataClient } from '../../wire/data/data-client.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import type { PassiveCopies } from './passive-copies.ts'
+import type { ReadTarget } from './read-target.ts'
 import type { ShortCircuitReader } from './short-circuit-reader.ts'
 
 /** The data-plane call that a reader needs: verified bytes of one cached block. */
@@ -54,6 +55,31 @@ export interface FileReaderOptions {
   readonly logger: Logger
 }
 
+/** What the reads of one opened file remember for the next ones. */
+export interface ReadMemory {
+  /** They are asked last. */
+  readonly failedWorkers: Set<string>
+  /** Bytes that came from workers, by block. */
+  readonly bytesOf: Map<number, number>
+  /** Whether bytes came from the store. */
+  wasStoreRead: boolean
+}
+
+export function newReadMemory(): ReadMemory {
+  return { failedWorkers: new Set(), bytesOf: new Map(), wasStoreRead: false }
+}
+
+interface ReadHow {
+  readonly range?: ByteRange | undefined
+  /**
+   * By offset in the file. Chunks are in the target already (read-target.ts), or in memory of their
+   * own, which is the caller's.
+   */
+  readonly target?: ReadTarget | undefined
+  /** Default: of this read alone. */
+  readonly memory?: ReadMemory
+}
+
 /** A source for a part of a block. Called with the range that is still missing. */
 interface Source {
   readonly name: string
@@ -81,7 +107,7 @@ export class FileReader {
     for (let reopened = false; ; reopened = true) {
       let emitted = 0
       try {
-        for await (const chunk of this.readOpened(opened, signal, range)) {
+        for await (const chunk of this.readOpened(opened, signal, { range })) {
           emitted += chunk.length
           yield chunk
         }
@@ -100,16 +126,17 @@ export class FileReader {
     }
   }
 
-  /** Like read, for a file that was opened with OpenFile. Same errors. */
+  /**
+   * Like read, for a file that was opened with OpenFile. Same errors.
+   */
   async *readOpened(
     opened: OpenFileResponse,
     signal: AbortSignal,
-    range?: ByteRange,
+    { range, target, memory = newReadMemory() }: ReadHow = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
     assert(file !== undefined, 'OpenFile returns a file')
     const workers = new Map(opened.workers.map((worker) => [worker.workerId, worker]))
-    const failedWorkers = new Set<string>()
     const from = range?.offset ?? 0
     const to = Math.min(file.length, from + (range?.length ?? file.length))
     if (!Number.isSafeInteger(from) || from < 0 || !(to >= from || from >= file.length)) {
@@ -121,13 +148,13 @@ export class FileReader {
       const length = blockLength(file.length, file.blockSizeBytes, index)
       const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
-      const sources = this.#sourcesOf(file, index, replicas, failedWorkers, signal)
+      const sources = this.#sourcesOf({ file, index, target }, replicas, memory.failedWorkers, signal)
       const blockId = blockIdOf(file.fileId, index)
       const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file) }
-      const last = yield* this.#readBlock(what, part, sources, failedWorkers, signal)
-      if (last.worker !== undefined && part.offset === 0 && part.end === length) {
+      const last = yield* this.#readBlock(what, part, sources, memory.failedWorkers, signal)
+      if (last.worker === undefined) memory.wasStoreRead = true
+      else if (wasReadWhole(memory, index, part.end - part.offset, length))
         this.#options.passive?.offer(file, blockId, last.worker, replicas)
-      }
     }
   }
 
@@ -140,8 +167,7 @@ export class FileReader {
   }
 
   #sourcesOf(
-    file: FileInfo,
-    index: number,
+    { file, index, target }: { file: FileInfo; index: number; target: ReadTarget | undefined },
     replicas: readonly WorkerInfo[],
     failedWorkers: ReadonlySet<string>,
     signal: AbortSignal,
@@ -157,6 +183,8 @@ export class FileReader {
       (worker.live ? 0 : 2) +
       (worker.hostname === hostname ? 0 : 1) +
       random() / 2
+    const inBlock: ReadTarget | undefined =
+      target === undefined ? undefined : { at: (offset) => target.at(blockOffset + offset) }
     const sources: Source[] = replicas
       .map((worker) => ({ worker, rank: rank(worker) }))
       .sort((a, b) => a.rank - b.rank)
@@ -165,7 +193,7 @@ export class FileReader {
         worker,
         read: (offset, length) =>
           near !== undefined && worker.hostname === hostname
-            ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal)
+            ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal, inBlock)
             : data.read(worker.dataAddress, blockId, { offset, length }, signal, expected),
       }))
     if (origin !== undefined && !isOnlyCached(file)) {
@@ -238,6 +266,13 @@ export class FileReader {
       cause: last,
     })
   }
+}
+
+/** Whether all bytes of a block were read since the file was opened. True once per block. */
+function wasReadWhole({ bytesOf }: ReadMemory, index: number, bytes: number, blockBytes: number): boolean {
+  const before = bytesOf.get(index) ?? 0
+  bytesOf.set(index, before + bytes)
+  return before < blockBytes && before + bytes >= blockBytes
 }
 
 /** Whether no store has the file, as far as the client knows. */

@@ -1,10 +1,11 @@
 // Why: a reader on the same host as a worker does not need a socket for large blocks: it reads the
 // block file itself (short circuit). How: the worker returns the place of the block and counts this
 // as a read. The reader opens the file, checks that its header belongs to the block
-// (block/directory/located-block.ts), and verifies the checksum of each page. After any error, from
-// an unknown call to a corrupt page, the rest is read over the data port: the worker then checks
-// the same bytes, and drops and reports a corrupt block. Small parts always use the data port,
-// because asking for their place would cost as much.
+// (block/directory/located-block.ts), and verifies the checksum of each page. The file stays open
+// for the next reads (opened-blocks.ts). After any error, from an unknown call to a corrupt page,
+// the rest is read over the data port: the worker then checks the same bytes, and drops and reports
+// a corrupt block. Small parts of a block that is not open use the data port, because asking for
+// their place would cost as much.
 //
 // If a worker does not answer, or if its files repeatedly cannot be opened (they belong to another
 // user, or to another machine of the same name), the reader uses only its data port for a while.
@@ -12,8 +13,9 @@ import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { BlockReader } from '../../block/block-store.ts'
+import { PiecePool } from '../../base/flow/piece-pool.ts'
 import { isBlockPlace } from '../../block/disk/known-place.ts'
+import type { PageReader } from '../../block/disk/page-reader.ts'
 import { openLocated } from '../../block/directory/located-block.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ServiceClient } from '../../wire/rpc/channel.ts'
@@ -21,12 +23,16 @@ import type { ByteRange, DataClient } from '../../wire/data/data-client.ts'
 import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
+import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
+import type { ReadTarget } from './read-target.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
 /** Bytes per read. At most two pieces are in flight or wait for the consumer. */
 const pieceBytes = 2 * pageBytes
 const piecesAhead = 2
+/** Pages of which parts were read, kept for the next ones. */
+const idlePagesMax = 4
 const locateDeadlineMs = 2000
 /** Failed opens in a row after which this worker's files count as unreachable. */
 const missesMax = 3
@@ -55,29 +61,44 @@ interface NearWorker {
   readonly connection: ReturnType<ShortCircuitReaderOptions['connectWorker']>
   misses: number
   restUntilMs: number
+  /** Read from files that were open already, and not told to the worker yet. */
+  untoldBytes: number
 }
 
 export class ShortCircuitReader {
   readonly #options: ShortCircuitReaderOptions
   readonly #workers = new Map<string, NearWorker>()
+  readonly #blocks: OpenedBlocks
+  readonly #pages: PiecePool
+  readonly #closing = new AbortController()
 
   constructor(options: ShortCircuitReaderOptions) {
     this.#options = options
+    this.#blocks = new OpenedBlocks(options)
+    this.#pages = new PiecePool({ pieceBytes: pageBytes, idleMax: idlePagesMax, clock: options.clock })
   }
 
   /**
-   * Yields exactly the bytes of `range`.
+   * Yields exactly the bytes of `range`: in `target` (by offset in the block) what is read from the
+   * file, and all else in memory of its own. When it throws, nothing more is written to the target.
    * @throws the errors of DataClient.read
    */
-  async *read(block: NearBlock, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  async *read(
+    block: NearBlock,
+    range: ByteRange,
+    signal: AbortSignal,
+    target?: ReadTarget,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     let got = 0
-    const reader = range.length < partBytesMin ? undefined : await this.#open(block, range.length, signal)
-    if (reader !== undefined) {
+    const lent = await this.#lend(block, range.length, signal)
+    if (lent !== undefined) {
+      let isBroken = true
       try {
-        for await (const piece of pieces(reader, range, signal)) {
+        for await (const piece of pieces(lent.reader, range, signal, target, this.#pages)) {
           got += piece.length
           yield piece
         }
+        isBroken = false
       } catch (thrown) {
         throwIfAborted(signal)
         this.#options.logger.debug('continuing to read a block over the data port', {
@@ -85,7 +106,7 @@ export class ShortCircuitReader {
           error: toSkeinError(thrown).message,
         })
       } finally {
-        await reader.close()
+        lent.giveBack(isBroken)
       }
     }
     if (got === range.length) return
@@ -93,21 +114,48 @@ export class ShortCircuitReader {
     yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal, block.expected)
   }
 
-  /** Closes the connections. */
+  /** Closes the files and the connections. */
   close(): void {
+    this.#closing.abort()
+    this.#blocks.close()
     for (const { connection } of this.#workers.values()) connection.close()
     this.#workers.clear()
   }
 
+  /** Undefined: the block is not to be read from its file, or cannot be. */
+  async #lend(block: NearBlock, bytes: number, signal: AbortSignal): Promise<LentBlock | undefined> {
+    const key = `${block.worker.workerId} ${block.blockId}`
+    if (bytes < partBytesMin && !this.#blocks.has(key)) return undefined
+    const lent = await this.#blocks.lend(key, () => this.#open(block, bytes), signal)
+    if (lent?.wasOpen === true) this.#count(block, bytes)
+    return lent
+  }
+
+  /** The worker hears of reads of open files when they are as many bytes as the block has. */
+  #count({ worker, blockId, length }: NearBlock, bytes: number): void {
+    const near = this.#nearWorker(worker)
+    near.untoldBytes += bytes
+    if (near.untoldBytes < length) return
+    near.untoldBytes -= length
+    const options = { signal: this.#closing.signal, deadlineMs: locateDeadlineMs }
+    near.connection.service.locateBlock({ blockId, bytes: length }, options).catch(() => undefined)
+  }
+
   /** Undefined: the block cannot be opened from here. */
-  async #open(block: NearBlock, bytes: number, signal: AbortSignal): Promise<BlockReader | undefined> {
+  async #open(block: NearBlock, bytes: number): Promise<PageReader | undefined> {
     const near = this.#nearWorker(block.worker)
     const { clock, logger } = this.#options
+    // Others may wait for it when the first reader does not any more.
+    const { signal } = this.#closing
     if (clock.monotonicMs() < near.restUntilMs) return undefined
     const { blockId, length } = block
     let located
     try {
-      located = await near.connection.service.locateBlock({ blockId, bytes }, { signal, deadlineMs: locateDeadlineMs })
+      // A worker counts no more bytes than the block has.
+      const untold = Math.min(near.untoldBytes, length - bytes)
+      near.untoldBytes -= untold
+      const options = { signal, deadlineMs: locateDeadlineMs }
+      located = await near.connection.service.locateBlock({ blockId, bytes: bytes + untold }, options)
     } catch (thrown) {
       throwIfAborted(signal)
       const { code, message } = toSkeinError(thrown)
@@ -144,34 +192,53 @@ export class ShortCircuitReader {
     if (known?.rpcAddress === rpcAddress) return known
     known?.connection.close()
     const connection = this.#options.connectWorker(rpcAddress)
-    const near: NearWorker = { rpcAddress, connection, misses: 0, restUntilMs: Number.NEGATIVE_INFINITY }
+    const near: NearWorker = {
+      rpcAddress,
+      connection,
+      misses: 0,
+      restUntilMs: Number.NEGATIVE_INFINITY,
+      untoldBytes: 0,
+    }
     this.#workers.set(workerId, near)
     return near
   }
 }
 
 /**
- * Yields the bytes in order and reads a few pieces ahead. Each piece except the first starts at the
- * start of a page.
+ * Yields the bytes in order and reads a few pieces ahead. Each piece of a target as large as the
+ * block, except the first, starts at the start of a page.
  */
 async function* pieces(
-  reader: BlockReader,
+  reader: Pick<PageReader, 'read' | 'readInto'>,
   { offset, length }: ByteRange,
   signal: AbortSignal,
+  target: ReadTarget | undefined,
+  pages: PiecePool,
 ): AsyncGenerator<Uint8Array> {
   const end = offset + length
   const waiting: Promise<Uint8Array>[] = []
-  for (let at = offset; at < end || waiting.length > 0;) {
-    while (at < end && waiting.length < piecesAhead) {
-      const to = Math.min(end, (Math.floor(at / pieceBytes) + 1) * pieceBytes)
-      const piece = reader.read(at, to - at, signal)
-      // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
-      piece.catch(() => undefined)
-      waiting.push(piece)
-      at = to
+  const readPiece = async (at: number, bytes: number): Promise<Uint8Array> => {
+    if (target === undefined) return reader.read(at, bytes, signal)
+    const memory = target.at(at).subarray(0, bytes)
+    await reader.readInto(memory, at, signal, pages)
+    return memory
+  }
+  try {
+    for (let at = offset; at < end || waiting.length > 0;) {
+      while (at < end && waiting.length < piecesAhead) {
+        const pieceEnd = (Math.floor(at / pieceBytes) + 1) * pieceBytes
+        const to = Math.min(end, pieceEnd, at + (target?.at(at).length ?? pieceBytes))
+        const piece = readPiece(at, to - at)
+        // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
+        piece.catch(() => undefined)
+        waiting.push(piece)
+        at = to
+      }
+      const first = waiting.shift()
+      if (first !== undefined) yield await first
     }
-    const first = waiting.shift()
-    if (first !== undefined) yield await first
+  } finally {
+    await Promise.allSettled(waiting)
   }
 }
 

@@ -247,6 +247,16 @@ export const storageKeys = {
     scope: 'client',
     doc: 'Also copy blocks that are read from another host to the local worker, if the file may have more replicas',
   },
+  'skein.user.opened.file.age': {
+    kind: 'duration',
+    default: '1s',
+    min: 0,
+    max: 3_600_000,
+    scope: 'client',
+    doc:
+      'How long a program can open a file again without asking the master. Its own changes count at once, changes ' +
+      'by others after this time. 0 always asks the master',
+  },
 } as const satisfies KeyTable
 
 const unused = (kind: 'text', doc: string) => ({ kind, scope: 'all', doc, unused: true }) as const

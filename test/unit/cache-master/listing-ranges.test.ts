@@ -118,7 +118,18 @@ describe('a listing with a prefix and a start', () => {
     store.put('a/b')
     await list({ path: '/ns' })
     expect((await list({ path: '/ns/a', limit: 1 })).map(({ path }) => path)).toEqual(['/ns/a', '/ns/a/b'])
-    expect((await list({ path: '/ns/a', limit: 1, prefix: 'b' })).map(({ path }) => path)).toEqual(['/ns/a/b'])
+    expect((await list({ path: '/ns/a', limit: 1, prefix: 'c' })).map(({ path }) => path)).toEqual(['/ns/a'])
+  })
+
+  it('does not show what doors keep, except to those who list it', async () => {
+    for (const key of ['.skein/uploads/1', '.skein-not', '.a', 'b']) store.put(key)
+    const paths = async (listing: Listing): Promise<string[]> => (await list(listing)).map(({ path }) => path)
+    const shown = ['/ns/.a', '/ns/.skein-not', '/ns/b']
+    for (const recursive of [true, false])
+      for (const limit of [1, 2, 10]) expect(await paths({ path: '/ns', recursive, limit })).toEqual(shown)
+    expect(await paths({ path: '/', recursive: true, limit: 1 })).toEqual(['/ns', ...shown])
+    expect(await paths({ path: '/ns', recursive: true, prefix: '.skein' })).toEqual(['/ns/.skein-not'])
+    expect(await paths({ path: '/ns/.skein', recursive: true })).toEqual(['/ns/.skein/uploads', '/ns/.skein/uploads/1'])
   })
 
   it('refuses texts that can be in no key', async () => {

@@ -10,6 +10,7 @@ import type { BlockStore } from '../../../src/block/block-store.ts'
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
 import { createWorkerService } from '../../../src/cache-worker/block-calls.ts'
 import { FileReader } from '../../../src/client/read/file-reader.ts'
+import type { ReadTarget } from '../../../src/client/read/read-target.ts'
 import { ShortCircuitReader } from '../../../src/client/read/short-circuit-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
@@ -144,7 +145,6 @@ async function flipByte(path: string, at: number): Promise<void> {
 
 describe('ShortCircuitReader', () => {
   test('reads any part of a block file or segment without the data port, and the worker counts it', async () => {
-    const { near, overPort } = nearReader()
     let bytes = 0
     for (const block of [large, small]) {
       for (const [from, to] of [
@@ -153,12 +153,53 @@ describe('ShortCircuitReader', () => {
         [block.length - 262_144, block.length],
         [123_457, block.length - 1],
       ] as const) {
+        const { near, overPort } = nearReader()
         expect(isRight(await readPart(near, block, from, to), block, from, to)).toBe(true)
+        expect(overPort).toEqual([])
+        near.close()
         bytes += to - from
       }
     }
-    expect(overPort).toEqual([])
     expect(deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' })).toBe(bytes)
+  })
+
+  test('an open file is read on without a question, and the worker hears of all reads later', async () => {
+    const { near, overPort, asked } = nearReader()
+    const parts = [
+      [0, mebibyte],
+      [mebibyte, 2 * mebibyte],
+      [3, 14],
+      [mebibyte, large.length],
+    ] as const
+    for (const [from, to] of parts) expect(isRight(await readPart(near, large, from, to), large, from, to)).toBe(true)
+    expect([overPort, asked()]).toEqual([[], 1 + 1])
+    const counted = mebibyte + large.length
+    await expect
+      .poll(() => deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' }), { interval: 5 })
+      .toBe(counted)
+    near.close()
+  })
+
+  test('reads into the memory of the caller, also parts of pages, in memory of several pieces', async () => {
+    const { near } = nearReader()
+    for (const block of [large, small])
+      for (const [from, to, pieceBytes] of [
+        [0, block.length, block.length],
+        [mebibyte / 2, block.length - 1, block.length],
+        [1000, 700_000, 300_000],
+        [1, block.length, mebibyte],
+      ] as const) {
+        const into = Buffer.alloc(to - from)
+        const target: ReadTarget = {
+          at: (offset) => into.subarray(offset - from, Math.min(into.length, offset - from + pieceBytes)),
+        }
+        let at = from
+        for await (const piece of near.read(blockOf(block), { offset: from, length: to - from }, never, target)) {
+          expect([piece.buffer === into.buffer, piece.byteOffset - into.byteOffset]).toEqual([true, at - from])
+          at += piece.length
+        }
+        expect(isRight(into, block, from, to)).toBe(true)
+      }
   })
 
   test('small parts come over the data port without a question', async () => {

@@ -52,6 +52,8 @@ function expected(keys: readonly string[], markers: readonly string[], directory
     .filter(({ key, folder }) => {
       const below = key.slice(directory.length)
       if (!range.isRecursive && (folder ? below.slice(0, -1) : below).includes('/')) return false
+      const { hidden } = range
+      if (hidden !== undefined && key.startsWith(hidden) && !directory.startsWith(hidden)) return false
       if (!below.startsWith(range.prefix)) return false
       return range.startAfter === '' || Buffer.compare(Buffer.from(below), Buffer.from(range.startAfter)) > 0
     })
@@ -103,7 +105,10 @@ describe('entriesOf', () => {
       fc.property(
         fc.array(key, { maxLength: 12 }),
         fc.array(marker, { maxLength: 4 }),
-        fc.record({ isRecursive: fc.boolean(), prefix: part, startAfter: part }),
+        fc.record({
+          ...{ isRecursive: fc.boolean(), prefix: part, startAfter: part },
+          hidden: fc.constantFrom(undefined, undefined, 'a/', 'b/a/'),
+        }),
         fc.constantFrom('', 'a/', 'a//', 'b/'),
         fc.integer({ min: 1, max: 4 }),
         (keys, markers, range, wantedDirectory, pageSize) => {

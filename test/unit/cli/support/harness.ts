@@ -15,6 +15,7 @@ import type { FileInfo, MasterServiceDefinition } from '../../../../src/wire/gen
 import type { ScheduleServiceDefinition } from '../../../../src/wire/generated/schedule.ts'
 import type { WorkerServiceDefinition } from '../../../../src/wire/generated/worker.ts'
 import type { Service } from '../../../../src/wire/service.ts'
+import { fakeFiles } from './fake-files.ts'
 
 export interface FakeCluster {
   readonly master?: Partial<Service<MasterServiceDefinition>>
@@ -103,6 +104,14 @@ export async function run(
   }
   const cluster = (address: string): Cluster => ({
     address,
+    files: fakeFiles({
+      master: strict(fake.master),
+      hasOpenFile: fake.master?.openFile !== undefined,
+      files: fake.files ?? {},
+      clock,
+      onChunk: () => fake.onChunk?.(),
+      close: () => void (closed += 1),
+    }),
     master: () => strict(fake.master),
     jobMaster: () => strict(fake.jobs),
     schedules: () => strict(fake.schedules),

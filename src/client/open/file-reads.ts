@@ -1,0 +1,104 @@
+// Why: the half of a file system that reads (file-system.ts), apart from the half that changes
+// things. How: questions go to the master; opened files are kept for a short time (opened-files.ts)
+// and read by their handles.
+import type { Clock } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+import type { FileInfo, MasterServiceDefinition, OpenFileResponse } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
+import type {
+  BlockLocation,
+  CallSignal,
+  FileHandle,
+  FileRange,
+  FileStatus,
+  FileSystem,
+  ListOptions,
+  StatOptions,
+} from '../file-system.ts'
+import type { FileReader } from '../read/file-reader.ts'
+import { blockLocationsOf } from '../status/block-locations.ts'
+import { fileStatusOf } from '../status/file-status.ts'
+import { listDirectory } from '../status/list-directory.ts'
+import { FileVersion } from './file-version.ts'
+import { OpenFile } from './open-file.ts'
+import type { OpenedFiles } from './opened-files.ts'
+
+export interface FileReadsOptions {
+  readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus' | 'listStatus' | 'openFile' | 'refreshFile'>
+  readonly reader: Pick<FileReader, 'readOpened'>
+  readonly opened: OpenedFiles
+  /** Maximum age of the master's metadata. Undefined: the master's default. */
+  readonly syncIntervalMs?: number | undefined
+  readonly clock: Clock
+}
+
+interface Sync {
+  readonly syncIntervalMs?: number
+}
+
+export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'blockLocations'> {
+  readonly #options: FileReadsOptions
+  readonly #handles = new Set<FileHandle>()
+
+  constructor(options: FileReadsOptions) {
+    this.#options = options
+  }
+
+  async stat(path: string, { signal = neverAborted(), ...options }: StatOptions = {}): Promise<FileStatus> {
+    return fileStatusOf(await this.#options.master.getStatus({ path, ...this.#sync(options) }, { signal }))
+  }
+
+  list(path: string, options: ListOptions = {}): AsyncIterable<readonly FileStatus[]> {
+    const { signal = neverAborted() } = options
+    return listDirectory(this.#options.master, path, options, this.#sync(options).syncIntervalMs, signal)
+  }
+
+  async open(path: string, options: StatOptions = {}): Promise<FileHandle> {
+    const { master, opened, reader, clock } = this.#options
+    const answer = await this.#ask(path, options)
+    const { file } = answer
+    if (file === undefined || file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
+    const version = new FileVersion(answer, file, {
+      reader,
+      clock,
+      askAgain: (signal) => opened.open(path, true, () => master.openFile({ path, ...this.#sync({}) }, { signal })),
+      onChanged: (changed) => this.#refresh(path, changed),
+    })
+    const handle: FileHandle = new OpenFile(fileStatusOf(file), version, () => this.#handles.delete(handle))
+    this.#handles.add(handle)
+    return handle
+  }
+
+  async blockLocations(
+    path: string,
+    range: FileRange = { offset: 0 },
+    options: CallSignal = {},
+  ): Promise<readonly BlockLocation[]> {
+    return blockLocationsOf(await this.#ask(path, options), range)
+  }
+
+  /** Closes all handles. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#handles].map((handle) => handle.close()))
+  }
+
+  #ask(path: string, { signal = neverAborted(), ...options }: StatOptions): Promise<OpenFileResponse> {
+    const { master, opened } = this.#options
+    const ask = (): Promise<OpenFileResponse> => master.openFile({ path, ...this.#sync(options) }, { signal })
+    return opened.open(path, options.maxAgeMs !== undefined, ask)
+  }
+
+  #sync({ maxAgeMs = this.#options.syncIntervalMs }: StatOptions): Sync {
+    return maxAgeMs === undefined ? {} : { syncIntervalMs: maxAgeMs }
+  }
+
+  /** The next open finds what the store has now. */
+  async #refresh(path: string, { namespaceId, key }: FileInfo): Promise<void> {
+    this.#options.opened.forget(path)
+    await this.#options.master.refreshFile({ namespaceId, key }, { signal: neverAborted() }).catch(() => undefined)
+  }
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal
+}

@@ -1,0 +1,66 @@
+// Why: a program reads a file at any place and in any order (FileHandle). How: the bytes go from
+// their source into the caller's memory. Everything that the handle has begun ends with it.
+import { throwIfAborted } from '../../base/clock.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { rangeWithin } from '../file-range.ts'
+import type { CallSignal, FileHandle, FileRange, FileStatus } from '../file-system.ts'
+import { targetOf } from '../read/read-target.ts'
+import type { FileVersion } from './file-version.ts'
+
+export class OpenFile implements FileHandle {
+  readonly status: FileStatus
+  readonly #version: FileVersion
+  readonly #onClose: () => void
+  readonly #closing = new AbortController()
+  readonly #reads = new Set<Promise<unknown>>()
+  #closed: Promise<void> | undefined
+
+  /** @param onClose called once, when nothing of the handle is left */
+  constructor(status: FileStatus, version: FileVersion, onClose: () => void) {
+    this.status = status
+    this.#version = version
+    this.#onClose = onClose
+  }
+
+  async read(into: Uint8Array, position: number, options: CallSignal = {}): Promise<number> {
+    const signal = this.#begin(options)
+    const range = rangeWithin({ offset: position, length: into.length }, this.status.length)
+    if (range.length === 0) return 0
+    const read = this.#version.readInto(range, targetOf(into, position), signal)
+    this.#reads.add(read)
+    try {
+      await read
+    } finally {
+      this.#reads.delete(read)
+    }
+    return range.length
+  }
+
+  async *stream(
+    range: FileRange = { offset: 0 },
+    options: CallSignal = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const signal = this.#begin(options)
+    yield* this.#version.stream(rangeWithin(range, this.status.length), signal)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new SkeinError('cancelled', `${this.status.path} was closed while it was read`))
+    await Promise.allSettled(this.#reads)
+    this.#onClose()
+  }
+
+  /** @throws SkeinError failed_precondition (closed); the signal's reason */
+  #begin({ signal }: CallSignal): AbortSignal {
+    if (this.#closed !== undefined)
+      throw new SkeinError('failed_precondition', `${this.status.path} is read after it was closed`)
+    if (signal === undefined) return this.#closing.signal
+    throwIfAborted(signal)
+    return AbortSignal.any([this.#closing.signal, signal])
+  }
+}

@@ -1,0 +1,52 @@
+// Why: a directory may have a million files, so users get it page by page. How: the master serves
+// the prefix and the start; the token of a page leads to the next one.
+import { SkeinError } from '../../base/errors.ts'
+import { formatPath, parsePath } from '../../base/paths.ts'
+import type { FileInfo, ListStatusRequest, MasterServiceDefinition } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
+import type { FileStatus, ListOptions } from '../file-system.ts'
+import { fileStatusOf } from './file-status.ts'
+
+const pageSizeMax = 1000
+
+/**
+ * Yields the pages that have entries. See FileSystem.list.
+ * @param syncIntervalMs for the request; undefined: the master's
+ * @throws SkeinError invalid_argument (the size of the page), not_found, what the master throws
+ */
+export async function* listDirectory(
+  master: Pick<Service<MasterServiceDefinition>, 'listStatus'>,
+  path: string,
+  { recursive = false, prefix, startAfter, pageSize = pageSizeMax, onUnusable }: ListOptions,
+  syncIntervalMs: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<readonly FileStatus[], void, undefined> {
+  if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > pageSizeMax)
+    throw new SkeinError('invalid_argument', `a page of ${pageSize} entries: give 1 to ${pageSizeMax}`)
+  const listing: Omit<ListStatusRequest, 'pageToken'> = {
+    path,
+    recursive,
+    limit: pageSize,
+    ...(syncIntervalMs !== undefined && { syncIntervalMs }),
+    ...(prefix !== undefined && { prefix }),
+    ...(startAfter !== undefined && { startAfter }),
+  }
+  let pageToken = ''
+  do {
+    const page = await master.listStatus({ ...listing, pageToken }, { signal })
+    if (page.unusable !== undefined) onUnusable?.(page.unusable)
+    const [first] = page.files
+    if (pageToken === '' && first?.folder === false && isNamedBy(path, first)) {
+      yield [fileStatusOf(first)]
+      return
+    }
+    if (page.files.length > 0) yield page.files.map(fileStatusOf)
+    pageToken = page.nextPageToken
+  } while (pageToken !== '')
+}
+
+/** Whether the path names this file, not the directory that it is in. */
+function isNamedBy(path: string, file: FileInfo): boolean {
+  const listed = formatPath(parsePath(path))
+  return file.path === listed && !listed.endsWith('/')
+}

@@ -1,0 +1,62 @@
+// Why: commands that read files do so through the file system of the client, so tests run its real
+// code. How: over a master and bytes that a test gives.
+import type { Clock } from '../../../../src/base/clock.ts'
+import { SkeinError } from '../../../../src/base/errors.ts'
+import { ConnectedFileSystem } from '../../../../src/client/connected-file-system.ts'
+import type { FileSystem } from '../../../../src/client/file-system.ts'
+import { FileReads } from '../../../../src/client/open/file-reads.ts'
+import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
+import type { FileChanges } from '../../../../src/client/write/file-changes.ts'
+import { FileInfo, type MasterServiceDefinition } from '../../../../src/wire/generated/master.ts'
+import type { Service } from '../../../../src/wire/service.ts'
+
+export interface FakeFiles {
+  readonly master: Service<MasterServiceDefinition>
+  /** Whether the test gave the method. */
+  readonly hasOpenFile: boolean
+  /** Chunks by path. */
+  readonly files: Readonly<Record<string, readonly string[]>>
+  readonly clock: Clock
+  /** Called after each chunk. */
+  readonly onChunk: () => void
+  readonly close: () => void
+}
+
+export function fakeFiles({ master, hasOpenFile, files, clock, onChunk, close }: FakeFiles): FileSystem {
+  const opened = new OpenedFiles({ clock, keepMs: 0 })
+  const openFile: Service<MasterServiceDefinition>['openFile'] = async (request, options) => {
+    if (hasOpenFile) return master.openFile(request, options)
+    const chunks = files[request.path]
+    if (chunks === undefined) {
+      const { folder } = await master.getStatus(request, options)
+      if (folder) throw new SkeinError('failed_precondition', `${request.path} is a directory`)
+    }
+    const length = Buffer.byteLength((chunks ?? []).join(''))
+    return { file: FileInfo.fromPartial({ path: request.path, length, etag: 'e' }), blocks: [], workers: [] }
+  }
+  const reads = new FileReads({
+    master: {
+      openFile,
+      getStatus: (request, options) => master.getStatus(request, options),
+      listStatus: (request, options) => master.listStatus(request, options),
+      refreshFile: (request, options) => master.refreshFile(request, options),
+    },
+    reader: {
+      async *readOpened({ file }, _signal, { range } = {}) {
+        const whole = files[file?.path ?? '']
+        if (whole === undefined) throw new SkeinError('not_found', `${file?.path} does not exist`)
+        const bytes = Buffer.from(whole.join(''))
+        const isPart = range !== undefined && range.length < bytes.length
+        const chunks = isPart ? [bytes.subarray(range.offset, range.offset + range.length)] : whole
+        for (const chunk of chunks) {
+          yield Buffer.from(chunk)
+          onChunk()
+        }
+      },
+    },
+    opened,
+    clock,
+  })
+  const disconnect = async (): Promise<void> => close()
+  return new ConnectedFileSystem({ reads, changes: {} as FileChanges, opened, disconnect })
+}
