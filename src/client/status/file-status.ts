@@ -32,7 +32,7 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     owner: info.owner,
     group: info.group,
     mode: info.mode,
-    contentType: '',
-    userMetadata: {},
+    contentType: info.contentType ?? '',
+    userMetadata: info.userMetadata?.values ?? {},
   }
 }

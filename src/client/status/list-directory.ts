@@ -27,6 +27,7 @@ export async function* listDirectory(
     path,
     recursive,
     limit: pageSize,
+    withMetadata: true,
     ...(syncIntervalMs !== undefined && { syncIntervalMs }),
     ...(prefix !== undefined && { prefix }),
     ...(startAfter !== undefined && { startAfter }),
