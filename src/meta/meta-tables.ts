@@ -62,6 +62,11 @@ export interface FileInode extends Ownership, StoredMetadata {
    * was moved. Not given: not known.
    */
   readonly writtenKey?: string
+  /**
+   * Until it is persisted: the version of the object at the store that it takes the place of. Not
+   * given: the store is to have none.
+   */
+  readonly replacesEtag?: string
 }
 
 export type TtlAction = 'FREE' | 'DELETE'
@@ -110,6 +115,8 @@ export interface PendingInode extends Ownership, StoredMetadata {
   readonly expiresMs: number
   /** Its edge below `pendingParentId`. */
   readonly name: string
+  /** It takes the place of a file that has its name by then. */
+  readonly overwrites?: boolean
 }
 
 /** What an atomic load has put aside. */

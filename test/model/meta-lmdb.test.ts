@@ -121,6 +121,7 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         blockSizeBytes: fc.constant(4),
         requestKey: fc.constantFrom('', 'x'),
         expiresMs: fc.integer({ min: 41, max: 60 }),
+        overwrites: fc.boolean(),
         ...owned,
         contentType: fc.constantFrom('', 'text/plain'),
         userMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { a: '1', b: '' }),

@@ -46,7 +46,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
   const trees = new TreeService(context, locator, sync, { clearing, holds, persisting })
   const renames = new RenameService(context, locator, sync, holds, persisting)
   const attributes = new AttributeService(context, locator)
-  const written = new WrittenFileService(context, sync, random)
+  const written = new WrittenFileService(context, { sync, holds, persisting, random })
   const consistency = new ConsistencyService(context, locator, sync)
   const service: Lifecycle['service'] = {
     makeDirectory: async ({ path }, options) => {
@@ -64,10 +64,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     setPathOwnership: (request, options) => attributes.setOwnership(request, options),
     createFile: (request, options) => written.create(request, options),
     placeBlock: (request) => written.place(request),
-    completeFile: async (request, options) => {
-      await written.complete(request, options)
-      return {}
-    },
+    completeFile: (request, options) => written.complete(request, options),
     abandonFile: async ({ fileId }) => {
       await written.abandon(fileId)
       return {}

@@ -4,12 +4,12 @@
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { formatPath, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
-import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
-import { checkWritable, tryEach } from '../store/object-changes.ts'
+import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
@@ -27,6 +27,11 @@ interface Movable {
   readonly from: string
   /** The version that is known; undefined for a marker: as it is. */
   readonly etag: string | undefined
+}
+
+interface PlacedFile {
+  readonly key: string
+  readonly file: FileInode
 }
 
 interface Moved {
@@ -145,7 +150,10 @@ export class RenameService {
   }
 
   async #renameFile({ record, key, file }: Target, to: string, signal: AbortSignal): Promise<void> {
-    if (file?.persisted !== true) return this.#moveEdge(record, key, to)
+    if (file?.persisted !== true) {
+      if (file !== undefined) await this.#deleteReplaced(record, [{ key, file }], signal)
+      return this.#moveEdge(record, key, to)
+    }
     checkWritable(record, 'nothing is moved there')
     const store = await this.#context.stores.get(record)
     const end = this.#context.changes.changing(record, [key, to])
@@ -180,13 +188,15 @@ export class RenameService {
     }
     const markers: string[] = directory.marker ? [key] : []
     const objects: Movable[] = []
+    const replaced: PlacedFile[] = []
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
       for (const entry of page) {
         if (entry.file?.persisted === true)
           objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
+        else if (entry.file !== undefined && hasObject(entry.file)) replaced.push({ key: entry.key, file: entry.file })
         else if (entry.directory?.marker === true) markers.push(entry.key)
       }
-      if (objects.length + markers.length > movedObjectsMax) {
+      if (objects.length + markers.length + replaced.length > movedObjectsMax) {
         const message =
           `${pathOf(record, key)} has more than ${movedObjectsMax} persisted files: ` +
           'move it at the store, or in parts'
@@ -195,6 +205,7 @@ export class RenameService {
     }
     const all = [...objects, ...markers.map((from) => ({ fileId: 0, from, etag: undefined }))]
     if (all.length > 0) checkWritable(record, 'nothing is moved there')
+    await this.#deleteReplaced(record, replaced, signal)
     const end = this.#context.changes.changing(record, [key, to])
     try {
       const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
@@ -203,6 +214,22 @@ export class RenameService {
     } finally {
       end()
     }
+  }
+
+  /**
+   * The objects that unpersisted files have overwritten do not come back at the old names. What is
+   * left of a rename that fails is well: the files are persisted as new ones.
+   */
+  async #deleteReplaced(record: NamespaceRecord, files: readonly PlacedFile[], signal: AbortSignal): Promise<void> {
+    const there = files.filter(({ file }) => hasObject(file))
+    if (there.length === 0) return
+    checkWritable(record, 'nothing is moved there')
+    const store = await this.#context.stores.get(record)
+    const { failed } = await tryEach(there, ({ key, file }) => deleteObject(store, key, file, signal))
+    const [first] = failed
+    if (first === undefined) return
+    const path = pathOf(record, first.item.key)
+    throw new SkeinError(first.error.code, `${path} could not be moved (nothing was moved): ${first.error.message}`)
   }
 
   async #moveObjects(

@@ -12,7 +12,7 @@ import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
 import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
 import type { DetachedClearing } from './detached-clearing.ts'
-import { checkWritable, tryEach } from '../store/object-changes.ts'
+import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
@@ -150,7 +150,7 @@ export class TreeService {
     if (directory === undefined) return { files: 0, directories: 1 }
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
       for (const { file, directory: below } of page)
-        if (file?.persisted === true || below?.marker === true) checkWritable(record, 'nothing is removed there')
+        if (hasObject(file) || below?.marker === true) checkWritable(record, 'nothing is removed there')
     }
     const counted = { files: 0, directories: 1 }
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
@@ -187,12 +187,14 @@ export class TreeService {
   ): Promise<void> {
     const { stores, log, clock } = this.#context
     const atStore = (entry: TreeEntry): boolean =>
-      !cacheOnly && (entry.file?.persisted === true || entry.directory?.marker === true)
+      !cacheOnly && (hasObject(entry.file) || entry.directory?.marker === true)
     const here = entries.filter((entry) => !atStore(entry))
     const there = entries.filter(atStore)
     if (there.length > 0) checkWritable(record, 'nothing is removed there')
     const store = there.length > 0 ? await stores.get(record) : undefined
-    const { done, failed } = await tryEach(there, async ({ key }) => store?.delete(key, signal))
+    const { done, failed } = await tryEach(there, async ({ key, file }) => {
+      if (store !== undefined) await deleteObject(store, key, file, signal)
+    })
     const gone = [...here, ...done.map(({ item }) => item)]
     if (gone.length > 0) {
       await log.submit({

@@ -11,7 +11,7 @@ import { answerInMs } from '../store/store-patience.ts'
 import { pathOf } from './tree-pages.ts'
 
 /** What somebody has paths for, as others are told. */
-export type Purpose = 'written to the store' | 'moved' | 'removed'
+export type Purpose = 'written to the store' | 'overwritten' | 'moved' | 'removed'
 
 /**
  * How long somebody waits: until the signal aborts or, with `untilMs` of the monotonic clock, a

@@ -22,7 +22,10 @@ type Kept = [
 ]
 type Owned = [owner: string | null, group: string | null, mode: number | null]
 type Stored = [contentType: string | null, userMetadata: UserMetadata | null]
-type FileTail = [expiresMs: number, unpersisted: boolean, writtenKey: string | null, ...Owned, ...Stored]
+type FileTail = [
+  ...[expiresMs: number, unpersisted: boolean, writtenKey: string | null, ...Owned, ...Stored],
+  replacesEtag: string | null,
+]
 type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, ...Partial<FileTail>]
 type DirectoryTail = [replicationMin: number | null, replicationMax: number | null, ...Owned]
 type DirectoryRow = [
@@ -38,6 +41,7 @@ type DirectoryRow = [
   ...[made?: boolean, pinned?: boolean, ttlMs?: number, deletes?: boolean, expiresMs?: number],
   ...Partial<DirectoryTail>,
 ]
+type PendingTail = [...Owned, ...Stored, overwrites: boolean]
 type PendingRow = [
   kind: 3,
   namespaceId: string,
@@ -46,7 +50,7 @@ type PendingRow = [
   createdMs: number,
   expiresMs: number,
   name: string,
-  ...Partial<[...Owned, ...Stored]>,
+  ...Partial<PendingTail>,
 ]
 
 export function encodeInode(inode: Inode): Buffer {
@@ -66,10 +70,12 @@ export function decodeInode(id: number, bytes: Buffer): Inode {
 
 function fileRow(file: FileInode): FileRow {
   const { parentId, name, length, etag, modifiedMs, createdMs, blockSizeBytes, storageClass, crc64 } = file
-  const { pinned, replicationMin, replicationMax, ttlMs, ttlAction, expiresMs, persisted, writtenKey } = file
+  const { pinned, replicationMin, replicationMax, ttlMs, ttlAction, expiresMs, persisted } = file
+  const { writtenKey, replacesEtag } = persisted ? {} : file
   const content: Content = [parentId, name, length, etag, modifiedMs, createdMs]
   const kept: Kept = [blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs]
-  const tail = [expiresMs, !persisted, persisted ? null : (writtenKey ?? null), ...owned(file), ...stored(file)]
+  const written = [!persisted, writtenKey ?? null]
+  const tail = [expiresMs, ...written, ...owned(file), ...stored(file), replacesEtag ?? null]
   return [1, ...content, ...kept, ttlAction === 'DELETE', ...withoutUsual(tail)] as unknown as FileRow
 }
 
@@ -77,9 +83,8 @@ function fileOf(id: number, row: FileRow): FileInode {
   const [, parentId, name, length, etag, modifiedMs, createdMs] = row
   const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
     row
-  const [expiresMs = -1, unpersisted = false, writtenKey, owner, group, mode, contentType, userMetadata] = row.slice(
-    15,
-  ) as Partial<FileTail>
+  const [expiresMs = -1, unpersisted = false, ...rest] = row.slice(15) as Partial<FileTail>
+  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag] = rest
   const content = {
     kind: 'file',
     id,
@@ -104,7 +109,7 @@ function fileOf(id: number, row: FileRow): FileInode {
       expiresMs,
       persisted: !unpersisted,
     },
-    ...(row.length > 16 ? given({ writtenKey, owner, group, mode, contentType, userMetadata }) : {}),
+    ...(row.length > 16 ? given({ writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag }) : {}),
   }
 }
 
@@ -137,15 +142,15 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
 
 function pendingRow(pending: PendingInode): PendingRow {
   const { namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } = pending
-  const tail = withoutUsual([...owned(pending), ...stored(pending)])
+  const tail = withoutUsual([...owned(pending), ...stored(pending), pending.overwrites === true])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
 }
 
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
-  const [owner, group, mode, contentType, userMetadata] = row.slice(7) as [...Owned, ...Stored]
+  const [owner, group, mode, contentType, userMetadata, overwrites] = row.slice(7) as Partial<PendingTail>
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
-  return { ...begun, ...given({ owner, group, mode, contentType, userMetadata }) }
+  return { ...begun, ...given({ owner, group, mode, contentType, userMetadata, overwrites }) }
 }
 
 function owned({ owner, group, mode }: Ownership): Owned {

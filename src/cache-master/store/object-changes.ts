@@ -2,9 +2,10 @@
 // time, and never in a read-only namespace. There nothing is written, made or moved either, since
 // it could never be persisted; what only the cache has from before can be removed.
 import pLimit from 'p-limit'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { NamespaceRecord } from '../../meta/meta-tables.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
+import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 
 /** Requests that change a store, at once. */
 const requestsAtOnce = 16
@@ -16,6 +17,32 @@ const requestsAtOnce = 16
 export function checkWritable(record: NamespaceRecord, what: string): void {
   if (!namespacePolicy(record.attributes).readOnly) return
   throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`, { reason: 'read_only' })
+}
+
+/**
+ * Whether the store has an object for a file: its own, or the version whose place it takes once it
+ * is persisted.
+ */
+export function hasObject(file: FileInode | undefined): boolean {
+  return file !== undefined && (file.persisted || file.replacesEtag !== undefined)
+}
+
+/**
+ * Deletes the object of a file. The version that an unpersisted file is to replace is deleted only
+ * if it is still that version: another client's stays.
+ */
+export async function deleteObject(
+  store: UnderFileSystem,
+  key: string,
+  file: FileInode | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (file?.persisted !== false) return await store.delete(key, signal)
+  try {
+    await store.delete(key, signal, file.replacesEtag)
+  } catch (thrown) {
+    if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
+  }
 }
 
 export interface Attempts<Item, Result> {

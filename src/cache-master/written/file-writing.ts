@@ -1,7 +1,9 @@
 // Why: files come into the cache from its users too. How: a writer gets an id, then a worker a
 // block; the file is seen once every block is on a worker, and given up after a time when its
 // writer never says so (meta/apply/written-files.ts). There are only so many at a time: a writer
-// that begins files and ends none cannot fill the state with them.
+// that begins files and ends none cannot fill the state with them. One that overwrites holds the
+// path while it takes the place of the old file: what is being written of that to the store is
+// there or is not, and the new file's record says what it replaces there.
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
@@ -9,11 +11,12 @@ import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, listedAtMs, namespaceById } from '../../meta/resolve-path.ts'
+import { directoryAt, fileAt, listedAtMs, namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
   CompleteFileRequest,
+  CompleteFileResponse,
   CreateFileRequest,
   CreateFileResponse,
   PlaceBlockRequest,
@@ -24,7 +27,10 @@ import type { CallOptions } from '../../wire/service.ts'
 import { type MasterContext, namespaceNamed } from '../master-context.ts'
 import { checkWritable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
+import { fileInfo, metadataInfo } from '../paths/file-info.ts'
+import type { PathHolds } from '../paths/path-holds.ts'
 import { pathOf } from '../paths/tree-pages.ts'
+import type { PersistService } from './persisting.ts'
 
 /**
  * A writer is told of a worker's report before the master is, so a complete file's blocks may be on
@@ -33,16 +39,27 @@ import { pathOf } from '../paths/tree-pages.ts'
 const reportLooks = 100
 const reportPauseMs = 50
 
+interface FileWritingParts {
+  readonly sync: StoreSync
+  readonly holds: PathHolds
+  readonly persisting: Pick<PersistService, 'settle'>
+  readonly random: Random
+}
+
 export class WrittenFileService {
   readonly #context: MasterContext
   readonly #sync: StoreSync
+  readonly #holds: PathHolds
+  readonly #persisting: Pick<PersistService, 'settle'>
   readonly #random: Random
   /** Files that are being begun: not counted yet. */
   #beginning = 0
 
-  constructor(context: MasterContext, sync: StoreSync, random: Random) {
+  constructor(context: MasterContext, { sync, holds, persisting, random }: FileWritingParts) {
     this.#context = context
     this.#sync = sync
+    this.#holds = holds
+    this.#persisting = persisting
     this.#random = random
   }
 
@@ -68,7 +85,8 @@ export class WrittenFileService {
     const { writePolicy } = namespacePolicy(record.attributes)
     // Before the store is asked, and again after: others may have begun files meanwhile.
     this.#checkCount(request.requestKey)
-    const taken = await this.#takenAs(record, key, signal)
+    const overwrites = request.overwrite === true
+    const taken = await this.#takenAs(record, key, overwrites, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)
     const atMs = clock.nowMs()
@@ -83,6 +101,7 @@ export class WrittenFileService {
         blockSizeBytes,
         requestKey: request.requestKey,
         expiresMs,
+        ...(overwrites && { overwrites }),
         ...ownershipOf(request),
         ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
       })
@@ -124,19 +143,29 @@ export class WrittenFileService {
   /**
    * Makes the file visible, in one step. Idempotent.
    * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has
-   *   no replica
+   *   no replica, deadline_exceeded (`path_busy`) when it is to overwrite
    */
-  async complete({ fileId, length }: CompleteFileRequest, { signal }: CallOptions): Promise<void> {
-    const { tables, log, clock, workers } = this.#context
+  async complete({ fileId, length }: CompleteFileRequest, options: CallOptions): Promise<CompleteFileResponse> {
+    const { tables, log, clock } = this.#context
     const known = tables.inode(fileId)
     if (known?.kind === 'file') {
-      if (known.length === length) return
+      if (known.length === length) return this.#completed(fileId)
       throw new SkeinError('invalid_argument', `the file is complete already, with ${known.length} bytes`)
     }
     const pending = this.#pending(fileId)
     const blocks = blockCount(length, pending.blockSizeBytes)
     if (blocks > blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
+    await this.#untilReported(pending, blocks, options.signal)
+    const submit = (): Promise<unknown> => log.submit({ type: 'complete_file', atMs: clock.nowMs(), fileId, length })
+    if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
+    else await submit()
+    return this.#completed(fileId)
+  }
+
+  /** Waits until every block is on a live worker. */
+  async #untilReported({ id: fileId, key }: PendingInode, blocks: number, signal: AbortSignal): Promise<void> {
+    const { clock, workers } = this.#context
     for (let index = 0, looks = 1; index < blocks;) {
       workers.expire()
       if (workers.workerIds(blockIdOf(fileId, index)).length > 0) {
@@ -144,7 +173,7 @@ export class WrittenFileService {
       } else if (looks >= reportLooks) {
         throw new SkeinError(
           'failed_precondition',
-          `block ${index} of ${pending.key} is on no live worker: write the file again`,
+          `block ${index} of ${key} is on no live worker: write the file again`,
           {
             reason: 'block_missing',
           },
@@ -154,7 +183,29 @@ export class WrittenFileService {
         await clock.sleep(reportPauseMs, signal)
       }
     }
-    await log.submit({ type: 'complete_file', atMs: clock.nowMs(), fileId, length })
+  }
+
+  /** Nothing of the old file is on its way to the store meanwhile. */
+  async #whileHeld(pending: PendingInode, act: () => Promise<unknown>, options: CallOptions): Promise<void> {
+    const { key, namespaceId } = pending
+    const record = namespaceById(this.#context.tables, namespaceId)
+    if (record === undefined) throw new SkeinError('not_found', 'the namespace was deleted meanwhile')
+    const patience = this.#holds.patienceOf(options)
+    const hold = await this.#holds.take(record, [key], 'overwritten', patience)
+    try {
+      await this.#persisting.settle(record, key, patience)
+      await act()
+    } finally {
+      hold.release()
+    }
+  }
+
+  #completed(fileId: number): CompleteFileResponse {
+    const { tables } = this.#context
+    const file = tables.inode(fileId)
+    const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
+    if (file?.kind !== 'file' || place === undefined) return {}
+    return { file: { ...fileInfo(this.#context, place.record, place.key, file), ...metadataInfo(file) } }
   }
 
   /** Idempotent; a complete file stays. */
@@ -180,12 +231,17 @@ export class WrittenFileService {
    * What has the name, here or at the store. The store is not asked where its listing of the
    * directory still holds.
    */
-  async #takenAs(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<string | undefined> {
+  async #takenAs(
+    record: NamespaceRecord,
+    key: string,
+    overwrites: boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { tables } = this.#context
     const parent = directoryAt(tables, record.rootId, key.slice(0, key.lastIndexOf('/') + 1))
     const isKnown = parent !== undefined && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs)
     const file = isKnown ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
-    if (file !== undefined) return 'exists already: remove it first'
+    if (file !== undefined) return overwrites ? undefined : 'exists already: remove it first'
     const directory =
       directoryAt(tables, record.rootId, key) ??
       (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))

@@ -70,7 +70,9 @@ export class PersistService {
     for await (const page of filesOf(this.#context, target, signal)) {
       const only = page.filter(({ file }) => !file.persisted)
       answer.already += page.length - only.length
-      const { done, failed } = await tryEach(only, ({ file }) => this.#persistFile(file.id, patience))
+      const { done, failed } = await tryEach(only, ({ key, file }) =>
+        this.#persistFile(target.record, key, file.id, patience),
+      )
       for (const { result } of done) {
         if (result) answer.persisted += 1
         else answer.already += 1
@@ -121,7 +123,8 @@ export class PersistService {
     const store = await this.#context.stores.get(record)
     try {
       const found = await store.stat(key, signal)
-      if (found.length !== file.length) return false
+      // Still the version that was to be replaced.
+      if (found.length !== file.length || found.etag === file.replacesEtag) return false
       await this.#write({ record, key, file }, signal)
       return true
     } catch (thrown) {
@@ -131,6 +134,7 @@ export class PersistService {
         code === 'not_found' ||
         code === 'already_exists' ||
         code === 'failed_precondition' ||
+        reason === 'object_changed' ||
         reason === 'block_missing'
       )
         return false
@@ -142,13 +146,16 @@ export class PersistService {
    * One file, when its path is nobody else's any more. @returns false when it was persisted
    * already, or by somebody else meanwhile
    */
-  async #persistFile(fileId: number, patience: Patience): Promise<boolean> {
-    for (;;) {
-      const asked = this.#placed(fileId)
+  async #persistFile(record: NamespaceRecord, key: string, fileId: number, patience: Patience): Promise<boolean> {
+    for (let id = fileId; ;) {
+      // Overwritten meanwhile: what was asked for is the file of this name.
+      if (this.#context.tables.inode(id) === undefined) id = fileAt(this.#context.tables, record.rootId, key)?.id ?? id
+      const asked = this.#placed(id)
       if (asked === undefined) return false
       const hold = await this.#holds.take(asked.record, [asked.key], 'written to the store', patience)
       try {
-        const placed = this.#placed(fileId)
+        if (this.#context.tables.inode(id) === undefined) continue
+        const placed = this.#placed(id)
         if (placed === undefined) return false
         // Moved while it was waited for: that name is not held.
         if (placed.key !== asked.key) continue
@@ -199,7 +206,8 @@ export class PersistService {
       blockSizeBytes,
       blocks,
       ...metadataInfo(file),
-      overwrite: false,
+      overwrite: file.replacesEtag !== undefined,
+      ...(file.replacesEtag === undefined ? {} : { replacedEtag: file.replacesEtag }),
       namespaceVersion: record.version,
     }
     const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs

@@ -114,18 +114,29 @@ async function writeOnce(
   request: PersistFileRequest,
   signal: AbortSignal,
 ): Promise<ObjectInfo> {
-  const { key, length, overwrite } = request
+  const { key, length, overwrite, replacedEtag: replaces } = request
   const metadata = storedMetadata({ ...request, userMetadata: request.userMetadata?.values })
   try {
-    return await store.write(key, length, readCachedFile(request, sources, signal), { overwrite, metadata }, signal)
+    const chunks = readCachedFile(request, sources, signal)
+    return await store.write(key, length, chunks, { overwrite, replaces, metadata }, signal)
   } catch (thrown) {
-    if (!isSkeinError(thrown, 'already_exists')) throw thrown
+    const isTheirs = isSkeinError(thrown, 'already_exists') || isSkeinError(thrown, 'aborted', 'object_changed')
+    if (!isTheirs) throw thrown
     const found = await store.stat(key, signal)
-    if (found.length !== length) throw thrown
+    if (found.length !== length) throw keptError(key, thrown)
     const theirs = store.read({ key, etag: found.etag, offset: 0, length, objectLength: length }, signal)
-    if (!(await sameBytes(theirs, readCachedFile(request, sources, signal)))) throw thrown
+    if (!(await sameBytes(theirs, readCachedFile(request, sources, signal)))) throw keptError(key, thrown)
     return found
   }
+}
+
+/** What another client wrote at the store stays there. */
+function keptError(key: string, thrown: SkeinError): SkeinError {
+  if (thrown.code === 'already_exists') return thrown
+  const message =
+    `another client changed ${JSON.stringify(key)} at the store since it was overwritten here: ` +
+    'the object there stays; move the file here to another name to keep both'
+  return new SkeinError(thrown.code, message, { reason: thrown.reason, retryable: false, cause: thrown })
 }
 
 /** Whether two sequences of chunks contain the same bytes. Stops at the first difference. */

@@ -14,12 +14,12 @@
 //   open --abort--------------> ended      abandoned, and its blocks go
 import { blockIdOf } from '../../base/block-id.ts'
 import { abortReason, type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Budget } from '../../base/flow/budget.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CreateFileResponse, LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
-import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
+import type { FileInfo, MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import { BlockOutput } from './block-output.ts'
 import type { BlockTargetPool } from './block-target-pool.ts'
@@ -34,6 +34,11 @@ const abandonMs = 5000
 const persistMs = 24 * 3600 * 1000
 /** Deadline of the call that waits until the master knows all blocks. */
 const completeMs = 60_000
+/**
+ * The same for a file that overwrites: it waits while the old one is being written to the store,
+ * moved or removed.
+ */
+const overwriteMs = 10 * 60_000
 const retryDefault: RetryPolicy = { attemptsMax: 8, initialMs: 200, maxMs: 3000 }
 
 export interface FileOutputParts {
@@ -58,6 +63,8 @@ export interface WrittenFile {
   readonly writePolicy: string
   /** Whether the store has the file. */
   readonly persisted: boolean
+  /** When it became visible; undefined from a master of an older version. */
+  readonly info: FileInfo | undefined
 }
 
 export interface OutputTarget {
@@ -65,6 +72,7 @@ export interface OutputTarget {
   readonly file: CreateFileResponse
   /** Bytes of the file, if they are known before. */
   readonly length: number | undefined
+  readonly overwrite: boolean
   readonly signal: AbortSignal
 }
 
@@ -119,24 +127,26 @@ export class CachedFileOutput {
   /**
    * Makes the file visible, in one step, and waits as the write policy requires.
    * @throws SkeinError as write, and already_exists, invalid_argument (fewer bytes than the file's
-   *   known length); unavailable with reason `not_persisted` when the file is complete in the
-   *   cache, but its policy requires it in the store and persisting failed
+   *   known length), deadline_exceeded (`path_busy`: of a file that overwrites); unavailable with
+   *   reason `not_persisted` when the file is complete in the cache, but its policy requires it in
+   *   the store and persisting failed
    */
   async close(): Promise<WrittenFile> {
     const { lifecycle } = this.#parts
-    const { file, length } = this.#target
+    const { file, length, overwrite } = this.#target
+    let info: FileInfo | undefined
     await this.#inTurn(async () => {
       this.#mode = 'closing'
       await this.#writeGathered()
       if (length !== undefined && this.#length !== length)
         throw new SkeinError('invalid_argument', 'the stream has fewer bytes than the given file length')
       await this.#block?.finish()
-      const call = { signal: this.#signal, deadlineMs: completeMs }
-      await lifecycle.completeFile({ fileId: file.fileId, length: this.#length }, call)
+      const call = { signal: this.#signal, deadlineMs: overwrite ? overwriteMs : completeMs }
+      info = (await lifecycle.completeFile({ fileId: file.fileId, length: this.#length }, call)).file
       this.#end()
     })
     const persisted = await this.#follow()
-    return { fileId: file.fileId, length: this.#length, writePolicy: file.writePolicy, persisted }
+    return { fileId: file.fileId, length: this.#length, writePolicy: file.writePolicy, persisted, info }
   }
 
   /** Ends a call that waits, and leaves no trace. Idempotent; after `close` it does nothing. */
@@ -236,7 +246,13 @@ export class CachedFileOutput {
       const message = `${path} is complete in the cache, but not in the store: ${toSkeinError(thrown).message}`
       throw new SkeinError('unavailable', message, { reason: 'not_persisted', retryable: false, cause: thrown })
     }
-    if (file.writePolicy === 'THROUGH') await master.free({ path, force: false }, { signal })
+    if (file.writePolicy !== 'THROUGH') return true
+    try {
+      await master.free({ path, force: false }, { signal })
+    } catch (thrown) {
+      // Somebody has overwritten, removed or pinned the file meanwhile.
+      if (!isSkeinError(thrown, 'failed_precondition') && !isSkeinError(thrown, 'not_found')) throw thrown
+    }
     return true
   }
 

@@ -2,6 +2,7 @@
 // block is on a worker's disk before the file becomes visible. How: the master creates the file,
 // which nobody sees, and an output (file-output.ts) writes its blocks and completes it. All outputs
 // of a writer share one budget for the bytes that they keep.
+import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { CachedFileOutput, type FileOutputParts, type WrittenFile } from './file-output.ts'
 
@@ -17,6 +18,15 @@ export interface NewFile {
   readonly length?: number | undefined
   /** Default: the writer's. */
   readonly blockSizeBytes?: number | undefined
+  /** It takes the place of a file of this name when it is closed. Default: false. */
+  readonly overwrite?: boolean | undefined
+  /** Default: the master's, or those of the file that is overwritten. */
+  readonly owner?: string | undefined
+  readonly group?: string | undefined
+  readonly mode?: number | undefined
+  /** Stored with the object. */
+  readonly contentType?: string | undefined
+  readonly userMetadata?: Readonly<Record<string, string>> | undefined
 }
 
 export class FileWriter {
@@ -29,20 +39,26 @@ export class FileWriter {
   /**
    * Begins the file `path`, which nobody sees before its output is closed. When the signal aborts,
    * so is the output.
-   * @throws SkeinError already_exists, not_found (namespace), invalid_argument (not a file path or
-   *   length), failed_precondition (read-only), resource_exhausted (`too_many_unfinished`)
+   * @throws SkeinError already_exists (of a file that overwrites: a directory), not_found
+   *   (namespace), invalid_argument (not a file path or length), failed_precondition (read-only),
+   *   resource_exhausted (`too_many_unfinished`)
    */
-  async create(path: string, { length, blockSizeBytes }: NewFile, signal: AbortSignal): Promise<CachedFileOutput> {
+  async create(path: string, newFile: NewFile, signal: AbortSignal): Promise<CachedFileOutput> {
+    const { length, overwrite = false, contentType, userMetadata } = newFile
     if (length !== undefined && (!Number.isSafeInteger(length) || length < 0))
       throw new SkeinError('invalid_argument', `${length} is not a valid file length`)
     const { lifecycle, uniqueId } = this.#options
     const request = {
       path,
-      blockSizeBytes: blockSizeBytes ?? this.#options.blockSizeBytes ?? 0,
+      blockSizeBytes: newFile.blockSizeBytes ?? this.#options.blockSizeBytes ?? 0,
       requestKey: uniqueId(),
+      ...(overwrite && { overwrite }),
+      ...ownershipOf(newFile),
+      ...(contentType !== undefined && { contentType }),
+      ...(userMetadata !== undefined && { userMetadata: { values: { ...userMetadata } } }),
     }
     const file = await lifecycle.createFile(request, { signal })
-    return new CachedFileOutput(this.#options, { path, file, length, signal })
+    return new CachedFileOutput(this.#options, { path, file, length, overwrite, signal })
   }
 
   /**

@@ -143,6 +143,25 @@ export class Tree {
     return true
   }
 
+  /**
+   * Room for a new file of this key, which the caller links: its directory is there, and an old
+   * file is gone. @returns what the path keeps of it
+   */
+  makeRoom(key: string): {
+    readonly old: FileInode | undefined
+    readonly parentId: number
+    readonly inherited: Inherited
+  } {
+    const slash = key.lastIndexOf('/') + 1
+    const parentId = this.ensureDirectory(key.slice(0, slash))
+    const oldId = this.#tables.edge(parentId, key.slice(slash))
+    const inode = oldId === undefined ? undefined : this.#tables.inode(oldId)
+    const old = inode?.kind === 'file' ? inode : undefined
+    if (old === undefined) count(this.#tables, 'files', 1)
+    else this.#dropVersion(old)
+    return { old, parentId, inherited: keptBy(old ?? this.inheritedBelow(parentId)) }
+  }
+
   /** Gives a new inode of a file its name and its deadline. */
   link(file: FileInode): void {
     this.#tables.putEdge(file.parentId, file.name, file.id)
@@ -246,7 +265,7 @@ export function isSameVersion(file: FileInode, object: { readonly length: number
   return file.etag === object.etag && file.length === object.length
 }
 
-export function keptBy({ pinned, replicationMin, replicationMax }: Inherited): Inherited {
+function keptBy({ pinned, replicationMin, replicationMax }: Inherited): Inherited {
   return { pinned, replicationMin, replicationMax }
 }
 

@@ -1,6 +1,7 @@
 // Why: a file that is written here must not be seen before it is whole, and must leave nothing when
 // its writer goes away. How: until it is complete it is an inode in no directory, with a deadline;
-// then it gets its name in one step. What the store has of it comes later.
+// then it gets its name in one step, in the place of another file where that is wanted. What the
+// store has of it comes later.
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
@@ -10,12 +11,12 @@ import { dropPending } from './expiry.ts'
 import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from '../commands/lifecycle-commands.ts'
 import { done, refused } from '../commands/outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
-import { pendingParentId, type Tables, toPersistParentId } from '../meta-tables.ts'
+import { type PendingInode, pendingParentId, type Tables, toPersistParentId } from '../meta-tables.ts'
 import { forgetWrite } from './store-writes.ts'
-import { count, keptBy, nextId, Tree } from './tree.ts'
+import { count, nextId, Tree } from './tree.ts'
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
-  const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs } = command
+  const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
   const same = known === undefined ? undefined : tables.inode(known)
   if (same?.kind === 'pending') {
@@ -24,19 +25,23 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   }
   const record = namespaceById(tables, namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
-  const taken = takenAs(tables, record.rootId, key)
+  const taken = takenAs(tables, record.rootId, command)
   if (taken !== undefined) return taken
   const id = nextId(tables)
   const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
   tables.putEdge(pendingParentId, name, id)
-  const given = { ...changedOwnership('file', {}, command), ...storedMetadata(command) }
+  const given = { ...ownershipOf(command), ...storedMetadata(command), ...(overwrites === true && { overwrites }) }
   tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name, ...given })
   moveDeadline(tables, id, -1, expiresMs)
   count(tables, 'pending', 1)
   return done(1, [], [id])
 }
 
-/** Refuses, and keeps the unfinished file, when its name was taken meanwhile. */
+/**
+ * Refuses, and keeps the unfinished file, when its name was taken meanwhile. One that overwrites
+ * takes the place of the file that has its name, in the same step: what only the cache had of that
+ * is gone, what the store has of it is remembered until the new one is there.
+ */
 export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const { fileId, length, atMs } = command
   const pending = tables.inode(fileId)
@@ -47,21 +52,21 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
     return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
-  const taken = takenAs(tables, record.rootId, pending.key)
+  const taken = takenAs(tables, record.rootId, pending)
   if (taken !== undefined) return taken
   forgetDeadline(tables, pending)
   tables.removeEdge(pendingParentId, pending.name)
   count(tables, 'pending', -1)
   const tree = new Tree(tables, record.rootId, atMs)
-  const slash = pending.key.lastIndexOf('/') + 1
-  const parentId = tree.ensureDirectory(pending.key.slice(0, slash))
-  count(tables, 'files', 1)
-  const inherited = keptBy(tree.inheritedBelow(parentId))
+  const { old, parentId, inherited } = tree.makeRoom(pending.key)
+  if (old !== undefined) tables.removeEdge(toPersistParentId, toPersistName(old.id))
+  const replacesEtag = old?.persisted === true ? old.etag : old?.replacesEtag
+  const { ttlMs = -1, ttlAction = 'FREE' } = old ?? {}
   tree.link({
     kind: 'file',
     id: fileId,
     parentId,
-    name: pending.key.slice(slash),
+    name: pending.key.slice(pending.key.lastIndexOf('/') + 1),
     length,
     etag: '',
     modifiedMs: atMs,
@@ -70,16 +75,21 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     storageClass: 'STANDARD',
     crc64: '',
     ...inherited,
-    ...{ ...ownershipOf(pending), ...storedMetadata(pending) },
-    ttlMs: -1,
-    ttlAction: 'FREE',
-    expiresMs: tree.expiryOf(-1),
+    ...{ ...changedOwnership('file', ownershipOf(old ?? {}), ownershipOf(pending)), ...storedMetadata(pending) },
+    ttlMs,
+    ttlAction,
+    expiresMs: tree.expiryOf(ttlMs),
     persisted: false,
     writtenKey: pending.key,
+    ...(replacesEtag === undefined ? {} : { replacesEtag }),
   })
   if (record.attributes['writePolicy'] === 'ASYNC_THROUGH')
     tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
-  const effects: Effect[] = [{ type: 'replication_changed', fileId }]
+  // Readers that opened the old version before this read it to its end.
+  const effects: Effect[] = tree.effects.map((effect) =>
+    effect.type === 'drop_blocks' ? { ...effect, mayBeRead: true } : effect,
+  )
+  effects.push({ type: 'replication_changed', fileId })
   if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
   return done(tree.changed, effects, [fileId])
 }
@@ -97,7 +107,7 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
     tables.removeEdge(toPersistParentId, toPersistName(fileId))
     if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
     // From now on blocks may come from the store as well, under the key that the file has by then.
-    const { writtenKey: _, ...kept } = file
+    const { writtenKey: _key, replacesEtag: _etag, ...kept } = file
     tables.putInode({ ...kept, persisted: true, etag, modifiedMs })
     forgetWrite(tables, file)
     changed += 1
@@ -116,8 +126,12 @@ function toPersistName(fileId: number): string {
   return String(fileId).padStart(16, '0')
 }
 
-function takenAs(tables: Tables, rootId: number, key: string): Applied | undefined {
-  if (fileAt(tables, rootId, key) !== undefined)
+function takenAs(
+  tables: Tables,
+  rootId: number,
+  { key, overwrites }: Pick<PendingInode, 'key' | 'overwrites'>,
+): Applied | undefined {
+  if (overwrites !== true && fileAt(tables, rootId, key) !== undefined)
     return refused('already_exists', `${key} exists already: remove it first`)
   if (directoryAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} is a directory`)
   return undefined

@@ -109,6 +109,8 @@ export interface CreateFile extends Ownership, StoredMetadata {
   readonly requestKey: string
   /** When it is given up. */
   readonly expiresMs: number
+  /** It takes the place of a file that has its name when it is complete. */
+  readonly overwrites?: boolean
 }
 
 export interface CompleteFile {

@@ -181,7 +181,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       expiresMs: atMs,
       unstages,
     },
-    ...{ ...ownership, ...metadata },
+    ...{ overwrites: optional(flag), ...ownership, ...metadata },
   }),
   complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),

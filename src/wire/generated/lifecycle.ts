@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { UnusablePaths, UserMetadata } from "./master.ts";
+import { FileInfo, UnusablePaths, UserMetadata } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -98,6 +98,10 @@ export interface CreateFileRequest {
   /** 0: the namespace's */
   blockSizeBytes: number;
   requestKey: string;
+  /** takes the place of a file of this name at CompleteFile; absent: fails if there is one */
+  overwrite?:
+    | boolean
+    | undefined;
   /** absent: the default, also of the next two */
   owner?: string | undefined;
   group?: string | undefined;
@@ -134,6 +138,10 @@ export interface PlaceBlockResponse {
 export interface CompleteFileRequest {
   fileId: number;
   length: number;
+}
+
+export interface CompleteFileResponse {
+  file?: FileInfo | undefined;
 }
 
 export interface AbandonFileRequest {
@@ -219,6 +227,10 @@ export interface PersistFileRequest {
   blocks: BlockSource[];
   /** false: fails with already_exists if the store has an object with this key */
   overwrite: boolean;
+  /** with overwrite: only this version, or none, is replaced; absent: any */
+  replacedEtag?:
+    | string
+    | undefined;
   /** minimum version of the namespace's definition to use; 0 = any */
   namespaceVersion?:
     | number
@@ -1055,6 +1067,7 @@ function createBaseCreateFileRequest(): CreateFileRequest {
     path: "",
     blockSizeBytes: 0,
     requestKey: "",
+    overwrite: undefined,
     owner: undefined,
     group: undefined,
     mode: undefined,
@@ -1073,6 +1086,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.requestKey !== "") {
       writer.uint32(26).string(message.requestKey);
+    }
+    if (message.overwrite !== undefined) {
+      writer.uint32(80).bool(message.overwrite);
     }
     if (message.owner !== undefined) {
       writer.uint32(162).string(message.owner);
@@ -1127,6 +1143,14 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             }
 
             message.requestKey = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
             continue;
           }
           case 20: {
@@ -1189,6 +1213,7 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.path = object.path ?? "";
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.requestKey = object.requestKey ?? "";
+    message.overwrite = object.overwrite ?? undefined;
     message.owner = object.owner ?? undefined;
     message.group = object.group ?? undefined;
     message.mode = object.mode ?? undefined;
@@ -1548,6 +1573,61 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     const message = createBaseCompleteFileRequest();
     message.fileId = object.fileId ?? 0;
     message.length = object.length ?? 0;
+    return message;
+  },
+};
+
+function createBaseCompleteFileResponse(): CompleteFileResponse {
+  return { file: undefined };
+}
+
+export const CompleteFileResponse: MessageFns<CompleteFileResponse> = {
+  encode(message: CompleteFileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.file !== undefined) {
+      FileInfo.encode(message.file, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteFileResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteFileResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.file = FileInfo.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CompleteFileResponse>): CompleteFileResponse {
+    return CompleteFileResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CompleteFileResponse>): CompleteFileResponse {
+    const message = createBaseCompleteFileResponse();
+    message.file = (object.file !== undefined && object.file !== null) ? FileInfo.fromPartial(object.file) : undefined;
     return message;
   },
 };
@@ -2443,6 +2523,7 @@ function createBasePersistFileRequest(): PersistFileRequest {
     blockSizeBytes: 0,
     blocks: [],
     overwrite: false,
+    replacedEtag: undefined,
     namespaceVersion: undefined,
     contentType: undefined,
     userMetadata: undefined,
@@ -2472,6 +2553,9 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     }
     if (message.overwrite !== false) {
       writer.uint32(56).bool(message.overwrite);
+    }
+    if (message.replacedEtag !== undefined) {
+      writer.uint32(242).string(message.replacedEtag);
     }
     if (message.namespaceVersion !== undefined) {
       writer.uint32(64).uint64(message.namespaceVersion);
@@ -2557,6 +2641,14 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.replacedEtag = reader.string();
+            continue;
+          }
           case 8: {
             if (tag !== 64) {
               break;
@@ -2613,6 +2705,7 @@ export const PersistFileRequest: MessageFns<PersistFileRequest> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.blocks = object.blocks?.map((e) => BlockSource.fromPartial(e)) || [];
     message.overwrite = object.overwrite ?? false;
+    message.replacedEtag = object.replacedEtag ?? undefined;
     message.namespaceVersion = object.namespaceVersion ?? undefined;
     message.contentType = object.contentType ?? undefined;
     message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
@@ -2826,7 +2919,7 @@ export const LifecycleServiceDefinition = {
       name: "CompleteFile",
       requestType: CompleteFileRequest as typeof CompleteFileRequest,
       requestStream: false,
-      responseType: LifecycleEmpty as typeof LifecycleEmpty,
+      responseType: CompleteFileResponse as typeof CompleteFileResponse,
       responseStream: false,
       options: {},
     },

@@ -5,7 +5,7 @@ import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
 import { serviceLimits } from './service-limits.ts'
-import { address, count32, durationMsMax, fileId, objectMetadata, ownership, path, size, word } from './fields.ts'
+import { address, count32, durationMsMax, etag, fileId, objectMetadata, ownership, path, size, word } from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const ttlMs = whole(-durationMsMax, durationMsMax)
@@ -19,7 +19,16 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
   setPathOwnership: { fields: { path, recursive: flag, ...ownership, modeMask: optional(modeBits) } },
-  createFile: { fields: { path, blockSizeBytes: size, requestKey: word, ...ownership, ...objectMetadata } },
+  createFile: {
+    fields: {
+      path,
+      blockSizeBytes: size,
+      requestKey: word,
+      overwrite: optional(flag),
+      ...ownership,
+      ...objectMetadata,
+    },
+  },
   placeBlock: {
     bytesMax: mebibyte,
     fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) },
@@ -38,6 +47,7 @@ export const persistLimits = serviceLimits(PersistServiceDefinition, {
     bytesMax: 64 * mebibyte,
     fields: {
       ...{ namespaceId: word, key: path, fileId, length: size, blockSizeBytes: size, overwrite: flag },
+      replacedEtag: optional(etag),
       namespaceVersion: optional(size),
       blockKey: optional(path),
       ...objectMetadata,

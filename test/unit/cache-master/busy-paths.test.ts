@@ -123,9 +123,9 @@ describe('while the first files of a directory are removed at the store,', () =>
       const writes = holdWrites(fixture, /x$/)
       const remove = store.delete.bind(store)
       const released = Promise.withResolvers<void>()
-      store.delete = async (key) => {
+      store.delete = async (key, signal) => {
         await released.promise
-        await remove(key)
+        await remove(key, signal)
       }
       const persisting = persist('/ns/p/x')
       await writes.reached

@@ -64,6 +64,8 @@ describe('rows of inodes', () => {
     ['file with a mode of 0', { ...file, mode: 0 }],
     ['file with a type', { ...file, contentType: 'text/html' }],
     ['written file', { ...unpersisted, writtenKey: 'w', expiresMs: 7, ...stored }],
+    ['file that overwrites', { ...unpersisted, writtenKey: 'w', replacesEtag: 'e0' }],
+    ['file that will overwrite', { ...pending, overwrites: true }],
     ['directory', { ...directory, ...owned }],
     ['directory with a group', { ...directory, replicationMin: 0, replicationMax: -1, group: 'g' }],
     ['directory with replication of 0', { ...directory, replicationMin: 0, replicationMax: -1 }],

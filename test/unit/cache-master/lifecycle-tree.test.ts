@@ -103,9 +103,9 @@ describe('rm', () => {
   it('keeps what the store would not remove, and says so', async () => {
     for (const key of ['d/x', 'd/y']) store.put(key)
     const remove = store.delete.bind(store)
-    store.delete = async (key) => {
+    store.delete = async (key, signal) => {
       if (key === 'd/y') throw new SkeinError('permission_denied', 'you may not')
-      await remove(key)
+      await remove(key, signal)
     }
     await expect(rm('/ns/d', true)).rejects.toMatchObject({
       code: 'permission_denied',

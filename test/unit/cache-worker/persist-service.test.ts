@@ -203,6 +203,32 @@ describe('persisting a file', () => {
     expect(bytes.equals(bucket.bytesOf(key))).toBe(true)
   })
 
+  it('replaces one version, finds it replaced when it is asked again, and keeps what others wrote', async () => {
+    const bytes = bytesOf(3 * mebibyte, 5)
+    const request = { ...(await cache(bytes, () => [0])), overwrite: true }
+    bucket.put(key, Buffer.from('old'))
+    const replacedEtag = bucket.get(key)?.etag ?? ''
+    const first = await persist({ ...request, replacedEtag })
+    expect(bytes.equals(bucket.bytesOf(key))).toBe(true)
+    // The answer was lost.
+    expect(await persist({ ...request, replacedEtag })).toEqual(first)
+    const theirs = Buffer.from(bytes)
+    theirs[0]! ^= 1
+    for (const there of [theirs, theirs.subarray(1)]) {
+      bucket.put(key, there)
+      await expect(persist({ ...request, replacedEtag })).rejects.toMatchObject({
+        code: 'aborted',
+        reason: 'object_changed',
+        retryable: false,
+        message: expect.stringContaining('another client changed "dir/file"'),
+      })
+      expect(there.equals(bucket.bytesOf(key))).toBe(true)
+    }
+    bucket.delete(key)
+    await persist({ ...request, replacedEtag })
+    expect(bytes.equals(bucket.bytesOf(key))).toBe(true)
+  })
+
   it('opens a store anew that refuses our secrets', async () => {
     const request = await cache(bytesOf(100, 6), () => [0])
     credential = { ...testCredential, secretAccessKey: 'old' }

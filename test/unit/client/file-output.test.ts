@@ -33,6 +33,29 @@ const failAt = (at: WriteFixture, step: string, fromByte: number, times = 1): vo
     }
 }
 
+describe('a new file', () => {
+  it('is created as its writer says', async () => {
+    const at = new WriteFixture()
+    const set = { owner: 'alice', group: 'staff', mode: 0o600, contentType: 'text/plain' }
+    const newFile = { ...set, overwrite: true, blockSizeBytes: 4096, userMetadata: { a: 'b' } }
+    const output = await at.writer.create('/ns/a/b', newFile, signal)
+    await output.close()
+    const request = { path: '/ns/a/b', blockSizeBytes: 4096, requestKey: 'unique-0', overwrite: true, ...set }
+    expect(at.created).toEqual([{ ...request, userMetadata: { values: { a: 'b' } } }])
+  })
+
+  it.each(['failed_precondition', 'not_found'] as const)(
+    'is at the store although its blocks were not freed: %s',
+    async (code) => {
+      const at = new WriteFixture()
+      at.writePolicy = 'THROUGH'
+      at.freeFailure = new SkeinError(code, 'another writer has overwritten it')
+      const output = await create(at)
+      expect(await output.close()).toMatchObject({ persisted: true })
+    },
+  )
+})
+
 describe('a file of unknown length', () => {
   it.each([
     [0, 1000],
@@ -50,7 +73,13 @@ describe('a file of unknown length', () => {
     const output = await create(at)
     await writeAll(output, bytes, pieceBytes)
     expect(at.calls).toEqual([])
-    expect(await output.close()).toEqual({ fileId, length, writePolicy: 'MUST_CACHE', persisted: false })
+    expect(await output.close()).toEqual({
+      fileId,
+      length,
+      writePolicy: 'MUST_CACHE',
+      persisted: false,
+      info: undefined,
+    })
     at.expectBlocks(bytes)
     expect(at.calls).toEqual([`complete ${length}`])
     at.expectNothingOpen()

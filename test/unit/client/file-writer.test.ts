@@ -32,7 +32,13 @@ describe('writing a file', () => {
     'sends %i bytes as durable blocks',
     async (length) => {
       const bytes = bytesOf(length, 1)
-      expect(await write(bytes)).toEqual({ fileId, length, writePolicy: 'MUST_CACHE', persisted: false })
+      expect(await write(bytes)).toEqual({
+        fileId,
+        length,
+        writePolicy: 'MUST_CACHE',
+        persisted: false,
+        info: undefined,
+      })
       at.expectBlocks(bytes)
       expect(at.calls).toEqual([`complete ${length}`])
       expect(at.created).toEqual([{ path: '/ns/a/b', blockSizeBytes: 0, requestKey: 'unique-0' }])

@@ -109,8 +109,11 @@ export class FakeStore implements UnderFileSystem {
   async write(): Promise<ObjectInfo> {
     throw new SkeinError('unimplemented', 'metadata only')
   }
-  async delete(key: string): Promise<void> {
+  async delete(key: string, _signal: AbortSignal, etag?: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure
+    const there = this.objects.get(key)
+    if (etag !== undefined && there !== undefined && there.etag !== etag)
+      throw new SkeinError('aborted', `${key} is another version`, { reason: 'object_changed', retryable: false })
     this.objects.delete(key)
   }
   async copy(from: string, to: string): Promise<ObjectInfo> {

@@ -8,6 +8,7 @@ import type { StoreAccess } from '../../../../src/cache-master/state/store-pool.
 import { createLogger } from '../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../src/telemetry/registry.ts'
 import { blockCount, blockIdOf } from '../../../../src/base/block-id.ts'
+import { SkeinError } from '../../../../src/base/errors.ts'
 import type { PersistFileRequest, PersistFileResponse } from '../../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo } from '../../../../src/wire/generated/master.ts'
 import { FakeClock, FakeStore, MemoryJournal } from './fakes.ts'
@@ -110,8 +111,14 @@ export class MasterFixture {
     ) ?? {
       uri: '',
     }
-    this.store(uri).put(request.key, { length: request.length, etag: `p-${request.key}`, modifiedMs: 77 })
-    return { etag: `p-${request.key}`, modifiedMs: 77 }
+    const store = this.store(uri)
+    const { key, length, overwrite, replacedEtag } = request
+    const etag = overwrite ? `p-${key}-${request.fileId}` : `p-${key}`
+    const there = store.objects.get(key)?.etag
+    if (overwrite && there !== undefined && there !== replacedEtag && there !== etag)
+      throw new SkeinError('aborted', `${key} is another version`, { reason: 'object_changed', retryable: false })
+    store.put(key, { length, etag, modifiedMs: 77 })
+    return { etag, modifiedMs: 77 }
   }
 
   async create(name = 'ns', uri = 's3://bucket', attributes: Record<string, string> = {}): Promise<FakeStore> {
@@ -140,14 +147,20 @@ export class MasterFixture {
   }
 
   /** Writes a file whose blocks a worker of its own has. @returns its id */
-  async write(path: string, length: number): Promise<number> {
+  async write(path: string, length: number, overwrite = false): Promise<number> {
+    const fileId = await this.begin(path, length, overwrite)
+    await this.lifecycle.completeFile({ fileId, length }, call)
+    return fileId
+  }
+
+  /** The same, but for completing it. */
+  async begin(path: string, length: number, overwrite = false): Promise<number> {
     const { fileId, blockSizeBytes } = await this.lifecycle.createFile(
-      { path, blockSizeBytes: 0, requestKey: '' },
+      { path, blockSizeBytes: 0, requestKey: '', overwrite },
       call,
     )
     const blocks = Array.from({ length: blockCount(length, blockSizeBytes) }, (_, index) => blockIdOf(fileId, index))
     await this.worker(`w-${fileId}`, blocks)
-    await this.lifecycle.completeFile({ fileId, length }, call)
     return fileId
   }
 

@@ -129,7 +129,7 @@ export async function run(
       const bytes = Buffer.concat(parts)
       if (bytes.length !== length) throw new SkeinError('invalid_argument', `${bytes.length} bytes, not ${length}`)
       fake.written?.set(path, bytes)
-      return { fileId: 1_048_575, length, writePolicy: 'MUST_CACHE', persisted: false }
+      return { fileId: 1_048_575, length, writePolicy: 'MUST_CACHE', persisted: false, info: undefined }
     },
     async *readFile(path, _signal, range) {
       const whole = fake.files?.[path]

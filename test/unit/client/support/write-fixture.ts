@@ -23,6 +23,7 @@ export class WriteFixture {
   readonly placed: PlaceBlockRequest[] = []
   readonly kept: Budget
   writePolicy = 'MUST_CACHE'
+  freeFailure: SkeinError | undefined
   readonly lifecycle: { -readonly [M in keyof FileWriterOptions['lifecycle']]: FileWriterOptions['lifecycle'][M] }
   readonly writer: FileWriter
 
@@ -59,6 +60,7 @@ export class WriteFixture {
       master: {
         free: async ({ path, force }) => {
           calls.push(`free ${path} ${force}`)
+          if (this.freeFailure !== undefined) throw this.freeFailure
           return { paths: [path], freedBytes: 0 }
         },
       },
