@@ -59,6 +59,7 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
     refreshFile: (request, options) => syncs.refreshFile(request, options),
     auditFiles: (request, options) => syncs.auditFiles(request, options),
     setReplication: (request) => syncs.setReplication(request),
+    reportMetadata: (request) => syncs.reportMetadata(request),
     commitStaging: ({ stagingId }) => staging.commit(stagingId),
     dropStaging: ({ stagingId }) => staging.drop(stagingId),
     registerWorker: (request) => workerCalls.register(request),

@@ -211,12 +211,15 @@ export class TaskRunner {
   async #report(task: Task, outcome: SetOutcome, tally: VerifyTally | undefined, signal: AbortSignal): Promise<void> {
     const { jobWorkerId, metrics } = this.#options
     const { loadId, set, attempt } = task
-    const { failures, replacements, originBytes } = outcome
+    const { failures, replacements, originBytes, metadata } = outcome
     metrics.add('skein_job_worker_replicas_total', outcome.replicasWritten, { outcome: 'ok' })
     metrics.add('skein_job_worker_replicas_total', failures.length, { outcome: 'error' })
     const checked = tally === undefined ? {} : { filesVerified: tally.verified, filesUnverifiable: tally.unverifiable }
     await completeSet(
-      { jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked },
+      {
+        ...{ jobWorkerId, loadId, set, attempt, failures, replacements, originBytes, ...checked },
+        ...(metadata !== undefined && { metadata }),
+      },
       this.#options,
       signal,
     )

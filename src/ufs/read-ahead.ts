@@ -132,7 +132,9 @@ async function fill(
   try {
     slot = new LentShare(slots, 1, slots.tryAcquire(1) ?? (await slots.acquire(1, signal)), signal)
     const lend = lending(slot, request.lend)
-    for await (const chunk of store.read({ ...request, offset, length, lend }, signal)) range.add(chunk)
+    // One answer says as much of the object as all of them.
+    const onMetadata = offset === request.offset ? request.onMetadata : undefined
+    for await (const chunk of store.read({ ...request, offset, length, lend, onMetadata }, signal)) range.add(chunk)
     range.finish(undefined)
   } catch (thrown) {
     range.finish(toSkeinError(thrown))

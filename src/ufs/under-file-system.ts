@@ -101,6 +101,11 @@ export interface ReadRequest {
    * memory.
    */
   readonly pieces?: PieceSource | undefined
+  /**
+   * Called with what is stored with the object, once an answer is known to be of this version and
+   * before its bytes; again for each further answer. A store that keeps no metadata never calls it.
+   */
+  readonly onMetadata?: ((metadata: StoredMetadata) => void) | undefined
 }
 
 /** See s3/request/slow-down-gate.ts. */

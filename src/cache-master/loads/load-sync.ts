@@ -1,6 +1,7 @@
 // Why: what a load asks of the master: the listing with file ids and what is cached already, a
 // second look at one object, the audit at the end, and the target that is kept with the files.
 import { z } from 'zod'
+import { isSameMetadata, storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
@@ -14,6 +15,8 @@ import type {
   AuditFilesResponse,
   RefreshFileRequest,
   RefreshFileResponse,
+  ReportMetadataRequest,
+  ReportMetadataResponse,
   SetReplicationRequest,
   SetReplicationResponse,
   SyncedFile,
@@ -164,6 +167,20 @@ export class SyncService {
     }
     for (const [itsMax, ids] of others)
       await log.submit({ type: 'set_replication', atMs: clock.nowMs(), fileIds: ids, min, max: itsMax })
+    return { changed }
+  }
+
+  /** What differs from what is known is journaled as one command. */
+  async reportMetadata({ files }: ReportMetadataRequest): Promise<ReportMetadataResponse> {
+    const { tables, log, clock } = this.#context
+    const news = files.flatMap(({ fileId, contentType, userMetadata }) => {
+      const inode = tables.inode(fileId)
+      const metadata = storedMetadata({ contentType, userMetadata: userMetadata?.values })
+      const isNews = inode?.kind === 'file' && inode.persisted && !isSameMetadata(inode, metadata)
+      return isNews ? [{ fileId, ...metadata }] : []
+    })
+    if (news.length === 0) return { changed: 0 }
+    const { changed } = await log.submit({ type: 'set_metadata', atMs: clock.nowMs(), files: news })
     return { changed }
   }
 

@@ -13,6 +13,7 @@ import type { CompleteSetRequest, FileReplacement } from '../../wire/generated/j
 import type { CompletedSet } from '../view/load-progress.ts'
 import type { JobMasterContext } from '../job-master-context.ts'
 import { heldVersions } from './held-versions.ts'
+import { MetadataReports } from './metadata-reports.ts'
 import { planReplacement } from './replacement-plan.ts'
 
 export interface SetCompletionContext extends Omit<JobMasterContext, 'queue' | 'jobWorkers' | 'holdBlocks'> {
@@ -24,10 +25,12 @@ export interface SetCompletionContext extends Omit<JobMasterContext, 'queue' | '
 
 export class SetCompletion {
   readonly #context: SetCompletionContext
+  readonly #metadata: MetadataReports
   readonly #completing = new SingleFlight<string, void>()
 
   constructor(context: SetCompletionContext) {
     this.#context = context
+    this.#metadata = new MetadataReports(context)
   }
 
   /** Idempotent. Resolves when the result is durable. */
@@ -35,9 +38,12 @@ export class SetCompletion {
     const { loadId } = load
     await this.#completing.run(`${loadId}/${request.set}`, async () => {
       const record = this.#context.tables.sets.get([loadId, request.set])
-      const named = record === undefined ? [] : completionOf(record, request).replacements
+      const known = record === undefined ? undefined : completionOf(record, request)
       // Look this up first: the record of the set may change meanwhile.
-      const replacements = await heldVersions(this.#context.master, load, named, signal)
+      const [replacements] = await Promise.all([
+        heldVersions(this.#context.master, load, known?.replacements ?? [], signal),
+        this.#metadata.report(known?.metadata?.files ?? []),
+      ])
       await this.#complete(loadId, { ...request, replacements })
     })
   }

@@ -1,6 +1,7 @@
 // Why: the reads of a set obey the pace of its load, and on-demand readers go first. How: a small
 // object is read whole, and read again with a renewed lease if the store refuses it. A block is
 // read ahead in ranges; each range waits for the pace before its request.
+import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Budget } from '../../base/flow/budget.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import { type Lend, waited } from '../../base/flow/lent-share.ts'
@@ -70,10 +71,11 @@ export class PacedReads {
 
   /** Reads a small object. `lend` releases its budgets during waits. */
   async whole(piece: SetPiece, lend: Lend): Promise<Uint8Array> {
-    const { lease } = this.#options
-    const { key, length, etag } = piece
+    const { lease, outcome } = this.#options
+    const { fileId, key, length, etag } = piece
     const { pieces } = this.#options.resources
-    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces, lend }
+    const onMetadata = (metadata: StoredMetadata): void => outcome.described(fileId, metadata)
+    const request = { key, offset: 0, length, etag, objectLength: length, inOneAnswer: true, pieces, lend, onMetadata }
     try {
       return await lease.store.readWhole(request, this.#signal)
     } catch (thrown) {
@@ -88,7 +90,7 @@ export class PacedReads {
    * releases its budgets during waits.
    */
   block(
-    { key, etag, length: objectLength }: SetPiece,
+    { fileId, key, etag, length: objectLength }: SetPiece,
     header: BlockHeader,
     from: number,
     inOneAnswer: boolean,
@@ -104,6 +106,9 @@ export class PacedReads {
       objectLength,
       pieces: resources.pieces,
       lend,
+      ...(header.offset + from === 0 && {
+        onMetadata: (metadata: StoredMetadata) => outcome.described(fileId, metadata),
+      }),
     }
     return counted(read(this.#heldBack(lease), request, this.#readAheadOptions(lease, lend), this.#signal), outcome)
   }

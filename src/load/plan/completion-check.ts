@@ -14,6 +14,7 @@ interface Completion {
   readonly originBytes: number
   readonly filesVerified?: number | undefined
   readonly filesUnverifiable?: number | undefined
+  readonly metadata?: { readonly files: readonly { readonly fileId: number }[] } | undefined
 }
 
 /** wire: FileReplacement */
@@ -62,10 +63,19 @@ export function completionOf<Given extends Completion>(
     ...given,
     failures,
     replacements,
+    ...(given.metadata !== undefined && { metadata: { files: describedOf(pieces, given.metadata.files) } }),
     originBytes: Math.min(given.originBytes, readBytesMax(setBytes(record))),
     filesVerified,
     filesUnverifiable: Math.min(given.filesUnverifiable ?? 0, files - filesVerified),
   }
+}
+
+function describedOf<File extends { readonly fileId: number }>(
+  pieces: ReadonlyMap<number, unknown>,
+  files: readonly File[],
+): File[] {
+  const seen = new Set<number>()
+  return files.filter(({ fileId }) => pieces.has(fileId) && isNew(seen, fileId))
 }
 
 /** Upper bound for the bytes read from the store for a set of this size. */

@@ -20,6 +20,7 @@ import type { AnswerHandler } from '../transport/http-connection.ts'
 import type { PendingRequest } from '../transport/http-pool.ts'
 import { isRedirect } from '../transport/redirects.ts'
 import { encodingHint, type RangeProblem } from '../trust/range-answer.ts'
+import { metadataIn } from '../trust/metadata-answer.ts'
 import type { TrustRules } from '../trust/rules.ts'
 import type { ReadRequest } from '../under-file-system.ts'
 
@@ -97,7 +98,10 @@ export class RangeResponse implements AnswerHandler {
     if (status === 206 || status === 200) {
       this.#problem = this.#context.rules.rangeProblem(this.#request, status, headers)
       if (headers.has('content-encoding')) this.#encodingHint = encodingHint(headers)
-      if (this.#problem === undefined) return
+      if (this.#problem === undefined) {
+        this.#request.onMetadata?.(metadataIn(headers))
+        return
+      }
     }
     this.#errorStatus = status
     this.#errorBody = Buffer.allocUnsafe(errorBodyBytesMax)

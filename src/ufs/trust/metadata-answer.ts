@@ -12,23 +12,26 @@ import type { AnswerHeaders } from '../transport/http-head.ts'
 
 /** COS answers with its own names, or with those of S3. */
 const prefixes = ['x-amz-meta-', 'x-cos-meta-'] as const
+const letterM = 0x6d
+const none: StoredMetadata = {}
 
 /** What the response to a HEAD or GET says of its object. */
 export function metadataIn(headers: AnswerHeaders): StoredMetadata {
   const contentType = headers.get('content-type') ?? ''
   const isType = contentType !== '' && !isDefaultContentType(contentType) && contentTypeText(contentType) === undefined
   const userMetadata = userMetadataIn(headers)
+  if (!isType && userMetadata === undefined) return none
   return { ...(isType ? { contentType } : {}), ...(userMetadata === undefined ? {} : { userMetadata }) }
 }
 
 function userMetadataIn(headers: AnswerHeaders): Readonly<Record<string, string>> | undefined {
   let found: Record<string, string> | undefined
-  for (const [name, value] of headers) {
+  for (const name of headers.keys()) {
     // The letter behind `x-amz-` and `x-cos-`, which few names have there.
-    if (name[6] !== 'm') continue
+    if (name.charCodeAt(6) !== letterM) continue
     const prefix = prefixes.find((one) => name.startsWith(one))
     if (prefix === undefined) continue
-    const one = { [name.slice(prefix.length)]: value }
+    const one = { [name.slice(prefix.length)]: headers.get(name) ?? '' }
     if (userMetadataMap(one) === undefined) found = { ...found, ...one }
   }
   return found !== undefined && userMetadataMap(found) === undefined ? found : undefined

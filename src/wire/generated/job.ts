@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { FileMetadata } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -482,6 +483,12 @@ export interface CompleteSetRequest {
     | undefined;
   /** files for which the store has no checksum */
   filesUnverifiable?: number | undefined;
+  metadata?: ReadMetadata | undefined;
+}
+
+/** What the store has with the objects that were read, where it is more than a default content type. */
+export interface ReadMetadata {
+  files: FileMetadata[];
 }
 
 export interface JobServiceSummary {
@@ -4869,6 +4876,7 @@ function createBaseCompleteSetRequest(): CompleteSetRequest {
     originBytes: 0,
     filesVerified: undefined,
     filesUnverifiable: undefined,
+    metadata: undefined,
   };
 }
 
@@ -4903,6 +4911,9 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
     }
     if (message.filesUnverifiable !== undefined) {
       writer.uint32(80).uint32(message.filesUnverifiable);
+    }
+    if (message.metadata !== undefined) {
+      ReadMetadata.encode(message.metadata, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -5000,6 +5011,14 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
             message.filesUnverifiable = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.metadata = ReadMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5027,6 +5046,64 @@ export const CompleteSetRequest: MessageFns<CompleteSetRequest> = {
     message.originBytes = object.originBytes ?? 0;
     message.filesVerified = object.filesVerified ?? undefined;
     message.filesUnverifiable = object.filesUnverifiable ?? undefined;
+    message.metadata = (object.metadata !== undefined && object.metadata !== null)
+      ? ReadMetadata.fromPartial(object.metadata)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReadMetadata(): ReadMetadata {
+  return { files: [] };
+}
+
+export const ReadMetadata: MessageFns<ReadMetadata> = {
+  encode(message: ReadMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.files) {
+      FileMetadata.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadMetadata {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadMetadata();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.files.push(FileMetadata.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadMetadata>): ReadMetadata {
+    return ReadMetadata.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadMetadata>): ReadMetadata {
+    const message = createBaseReadMetadata();
+    message.files = object.files?.map((e) => FileMetadata.fromPartial(e)) || [];
     return message;
   },
 };

@@ -387,6 +387,21 @@ export interface AuditFilesResponse {
   files: AuditedFile[];
 }
 
+/** What the store has with the objects of files, in place of what was known. Unknown files are ignored. */
+export interface ReportMetadataRequest {
+  files: FileMetadata[];
+}
+
+export interface ReportMetadataResponse {
+  changed: number;
+}
+
+export interface FileMetadata {
+  fileId: number;
+  contentType?: string | undefined;
+  userMetadata?: UserMetadata | undefined;
+}
+
 export interface SetReplicationRequest {
   fileIds: number[];
   min: number;
@@ -4525,6 +4540,197 @@ export const AuditFilesResponse: MessageFns<AuditFilesResponse> = {
   },
 };
 
+function createBaseReportMetadataRequest(): ReportMetadataRequest {
+  return { files: [] };
+}
+
+export const ReportMetadataRequest: MessageFns<ReportMetadataRequest> = {
+  encode(message: ReportMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.files) {
+      FileMetadata.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportMetadataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.files.push(FileMetadata.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportMetadataRequest>): ReportMetadataRequest {
+    return ReportMetadataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportMetadataRequest>): ReportMetadataRequest {
+    const message = createBaseReportMetadataRequest();
+    message.files = object.files?.map((e) => FileMetadata.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReportMetadataResponse(): ReportMetadataResponse {
+  return { changed: 0 };
+}
+
+export const ReportMetadataResponse: MessageFns<ReportMetadataResponse> = {
+  encode(message: ReportMetadataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.changed !== 0) {
+      writer.uint32(8).uint64(message.changed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportMetadataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportMetadataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.changed = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportMetadataResponse>): ReportMetadataResponse {
+    return ReportMetadataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportMetadataResponse>): ReportMetadataResponse {
+    const message = createBaseReportMetadataResponse();
+    message.changed = object.changed ?? 0;
+    return message;
+  },
+};
+
+function createBaseFileMetadata(): FileMetadata {
+  return { fileId: 0, contentType: undefined, userMetadata: undefined };
+}
+
+export const FileMetadata: MessageFns<FileMetadata> = {
+  encode(message: FileMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(18).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileMetadata {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileMetadata();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FileMetadata>): FileMetadata {
+    return FileMetadata.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileMetadata>): FileMetadata {
+    const message = createBaseFileMetadata();
+    message.fileId = object.fileId ?? 0;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseSetReplicationRequest(): SetReplicationRequest {
   return { fileIds: [], min: 0, max: 0, keepMax: undefined };
 }
@@ -7548,6 +7754,14 @@ export const MasterServiceDefinition = {
       requestType: SetReplicationRequest as typeof SetReplicationRequest,
       requestStream: false,
       responseType: SetReplicationResponse as typeof SetReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    reportMetadata: {
+      name: "ReportMetadata",
+      requestType: ReportMetadataRequest as typeof ReportMetadataRequest,
+      requestStream: false,
+      responseType: ReportMetadataResponse as typeof ReportMetadataResponse,
       responseStream: false,
       options: {},
     },

@@ -2,7 +2,7 @@
 import { contentTypeText, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { type Check, finite, optional, record, text, whole } from '../../base/shape.ts'
-import type { UserMetadata } from '../generated/master.ts'
+import type { FileMetadata, UserMetadata } from '../generated/master.ts'
 
 /** Only the length is limited here. base/paths.ts reports other problems of a path or key. */
 export const path = text(4096, { loose: true })
@@ -34,6 +34,8 @@ export const objectMetadata = {
   contentType: optional(contentTypeText),
   userMetadata: optional(record<UserMetadata>({ values: userMetadataMap })),
 }
+
+export const fileMetadata = record<FileMetadata>({ fileId, ...objectMetadata })
 
 /** Any number, for values that are only displayed or summed. */
 export const figure: Check = (value) => (typeof value === 'number' ? undefined : ' is not a number')

@@ -3,7 +3,19 @@ import { flag, list, optional, record, text, whole } from '../../base/shape.ts'
 import * as Job from '../generated/job.ts'
 import { ScheduleServiceDefinition } from '../generated/schedule.ts'
 import { serviceLimits } from './service-limits.ts'
-import { address, count32, durationMs, etag, fileId, pageToken, path, size, timeMs, word } from './fields.ts'
+import {
+  address,
+  count32,
+  durationMs,
+  etag,
+  fileId,
+  fileMetadata,
+  pageToken,
+  path,
+  size,
+  timeMs,
+  word,
+} from './fields.ts'
 
 const mebibyte = 1024 ** 2
 /** Globs, hosts and paths of one load, or of one part of a list of paths. */
@@ -110,6 +122,7 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
         originBytes: size,
         filesVerified: optional(count32),
         filesUnverifiable: optional(count32),
+        metadata: optional(record<Job.ReadMetadata>({ files: list(fileMetadata, failuresMax) })),
       },
       failures: list(
         record<Job.BlockFailure>({

@@ -9,6 +9,7 @@ import {
   durationMs,
   figure,
   fileId,
+  fileMetadata,
   keyPart,
   pageToken,
   path,
@@ -23,6 +24,8 @@ const attributeBytesMax = 8192
 /** Block ids in one part of a report. Workers send 10,000. */
 const reportIdsMax = 50_000
 const filesMax = 100_000
+/** Each is looked up in one turn of the event loop. Job masters send 1,000. */
+const reportedFilesMax = 2000
 const runningLoadsMax = 100_000
 /** Directories of one worker. */
 const directoriesMax = 200
@@ -101,6 +104,8 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
       keepMax: optional(flag),
     },
   },
+
+  reportMetadata: { bytesMax: 8 * mebibyte, fields: { files: list(fileMetadata, reportedFilesMax) } },
 
   registerWorker: {
     bytesMax: mebibyte,

@@ -50,6 +50,34 @@ describe('what is stored with an object', () => {
     expect(commands() - before).toBe(1)
   })
 
+  it('comes in with the reports of loads: one command for what is news, none otherwise', async () => {
+    for (const key of ['a', 'b', 'f']) store.put(key)
+    await fixture.keys()
+    const only = await fixture.write('/ns/only-here', 2)
+    const idOf = async (key: string): Promise<number> => (await fixture.stat(`/ns/${key}`)).fileId
+    const report = { contentType: 'text/plain', userMetadata: { values: { project: 'x' } } }
+    const fileIds = [...(await Promise.all(['a', 'b', 'f'].map(idOf))), only, 12345]
+    const files = fileIds.map((fileId) => ({ fileId, ...report }))
+    const before = commands()
+    expect(await fixture.service.reportMetadata({ files }, call)).toEqual({ changed: 3 })
+    expect([commands() - before, await shown()]).toEqual([1, text])
+    expect(await fixture.service.reportMetadata({ files }, call)).toEqual({ changed: 0 })
+    expect(commands() - before).toBe(1)
+    expect(await fixture.stat('/ns/only-here')).not.toHaveProperty('contentType')
+    await fixture.restart()
+    expect(await shown()).toEqual(text)
+  })
+
+  it('of an object that an atomic load puts aside is known after the swap', async () => {
+    store.put('f')
+    const staged = { path: '/ns', cursor: '', limit: 0, stagingId: '/ns', stagingExpiresMs: 1e13 }
+    const { files, stagingId = '' } = await fixture.service.syncPage(staged, call)
+    const [file] = files
+    await fixture.service.reportMetadata({ files: [{ fileId: file?.fileId ?? 0, contentType: 'text/css' }] }, call)
+    await fixture.service.commitStaging({ stagingId }, call)
+    expect([(await fixture.stat(path)).fileId, await shown()]).toEqual([file?.fileId, { contentType: 'text/css' }])
+  })
+
   it('changes with the object, and in place', async () => {
     store.put('f', { metadata: text })
     await look()

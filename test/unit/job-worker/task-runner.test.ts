@@ -2,6 +2,7 @@
 // nothing left open.
 import { describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
+import { SetOutcome } from '../../../src/job-worker/set/set-outcome.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { mib, never, pieceOf, settle, taskOf } from './support/fakes.ts'
 import { byFirst, house, large, smalls } from './support/house.ts'
@@ -30,6 +31,29 @@ describe('TaskRunner', () => {
       },
     ])
     expectNothingLeft()
+  })
+
+  test('what is stored with objects is reported once a file, and nothing where there is none', async () => {
+    const { runner, add, store, jobMaster } = house()
+    add([large, ...smalls, { ...pieceOf(fileIdOf(9), 'later', 'v1', 5 * mib, 2 * mib), firstBlock: 1, blockCount: 1 }])
+    const userMetadata = { project: 'x' }
+    store.describe('large', { contentType: 'text/html' })
+    store.describe('small-3', { contentType: 'text/plain', userMetadata })
+    store.describe('small-5', { userMetadata: { much: 'v'.repeat(2000) } })
+    store.describe('later', { contentType: 'text/html' })
+    await runner.run(taskOf(1), never)
+    const files = jobMaster.completed[0]?.metadata?.files ?? []
+    expect(files.toSorted((a, b) => a.fileId - b.fileId)).toEqual([
+      { fileId: large.fileId, contentType: 'text/html' },
+      { fileId: smalls[3]!.fileId, contentType: 'text/plain', userMetadata: { values: userMetadata } },
+      { fileId: smalls[5]!.fileId, userMetadata: { values: { much: 'v'.repeat(2000) } } },
+    ])
+  })
+
+  test('a report of very much metadata ends somewhere', () => {
+    const outcome = new SetOutcome()
+    for (let id = 0; id < 5000; id += 1) outcome.described(id, { userMetadata: { much: 'v'.repeat(2000) } })
+    expect(outcome.metadata?.files.length).toBe(Math.floor((4 * mib) / 2004))
   })
 
   test('only the blocks of its piece are read', async () => {

@@ -37,6 +37,13 @@ const version = (change: object = {}) => ({
 })
 
 describe('a completion', () => {
+  test('describes files of the set, each once', () => {
+    const files = [1, 9, 2, 1].map((container, at) => ({ fileId: fileIdOf(container), contentType: `${at}` }))
+    const given = { failures: [], replacements: [], originBytes: 0, metadata: { files } }
+    expect(completionOf(record, given).metadata.files).toEqual([files[0], files[2]])
+    expect(completionOf(record, { failures: [], replacements: [], originBytes: 0 })).not.toHaveProperty('metadata')
+  })
+
   test('is heard where it speaks of the set: files, blocks and workers of others are not', () => {
     const failures = [
       failure(1, 0),

@@ -70,6 +70,23 @@ const nothingHeld = ({ slots, bytes }: ReadAheadOptions): void => {
   })
 }
 
+it('asks the first range alone what is stored with the object', async () => {
+  const asked: number[] = []
+  const store = {
+    read: async function* ({ offset, length, onMetadata }: ReadRequest) {
+      if (onMetadata !== undefined) asked.push(offset)
+      onMetadata?.({ contentType: 'a/b' })
+      yield expected(offset, length)
+    },
+    readWhole: async (): Promise<Uint8Array> => Promise.reject(new Error('not used')),
+  }
+  const told: unknown[] = []
+  const onMetadata = (metadata: object): void => void told.push(metadata)
+  const reading = readAhead(store, { ...request(100, 1000), onMetadata }, options(100, 4, 4, 4000), signal)
+  for await (const chunk of reading) expect(chunk.length).toBe(100)
+  expect([asked, told]).toEqual([[100], [{ contentType: 'a/b' }]])
+})
+
 describe('read-ahead', () => {
   it('gives the bytes in order, within its budgets, however it is cut', async () => {
     await assert(

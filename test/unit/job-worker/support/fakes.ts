@@ -1,5 +1,6 @@
 // A store, workers, a job master and a master of this room's tests: in memory, counting, and
 // failing on request.
+import type { StoredMetadata } from '../../../../src/base/attributes/object-metadata.ts'
 import { createHash } from 'node:crypto'
 import { type Clock, systemClock, throwIfAborted } from '../../../../src/base/clock.ts'
 import { blockLength } from '../../../../src/base/block-id.ts'
@@ -51,6 +52,7 @@ export function contentOf(key: string, etag: string, length: number): Buffer {
 
 interface StoredObject {
   etag: string
+  metadata?: StoredMetadata
   bytes: Buffer
 }
 
@@ -70,6 +72,10 @@ export class FakeStore implements UnderFileSystem {
   put(key: string, etag: string, length: number): void {
     this.objects.set(key, { etag, bytes: contentOf(key, etag, length) })
   }
+  describe(key: string, metadata: StoredMetadata): void {
+    const object = this.objects.get(key)
+    if (object !== undefined) object.metadata = metadata
+  }
   #object({ key, etag }: ReadRequest): StoredObject {
     const object = this.objects.get(key)
     if (object === undefined) throw new SkeinError('not_found', `no object ${key}`)
@@ -81,7 +87,8 @@ export class FakeStore implements UnderFileSystem {
     this.openReads += 1
     try {
       // A store serves an open body from the version that it began with.
-      const { bytes } = this.#object(request)
+      const { bytes, metadata = {} } = this.#object(request)
+      request.onMetadata?.(metadata)
       const end = request.offset + request.length - this.cutBytes(request.key)
       for (let at = request.offset; at < end; at += this.chunkBytes) {
         await this.beforeChunk(request, at)
@@ -98,7 +105,8 @@ export class FakeStore implements UnderFileSystem {
     this.reads.push(request)
     await this.beforeChunk(request, 0)
     throwIfAborted(signal)
-    const { bytes } = this.#object(request)
+    const { bytes, metadata = {} } = this.#object(request)
+    request.onMetadata?.(metadata)
     const taken = bytes.subarray(0, request.length - this.cutBytes(request.key))
     this.readBytes += taken.length
     return taken

@@ -39,6 +39,16 @@ describe('reading through a proxy that touches the answers', () => {
       chunks.push(chunk)
     return Buffer.concat(chunks)
   }
+
+  it('tells what is stored with the object, of the requested version alone', async () => {
+    const headers = { 'content-type': 'text/plain', 'x-amz-meta-a': '1' }
+    const { etag: version } = origin.bucket('data').put('m', Buffer.alloc(10), { metadata: headers })
+    const told: unknown[] = []
+    const request = { key: 'm', offset: 0, length: 10, onMetadata: (metadata: object) => told.push(metadata) }
+    await store.readWhole({ ...request, etag: version }, signal)
+    await expect(store.readWhole({ ...request, etag: 'other' }, signal)).rejects.toMatchObject({ code: 'aborted' })
+    expect(told).toEqual([{ contentType: 'text/plain', userMetadata: { a: '1' } }])
+  })
   const isBig = (bytes: Buffer): boolean => bytes.equals(origin.bucket('data').bytesOf('big'))
 
   it('takes a part only with an ETag, and the whole in one answer without', async () => {
