@@ -15,7 +15,7 @@ import { loadConfig } from '../../src/config/read-config.ts'
 import { connectCluster } from '../../src/client/connect.ts'
 import type { Cluster as Client } from '../../src/client/cluster.ts'
 import type { LoadStatus } from '../../src/wire/generated/job.ts'
-import { Cluster } from '../../test/support/cluster.ts'
+import { Cluster, run } from '../../test/support/cluster.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { type RedisServer, startRedis } from '../../test/support/redis.ts'
 import { type ListedOrigin, startListedOrigin } from './listed-origin.ts'
@@ -203,7 +203,7 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
     const submittedMs = performance.now() - startMs
     const asking = repeat(stop.signal, 15_000, async () => {
       const askedMs = performance.now()
-      await cluster.cli(['job', 'stat', loadId])
+      await run(['job', 'stat', loadId], { env: { SKEIN_MASTER: cluster.masterAddress } })
       cliMs.push(performance.now() - askedMs)
     })
     const latencies: number[] = []

@@ -9,7 +9,7 @@ import type { CliIo } from './frame/context.ts'
 process.env['UV_THREADPOOL_SIZE'] ??= '16'
 enableCompileCache()
 const { runCli } = await import('./run.ts')
-const { realSurroundings } = await import('./surroundings.ts')
+const { surroundingsOf } = await import('./surroundings.ts')
 const { exitCodes } = await import('./frame/exit-codes.ts')
 const { missingBounds } = await import('./memory-bounds.ts')
 
@@ -93,6 +93,6 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   })
 }
 
-const exitCode = await runCli(process.argv.slice(2), io, realSurroundings)
+const exitCode = await runCli(process.argv.slice(2), io, surroundingsOf(process.env, io.stderr))
 await Promise.all([flushed(process.stdout), flushed(process.stderr)])
 process.exit(exitCode)

@@ -1,6 +1,7 @@
 // Why: a role is a command like any other until it runs. How: its configuration is loaded, its
 // composition root imported and run until SIGTERM or SIGINT, which drain; a second one ends the
 // process at once.
+import { flushCompileCache } from 'node:module'
 import type { Config } from '../config/config.ts'
 import type { RoleIo } from '../process/role-shell.ts'
 import type { CommandContext } from './frame/context.ts'
@@ -28,8 +29,14 @@ export async function runRole(role: string, context: CommandContext): Promise<vo
     if (stop.signal.aborted) context.io.exit(exitCodes.failed)
     stop.abort()
   })
+  // A role writes one line, when it is ready. By then everything is loaded; Node keeps the compiled
+  // code only at an orderly end, which a role that is killed does not have.
+  const stdout = (text: string): void => {
+    context.io.stdout(text)
+    flushCompileCache()
+  }
   try {
-    await run(config, { stdout: context.io.stdout, stderr: context.io.stderr, stop: stop.signal })
+    await run(config, { stdout, stderr: context.io.stderr, stop: stop.signal })
   } finally {
     unlisten()
   }

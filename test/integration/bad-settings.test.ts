@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type CommandResult, run } from '../support/cluster.ts'
+import { run } from '../support/cluster.ts'
+import type { CommandResult } from '../support/command-result.ts'
 import { freePorts, oneLine, withoutLog } from '../support/local-skein.ts'
 
 const directoryKeys = 'goosefs.worker.tieredstore.level0.dirs'

@@ -6,20 +6,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Child, startChild } from './child.ts'
+import { runHere } from './command-here.ts'
+import type { CommandResult } from './command-result.ts'
 import { freePort } from './free-port.ts'
 import { childEnvironment } from './child-environment.ts'
 
 const root = join(import.meta.dirname, '../..')
 /** The command line, as `npm run build` leaves it. */
 export const main = join(root, 'dist/cli/main.js')
-
-export interface CommandResult {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-  /** stdout as it came, for what is no text. */
-  readonly bytes: Buffer
-}
 
 interface Role {
   readonly name: string
@@ -35,7 +29,7 @@ export interface ClusterOptions {
   readonly properties?: Readonly<Record<string, string>>
 }
 
-/** Runs one command to its end. */
+/** Runs one command to its end, as a process. */
 export function run(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
@@ -169,9 +163,9 @@ export class Cluster {
     return (JSON.parse(ready ?? '{}') as { web?: string }).web ?? ''
   }
 
-  /** Runs a client command against this cluster. */
+  /** Runs a client command against this cluster, in this process. */
   cli(args: readonly string[], timeoutMs?: number): Promise<CommandResult> {
-    return run(args, {
+    return runHere(args, {
       env: { SKEIN_MASTER: this.masterAddress, SKEIN_HOME: join(this.home, 'client') },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     })

@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Child, startChild } from './child.ts'
-import { type CommandResult, main, run } from './cluster.ts'
+import { main } from './cluster.ts'
+import { runHere } from './command-here.ts'
+import type { CommandResult } from './command-result.ts'
 import type { Origin } from './origin/server.ts'
 import { testCredential } from './origin/stores.ts'
 import { childEnvironment } from './child-environment.ts'
@@ -72,13 +74,14 @@ export class LocalSkein {
     return JSON.parse(readFileSync(join(this.home, 'skein.json'), 'utf8')) as Record<string, string>
   }
 
-  /** Runs a client command to its end. */
+  /** Runs a client command to its end, in this process. */
   cli(...args: readonly string[]): Promise<CommandResult> {
-    return run(args, { env: { SKEIN_HOME: this.home }, timeoutMs: 60_000 })
+    return runHere(args, { env: { SKEIN_HOME: this.home }, timeoutMs: 60_000 })
   }
 
   /**
-   * Starts a client command, to be signalled; its stderr is in the file that comes back with it.
+   * Starts a client command as a process, to be signalled; its stderr is in the file that comes
+   * back with it.
    */
   startCli(...args: readonly string[]): { readonly child: Child; readonly stderr: () => string } {
     this.#commands += 1
