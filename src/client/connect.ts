@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { Budget } from '../base/flow/budget.ts'
 import { ConnectedFileSystem } from './connected-file-system.ts'
+import { AheadMemory } from './open/ahead-memory.ts'
 import { FileReads } from './open/file-reads.ts'
 import { OpenedFiles } from './open/opened-files.ts'
 import { fileStatusOf } from './status/file-status.ts'
@@ -94,7 +95,8 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     passive,
   })
   const opened = new OpenedFiles({ clock: systemClock, keepMs: keptOpenMs(config, syncIntervalMs) })
-  const reads = new FileReads({ master: master.service, reader, opened, syncIntervalMs, clock: systemClock })
+  const ahead = new AheadMemory(config.user.readAheadBytes, systemClock)
+  const reads = new FileReads({ master: master.service, reader, opened, ahead, syncIntervalMs, clock: systemClock })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   // Blocks that are written slowly must not keep readers from connections.
   const uploads = new DataClient({ clock: systemClock, connectionsMax: config.jobWorker.blockStreamsMax })

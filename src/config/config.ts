@@ -226,6 +226,7 @@ export interface Config {
     readonly metadataSyncIntervalMs: number
     readonly passiveCache: boolean
     readonly openedFileAgeMs: number
+    readonly readAheadBytes: number
     readonly writeKeptBytes: number
   }
   readonly load: LoadConfig

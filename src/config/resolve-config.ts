@@ -18,6 +18,7 @@ import type {
 import { mergeSettings, type Setting } from './layers.ts'
 import { definitionOf } from './keys/schema.ts'
 import { resolveTiers } from './tiers.ts'
+import { userOf } from './user-config.ts'
 import { tuningWarnings } from './tuning-warnings.ts'
 import { type UsableKey, Values } from './values.ts'
 
@@ -86,14 +87,7 @@ export function resolveConfig(
     jobMaster: jobMasterOf(values, machine),
     jobWorker: jobWorkerOf(values, machine),
     ufs: ufsOf(values, machine),
-    user: {
-      blockSizeBytes: values.amount('goosefs.user.block.size.bytes.default'),
-      createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
-      metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
-      passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
-      openedFileAgeMs: values.amount('skein.user.opened.file.age'),
-      writeKeptBytes: values.amount('skein.user.write.kept.bytes'),
-    },
+    user: userOf(values),
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
     warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],

@@ -20,8 +20,11 @@ import { blockLocationsOf } from '../status/block-locations.ts'
 import { fileStatusOf } from '../status/file-status.ts'
 import { listDirectory } from '../status/list-directory.ts'
 import { FileVersion } from './file-version.ts'
+import type { AheadMemory } from './ahead-memory.ts'
+import type { FillPart } from './ahead-part.ts'
 import { OpenFile } from './open-file.ts'
 import type { OpenedFiles } from './opened-files.ts'
+import { ReadAhead } from './handle-read-ahead.ts'
 
 export interface FileReadsOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus' | 'listStatus' | 'openFile' | 'refreshFile'>
@@ -29,6 +32,8 @@ export interface FileReadsOptions {
   readonly opened: OpenedFiles
   /** Maximum age of the master's metadata. Undefined: the master's default. */
   readonly syncIntervalMs?: number | undefined
+  /** Memory for reading ahead, of all handles. Undefined: nothing is read ahead. */
+  readonly ahead?: AheadMemory | undefined
   readonly clock: Clock
 }
 
@@ -54,7 +59,7 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
   }
 
   async open(path: string, options: StatOptions = {}): Promise<FileHandle> {
-    const { master, opened, reader, clock } = this.#options
+    const { master, opened, reader, clock, ahead: memory } = this.#options
     const answer = await this.#ask(path, options)
     const { file } = answer
     if (file === undefined || file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
@@ -64,7 +69,10 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
       askAgain: (signal) => opened.open(path, true, () => master.openFile({ path, ...this.#sync({}) }, { signal })),
       onChanged: (changed) => this.#refresh(path, changed),
     })
-    const handle: FileHandle = new OpenFile(fileStatusOf(file), version, () => this.#handles.delete(handle))
+    const { length } = file
+    const readRange: FillPart = (range, target, signal, onBytes) => version.readInto(range, target, signal, onBytes)
+    const ahead = memory === undefined ? undefined : new ReadAhead({ readRange, length, memory, clock })
+    const handle: FileHandle = new OpenFile(fileStatusOf(file), version, ahead, () => this.#handles.delete(handle))
     this.#handles.add(handle)
     return handle
   }

@@ -1,24 +1,36 @@
 // Why: a program reads a file at any place and in any order (FileHandle). How: the bytes go from
-// their source into the caller's memory. Everything that the handle has begun ends with it.
+// their source into the caller's memory, or were read ahead (handle-read-ahead.ts). Everything that
+// the handle has begun ends with it.
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { rangeWithin } from '../file-range.ts'
 import type { CallSignal, FileHandle, FileRange, FileStatus } from '../file-system.ts'
 import { targetOf } from '../read/read-target.ts'
 import type { FileVersion } from './file-version.ts'
+import type { ReadAhead } from './handle-read-ahead.ts'
 
 export class OpenFile implements FileHandle {
   readonly status: FileStatus
-  readonly #version: FileVersion
+  readonly #version: Pick<FileVersion, 'readInto' | 'stream'>
+  readonly #ahead: Pick<ReadAhead, 'read' | 'close'> | undefined
   readonly #onClose: () => void
   readonly #closing = new AbortController()
   readonly #reads = new Set<Promise<unknown>>()
   #closed: Promise<void> | undefined
 
-  /** @param onClose called once, when nothing of the handle is left */
-  constructor(status: FileStatus, version: FileVersion, onClose: () => void) {
+  /**
+   * @param ahead undefined: nothing is read ahead
+   * @param onClose called once, when nothing of the handle is left
+   */
+  constructor(
+    status: FileStatus,
+    version: Pick<FileVersion, 'readInto' | 'stream'>,
+    ahead: Pick<ReadAhead, 'read' | 'close'> | undefined,
+    onClose: () => void,
+  ) {
     this.status = status
     this.#version = version
+    this.#ahead = ahead
     this.#onClose = onClose
   }
 
@@ -26,7 +38,10 @@ export class OpenFile implements FileHandle {
     const signal = this.#begin(options)
     const range = rangeWithin({ offset: position, length: into.length }, this.status.length)
     if (range.length === 0) return 0
-    const read = this.#version.readInto(range, targetOf(into, position), signal)
+    const read =
+      this.#ahead === undefined
+        ? this.#version.readInto(range, targetOf(into, position), signal)
+        : this.#ahead.read(range, into.subarray(0, range.length), signal)
     this.#reads.add(read)
     try {
       await read
@@ -52,6 +67,7 @@ export class OpenFile implements FileHandle {
   async #close(): Promise<void> {
     this.#closing.abort(new SkeinError('cancelled', `${this.status.path} was closed while it was read`))
     await Promise.allSettled(this.#reads)
+    await this.#ahead?.close()
     this.#onClose()
   }
 

@@ -247,6 +247,16 @@ export const storageKeys = {
     scope: 'client',
     doc: 'Also copy blocks that are read from another host to the local worker, if the file may have more replicas',
   },
+  'skein.user.read.ahead.memory': {
+    kind: 'bytes',
+    default: '64MB',
+    min: 0,
+    max: 2 ** 40,
+    scope: 'client',
+    doc:
+      'Memory of a program for bytes that are read ahead of sequential readers, all open files together. Each file ' +
+      'uses up to 12 MB. 0 turns reading ahead off',
+  },
   'skein.user.opened.file.age': {
     kind: 'duration',
     default: '1s',

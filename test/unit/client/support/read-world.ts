@@ -7,6 +7,7 @@ import { SkeinError } from '../../../../src/base/errors.ts'
 import { formatPath, parsePath } from '../../../../src/base/paths.ts'
 import { ConnectedFileSystem } from '../../../../src/client/connected-file-system.ts'
 import type { FileSystem } from '../../../../src/client/file-system.ts'
+import type { AheadMemory } from '../../../../src/client/open/ahead-memory.ts'
 import { FileReads, type FileReadsOptions } from '../../../../src/client/open/file-reads.ts'
 import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
 import { FileReader } from '../../../../src/client/read/file-reader.ts'
@@ -76,8 +77,9 @@ export class ReadWorld {
     for (const worker of workers) this.#blocksOf(worker).set(file.fileId, file.bytes)
   }
 
-  fileSystem(options: { keepMs?: number } = {}): FileSystem {
+  fileSystem(options: { keepMs?: number; ahead?: AheadMemory } = {}): FileSystem {
     const { clock } = this
+    const { ahead } = options
     const opened = new OpenedFiles({ clock, keepMs: options.keepMs ?? 0 })
     const master: FileReadsOptions['master'] = {
       openFile: async ({ path }, { signal }) => {
@@ -100,7 +102,7 @@ export class ReadWorld {
       random: seededRandom(1),
       logger: silentLogger,
     })
-    const reads = new FileReads({ master, reader, opened, clock })
+    const reads = new FileReads({ master, reader, opened, ahead, clock })
     const did = (what: string) => async (): Promise<void> => void this.changes.push(what)
     const changes: FileChanges = {
       create: async () => ({ write: did('write'), close: () => this.#closed(), abort: did('abort') }),

@@ -1,0 +1,15 @@
+// Why: what programs and commands that use a cluster are configured with. Pure.
+import type { Config } from './config.ts'
+import type { Values } from './values.ts'
+
+export function userOf(values: Values): Config['user'] {
+  return {
+    blockSizeBytes: values.amount('goosefs.user.block.size.bytes.default'),
+    createTtlAction: values.word('goosefs.user.file.create.ttl.action') as 'FREE' | 'DELETE',
+    metadataSyncIntervalMs: values.amount('goosefs.user.file.metadata.sync.interval'),
+    passiveCache: values.flag('goosefs.user.file.passive.cache.enabled'),
+    openedFileAgeMs: values.amount('skein.user.opened.file.age'),
+    readAheadBytes: values.amount('skein.user.read.ahead.memory'),
+    writeKeptBytes: values.amount('skein.user.write.kept.bytes'),
+  }
+}
