@@ -115,8 +115,11 @@ export interface PendingInode extends Ownership, StoredMetadata {
   readonly expiresMs: number
   /** Its edge below `pendingParentId`. */
   readonly name: string
-  /** It takes the place of a file that has its name by then. */
+  /** It takes the place of a file that has its name by then; of this one only, if it is given. */
   readonly overwrites?: boolean
+  readonly overwritesId?: number
+  /** Its own, from the moment when it is complete. */
+  readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
 }
 
 /** What an atomic load has put aside. */

@@ -122,6 +122,8 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         requestKey: fc.constantFrom('', 'x'),
         expiresMs: fc.integer({ min: 41, max: 60 }),
         overwrites: fc.boolean(),
+        overwritesId: inodeIds.map(([id]) => id ?? 0),
+        ttl: fc.record({ ttlMs: fc.nat(9), action: fc.constantFrom('FREE' as const, 'DELETE' as const) }),
         ...owned,
         contentType: fc.constantFrom('', 'text/plain'),
         userMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { a: '1', b: '' }),

@@ -41,7 +41,10 @@ type DirectoryRow = [
   ...[made?: boolean, pinned?: boolean, ttlMs?: number, deletes?: boolean, expiresMs?: number],
   ...Partial<DirectoryTail>,
 ]
-type PendingTail = [...Owned, ...Stored, overwrites: boolean]
+type PendingTail = [
+  ...[...Owned, ...Stored, overwrites: boolean, overwritesId: number | null],
+  ...[ttlMs: number | null, ttlDeletes: boolean],
+]
 type PendingRow = [
   kind: 3,
   namespaceId: string,
@@ -142,15 +145,21 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
 
 function pendingRow(pending: PendingInode): PendingRow {
   const { namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } = pending
-  const tail = withoutUsual([...owned(pending), ...stored(pending), pending.overwrites === true])
+  const { overwrites = false, overwritesId = null, ttl } = pending
+  const own = [ttl?.ttlMs ?? null, ttl?.action === 'DELETE']
+  const tail = withoutUsual([...owned(pending), ...stored(pending), overwrites, overwritesId, ...own])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
 }
 
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
-  const [owner, group, mode, contentType, userMetadata, overwrites] = row.slice(7) as Partial<PendingTail>
+  const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
+  const [overwrites, overwritesId, ttlMs, deletes = false] = rest
+  const ttl = typeof ttlMs === 'number' ? { ttlMs, action: actionOf(deletes) } : undefined
+  const isOverwriting = overwrites === true ? overwrites : undefined
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
-  return { ...begun, ...given({ owner, group, mode, contentType, userMetadata, overwrites }) }
+  const set = { owner, group, mode, contentType, userMetadata, overwrites: isOverwriting, overwritesId, ttl }
+  return { ...begun, ...given(set) }
 }
 
 function owned({ owner, group, mode }: Ownership): Owned {

@@ -9,9 +9,10 @@ import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
-import { SkeinError } from '../../base/errors.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs, namespaceById, placeOf } from '../../meta/resolve-path.ts'
+import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
@@ -102,9 +103,12 @@ export class WrittenFileService {
         requestKey: request.requestKey,
         expiresMs,
         ...(overwrites && { overwrites }),
+        ...(request.ifFileId !== undefined && { overwritesId: request.ifFileId }),
+        ...ttlOf(request),
         ...ownershipOf(request),
         ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
       })
+      .catch(changedMeanwhile)
       .finally(() => (this.#beginning -= 1))
     const pending = this.#pending(fileIds[0] ?? 0)
     return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
@@ -145,8 +149,9 @@ export class WrittenFileService {
    * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has
    *   no replica, deadline_exceeded (`path_busy`) when it is to overwrite
    */
-  async complete({ fileId, length }: CompleteFileRequest, options: CallOptions): Promise<CompleteFileResponse> {
+  async complete(request: CompleteFileRequest, options: CallOptions): Promise<CompleteFileResponse> {
     const { tables, log, clock } = this.#context
+    const { fileId, length, contentType, userMetadata } = request
     const known = tables.inode(fileId)
     if (known?.kind === 'file') {
       if (known.length === length) return this.#completed(fileId)
@@ -157,7 +162,14 @@ export class WrittenFileService {
     if (blocks > blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
     await this.#untilReported(pending, blocks, options.signal)
-    const submit = (): Promise<unknown> => log.submit({ type: 'complete_file', atMs: clock.nowMs(), fileId, length })
+    const submit = (): Promise<unknown> =>
+      log
+        .submit({
+          ...{ type: 'complete_file', atMs: clock.nowMs(), fileId, length },
+          ...(contentType !== undefined && { contentType }),
+          ...(userMetadata !== undefined && { userMetadata: userMetadata.values }),
+        })
+        .catch(changedMeanwhile)
     if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
     else await submit()
     return this.#completed(fileId)
@@ -271,6 +283,20 @@ export class WrittenFileService {
     if (last === undefined) throw new SkeinError('unavailable', 'no worker can store the block')
     return last
   }
+}
+
+/** @throws SkeinError invalid_argument */
+function ttlOf({ ttlMs, ttlAction = 'FREE' }: CreateFileRequest): Pick<CreateFile, 'ttl'> {
+  if (ttlMs === undefined) return {}
+  if (ttlAction !== 'FREE' && ttlAction !== 'DELETE')
+    throw new SkeinError('invalid_argument', `the action of a TTL must be FREE or DELETE, not '${ttlAction}'`)
+  return { ttl: { ttlMs, action: ttlAction } }
+}
+
+/** Another version than the one to overwrite is there. */
+function changedMeanwhile(thrown: unknown): never {
+  if (!isSkeinError(thrown, 'aborted') || thrown.reason !== undefined) throw thrown
+  throw new SkeinError('aborted', thrown.message, { reason: 'file_changed', retryable: false, cause: thrown })
 }
 
 function freeBytes(worker: WorkerInfo): number {

@@ -1,6 +1,7 @@
 // Why: the half of a file system that changes things (file-system.ts), apart from the half that
 // reads. How: each change is a call to the master; the bytes of files go through a file writer.
-import { SkeinError } from '../../base/errors.ts'
+import { ownershipOf } from '../../base/attributes/ownership.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { Service } from '../../wire/service.ts'
@@ -22,7 +23,7 @@ export interface MasterFileChangesOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus'>
   readonly lifecycle: Pick<
     Service<LifecycleServiceDefinition>,
-    'makeDirectory' | 'rename' | 'delete' | 'setPinned' | 'setTtl' | 'setPathReplication'
+    'makeDirectory' | 'rename' | 'delete' | 'setPinned' | 'setTtl' | 'setPathReplication' | 'setPathOwnership'
   >
   readonly writer: Pick<FileWriter, 'create'>
   /** Status of a file from what the master says of it. */
@@ -30,6 +31,15 @@ export interface MasterFileChangesOptions {
 }
 
 const unlimited = -1
+/** Deadline of a change that may concern all files below a directory. */
+const treeMs = 60 * 60_000
+/** How long a path is waited for that is being written to the store, moved or removed. */
+const busyMs = 10 * 60_000
+
+const createFields = ['signal', 'blockSizeBytes', 'length', 'ifExists', 'ifFileId', 'ttl']
+const ownershipFields = ['owner', 'group', 'mode']
+const metadataFields = ['contentType', 'userMetadata']
+const attributeFields = ['signal', 'pinned', 'ttl', 'replicationMin', 'replicationMax', 'recursive']
 
 export class MasterFileChanges implements FileChanges {
   readonly #options: MasterFileChangesOptions
@@ -39,18 +49,31 @@ export class MasterFileChanges implements FileChanges {
   }
 
   async create(path: string, options: CreateOptions = {}): Promise<FileOutput> {
-    refuseOther(options, ['signal', 'blockSizeBytes', 'length', 'ifExists'])
-    if (options.ifExists === 'overwrite') throw new SkeinError('unimplemented', 'files cannot be overwritten')
-    const { blockSizeBytes, length, signal = neverAborted() } = options
-    const output = await this.#options.writer.create(path, { blockSizeBytes, length }, signal)
+    refuseOther(options, [...createFields, ...ownershipFields, ...metadataFields])
+    const { ifExists = 'exclusive', signal = neverAborted(), ...newFile } = options
+    if (options.ifFileId !== undefined && ifExists !== 'overwrite')
+      throw new SkeinError('invalid_argument', 'ifFileId is for files that overwrite')
+    const output = await this.#options.writer.create(path, { ...newFile, overwrite: ifExists === 'overwrite' }, signal)
     return {
       write: (chunk) => output.write(chunk),
       close: async (metadata = {}) => {
-        refuseOther(metadata, [])
-        await output.close()
-        return this.#options.statusOf(await this.#options.master.getStatus({ path }, { signal }))
+        refuseOther(metadata, metadataFields)
+        const { info, persisted } = await output.close(metadata)
+        // What the store says of it is newer than the moment when it became visible.
+        if (info !== undefined && !persisted) return this.#options.statusOf(info)
+        return this.#options.statusOf(await this.#statusAfter(path, info, signal))
       },
       abort: () => output.abort(),
+    }
+  }
+
+  /** The file was complete, whoever removes it right after that. */
+  async #statusAfter(path: string, info: FileInfo | undefined, signal: AbortSignal): Promise<FileInfo> {
+    try {
+      return await this.#options.master.getStatus({ path }, { signal })
+    } catch (thrown) {
+      if (info === undefined || !isSkeinError(thrown, 'not_found')) throw thrown
+      return info
     }
   }
 
@@ -59,7 +82,7 @@ export class MasterFileChanges implements FileChanges {
   }
 
   async rename(from: string, to: string, { signal = neverAborted() }: CallSignal = {}): Promise<void> {
-    await this.#options.lifecycle.rename({ from, to }, { signal })
+    await this.#options.lifecycle.rename({ from, to, waitMs: busyMs }, { signal, deadlineMs: treeMs })
   }
 
   async delete(
@@ -67,25 +90,32 @@ export class MasterFileChanges implements FileChanges {
     { signal = neverAborted(), recursive = false, keepEntries }: DeleteOptions = {},
   ): Promise<void> {
     if (keepEntries === true) throw new SkeinError('unimplemented', 'a directory is deleted with its entries only')
-    await this.#options.lifecycle.delete({ path, recursive, cacheOnly: false }, { signal })
+    await this.#options.lifecycle.delete(
+      { path, recursive, cacheOnly: false, waitMs: busyMs },
+      { signal, deadlineMs: treeMs },
+    )
   }
 
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
     const { lifecycle } = this.#options
-    refuseOther(changes, ['signal', 'pinned', 'ttl', 'replicationMin', 'replicationMax', 'recursive'])
+    refuseOther(changes, [...attributeFields, ...ownershipFields])
+    const { owner, group, mode } = changes
     const { signal = neverAborted(), pinned, ttl, replicationMin, replicationMax, recursive = false } = changes
-    if (pinned !== undefined) await lifecycle.setPinned({ path, pinned }, { signal })
+    const call = { signal, deadlineMs: treeMs }
+    if (pinned !== undefined) await lifecycle.setPinned({ path, pinned }, call)
     if (ttl !== undefined) {
       const { ms, action } = ttl === 'none' ? { ms: unlimited, action: 'FREE' } : ttl
-      await lifecycle.setTtl({ path, ttlMs: ms, action }, { signal })
+      await lifecycle.setTtl({ path, ttlMs: ms, action }, call)
     }
     if (replicationMin !== undefined || replicationMax !== undefined) {
       const limits = {
         ...(replicationMin !== undefined && { min: replicationMin }),
         ...(replicationMax !== undefined && { max: replicationMax === 'none' ? unlimited : replicationMax }),
       }
-      await lifecycle.setPathReplication({ path, recursive, ...limits }, { signal })
+      await lifecycle.setPathReplication({ path, recursive, ...limits }, call)
     }
+    if (owner !== undefined || group !== undefined || mode !== undefined)
+      await lifecycle.setPathOwnership({ path, recursive, ...ownershipOf({ owner, group, mode }) }, call)
   }
 }
 

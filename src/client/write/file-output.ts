@@ -67,6 +67,12 @@ export interface WrittenFile {
   readonly info: FileInfo | undefined
 }
 
+/** What is known only at the end; replaces what the file was begun with. */
+export interface MetadataAtEnd {
+  readonly contentType?: string | undefined
+  readonly userMetadata?: Readonly<Record<string, string>> | undefined
+}
+
 export interface OutputTarget {
   readonly path: string
   readonly file: CreateFileResponse
@@ -131,7 +137,7 @@ export class CachedFileOutput {
    *   reason `not_persisted` when the file is complete in the cache, but its policy requires it in
    *   the store and persisting failed
    */
-  async close(): Promise<WrittenFile> {
+  async close({ contentType, userMetadata }: MetadataAtEnd = {}): Promise<WrittenFile> {
     const { lifecycle } = this.#parts
     const { file, length, overwrite } = this.#target
     let info: FileInfo | undefined
@@ -142,7 +148,12 @@ export class CachedFileOutput {
         throw new SkeinError('invalid_argument', 'the stream has fewer bytes than the given file length')
       await this.#block?.finish()
       const call = { signal: this.#signal, deadlineMs: overwrite ? overwriteMs : completeMs }
-      info = (await lifecycle.completeFile({ fileId: file.fileId, length: this.#length }, call)).file
+      const request = {
+        ...{ fileId: file.fileId, length: this.#length },
+        ...(contentType !== undefined && { contentType }),
+        ...(userMetadata !== undefined && { userMetadata: { values: { ...userMetadata } } }),
+      }
+      info = (await lifecycle.completeFile(request, call)).file
       this.#end()
     })
     const persisted = await this.#follow()

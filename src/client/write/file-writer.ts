@@ -20,6 +20,10 @@ export interface NewFile {
   readonly blockSizeBytes?: number | undefined
   /** It takes the place of a file of this name when it is closed. Default: false. */
   readonly overwrite?: boolean | undefined
+  /** With `overwrite`: only the file of this id. */
+  readonly ifFileId?: number | undefined
+  /** From the moment when it is closed. Default: the namespace's. */
+  readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | undefined
   /** Default: the master's, or those of the file that is overwritten. */
   readonly owner?: string | undefined
   readonly group?: string | undefined
@@ -41,10 +45,10 @@ export class FileWriter {
    * so is the output.
    * @throws SkeinError already_exists (of a file that overwrites: a directory), not_found
    *   (namespace), invalid_argument (not a file path or length), failed_precondition (read-only),
-   *   resource_exhausted (`too_many_unfinished`)
+   *   resource_exhausted (`too_many_unfinished`), aborted (`file_changed`, with `ifFileId`)
    */
   async create(path: string, newFile: NewFile, signal: AbortSignal): Promise<CachedFileOutput> {
-    const { length, overwrite = false, contentType, userMetadata } = newFile
+    const { length, overwrite = false, ifFileId, ttl, contentType, userMetadata } = newFile
     if (length !== undefined && (!Number.isSafeInteger(length) || length < 0))
       throw new SkeinError('invalid_argument', `${length} is not a valid file length`)
     const { lifecycle, uniqueId } = this.#options
@@ -53,6 +57,8 @@ export class FileWriter {
       blockSizeBytes: newFile.blockSizeBytes ?? this.#options.blockSizeBytes ?? 0,
       requestKey: uniqueId(),
       ...(overwrite && { overwrite }),
+      ...(ifFileId !== undefined && { ifFileId }),
+      ...(ttl !== undefined && { ttlMs: ttl.ms, ttlAction: ttl.action }),
       ...ownershipOf(newFile),
       ...(contentType !== undefined && { contentType }),
       ...(userMetadata !== undefined && { userMetadata: { values: { ...userMetadata } } }),

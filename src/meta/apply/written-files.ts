@@ -16,7 +16,7 @@ import { forgetWrite } from './store-writes.ts'
 import { count, nextId, Tree } from './tree.ts'
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
-  const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites } = command
+  const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites, overwritesId, ttl } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
   const same = known === undefined ? undefined : tables.inode(known)
   if (same?.kind === 'pending') {
@@ -30,7 +30,12 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   const id = nextId(tables)
   const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
   tables.putEdge(pendingParentId, name, id)
-  const given = { ...ownershipOf(command), ...storedMetadata(command), ...(overwrites === true && { overwrites }) }
+  const given = {
+    ...{ ...ownershipOf(command), ...storedMetadata(command) },
+    ...(overwrites === true && { overwrites }),
+    ...(overwritesId !== undefined && { overwritesId }),
+    ...(ttl !== undefined && { ttl }),
+  }
   tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name, ...given })
   moveDeadline(tables, id, -1, expiresMs)
   count(tables, 'pending', 1)
@@ -61,7 +66,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const { old, parentId, inherited } = tree.makeRoom(pending.key)
   if (old !== undefined) tables.removeEdge(toPersistParentId, toPersistName(old.id))
   const replacesEtag = old?.persisted === true ? old.etag : old?.replacesEtag
-  const { ttlMs = -1, ttlAction = 'FREE' } = old ?? {}
+  const { ttlMs, action: ttlAction } = pending.ttl ?? { ttlMs: old?.ttlMs ?? -1, action: old?.ttlAction ?? 'FREE' }
+  const metadata = storedMetadata({ ...pending, ...storedAtEnd(command) })
   tree.link({
     kind: 'file',
     id: fileId,
@@ -75,7 +81,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     storageClass: 'STANDARD',
     crc64: '',
     ...inherited,
-    ...{ ...changedOwnership('file', ownershipOf(old ?? {}), ownershipOf(pending)), ...storedMetadata(pending) },
+    ...{ ...changedOwnership('file', ownershipOf(old ?? {}), ownershipOf(pending)), ...metadata },
     ttlMs,
     ttlAction,
     expiresMs: tree.expiryOf(ttlMs),
@@ -122,6 +128,11 @@ export function isToBePersisted(tables: Tables, fileId: number): boolean {
   return tables.edge(toPersistParentId, toPersistName(fileId)) !== undefined
 }
 
+/** What the writer says when the file is complete. */
+function storedAtEnd({ contentType, userMetadata }: CompleteFile): Partial<CompleteFile> {
+  return { ...(contentType !== undefined && { contentType }), ...(userMetadata !== undefined && { userMetadata }) }
+}
+
 function toPersistName(fileId: number): string {
   return String(fileId).padStart(16, '0')
 }
@@ -129,9 +140,12 @@ function toPersistName(fileId: number): string {
 function takenAs(
   tables: Tables,
   rootId: number,
-  { key, overwrites }: Pick<PendingInode, 'key' | 'overwrites'>,
+  { key, overwrites, overwritesId }: Pick<PendingInode, 'key' | 'overwrites' | 'overwritesId'>,
 ): Applied | undefined {
-  if (overwrites !== true && fileAt(tables, rootId, key) !== undefined)
+  const file = fileAt(tables, rootId, key)
+  if (overwritesId !== undefined && file?.id !== overwritesId)
+    return refused('aborted', `${key} was changed or removed meanwhile`)
+  if (overwrites !== true && file !== undefined)
     return refused('already_exists', `${key} exists already: remove it first`)
   if (directoryAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} is a directory`)
   return undefined

@@ -109,11 +109,18 @@ export interface CreateFile extends Ownership, StoredMetadata {
   readonly requestKey: string
   /** When it is given up. */
   readonly expiresMs: number
-  /** It takes the place of a file that has its name when it is complete. */
+  /**
+   * It takes the place of a file that has its name when it is complete; of this one only, if it is
+   * given.
+   */
   readonly overwrites?: boolean
+  readonly overwritesId?: number
+  /** Its own, from the moment when it is complete. */
+  readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
 }
 
-export interface CompleteFile {
+/** What is given of the metadata replaces what it was begun with. */
+export interface CompleteFile extends StoredMetadata {
   readonly type: 'complete_file'
   readonly atMs: number
   readonly fileId: number

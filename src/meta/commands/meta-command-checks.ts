@@ -181,9 +181,9 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       expiresMs: atMs,
       unstages,
     },
-    ...{ overwrites: optional(flag), ...ownership, ...metadata },
+    ...{ overwrites: optional(flag), overwritesId: optional(inodeId), ttl, ...ownership, ...metadata },
   }),
-  complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages }),
+  complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),
   persist_files: command<'persist_files'>({
     ...{ atMs, unstages },

@@ -102,6 +102,18 @@ export interface CreateFileRequest {
   overwrite?:
     | boolean
     | undefined;
+  /** with overwrite: only the file of this id */
+  ifFileId?:
+    | number
+    | undefined;
+  /** from CompleteFile on; absent: the namespace's */
+  ttlMs?:
+    | number
+    | undefined;
+  /** FREE | DELETE */
+  ttlAction?:
+    | string
+    | undefined;
   /** absent: the default, also of the next two */
   owner?: string | undefined;
   group?: string | undefined;
@@ -135,9 +147,13 @@ export interface PlaceBlockResponse {
   dataAddress: string;
 }
 
+/** Every block must have a replica. */
 export interface CompleteFileRequest {
   fileId: number;
   length: number;
+  /** replaces that of CreateFile, as does user_metadata */
+  contentType?: string | undefined;
+  userMetadata?: UserMetadata | undefined;
 }
 
 export interface CompleteFileResponse {
@@ -1068,6 +1084,9 @@ function createBaseCreateFileRequest(): CreateFileRequest {
     blockSizeBytes: 0,
     requestKey: "",
     overwrite: undefined,
+    ifFileId: undefined,
+    ttlMs: undefined,
+    ttlAction: undefined,
     owner: undefined,
     group: undefined,
     mode: undefined,
@@ -1089,6 +1108,15 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.overwrite !== undefined) {
       writer.uint32(80).bool(message.overwrite);
+    }
+    if (message.ifFileId !== undefined) {
+      writer.uint32(88).uint64(message.ifFileId);
+    }
+    if (message.ttlMs !== undefined) {
+      writer.uint32(96).uint64(message.ttlMs);
+    }
+    if (message.ttlAction !== undefined) {
+      writer.uint32(106).string(message.ttlAction);
     }
     if (message.owner !== undefined) {
       writer.uint32(162).string(message.owner);
@@ -1153,6 +1181,30 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.ifFileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.ttlAction = reader.string();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -1214,6 +1266,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.requestKey = object.requestKey ?? "";
     message.overwrite = object.overwrite ?? undefined;
+    message.ifFileId = object.ifFileId ?? undefined;
+    message.ttlMs = object.ttlMs ?? undefined;
+    message.ttlAction = object.ttlAction ?? undefined;
     message.owner = object.owner ?? undefined;
     message.group = object.group ?? undefined;
     message.mode = object.mode ?? undefined;
@@ -1511,7 +1566,7 @@ export const PlaceBlockResponse: MessageFns<PlaceBlockResponse> = {
 };
 
 function createBaseCompleteFileRequest(): CompleteFileRequest {
-  return { fileId: 0, length: 0 };
+  return { fileId: 0, length: 0, contentType: undefined, userMetadata: undefined };
 }
 
 export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
@@ -1521,6 +1576,12 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     }
     if (message.length !== 0) {
       writer.uint32(16).uint64(message.length);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(82).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1554,6 +1615,22 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
             message.length = longToNumber(reader.uint64());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1573,6 +1650,10 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     const message = createBaseCompleteFileRequest();
     message.fileId = object.fileId ?? 0;
     message.length = object.length ?? 0;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
     return message;
   },
 };

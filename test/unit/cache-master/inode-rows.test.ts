@@ -66,6 +66,8 @@ describe('rows of inodes', () => {
     ['written file', { ...unpersisted, writtenKey: 'w', expiresMs: 7, ...stored }],
     ['file that overwrites', { ...unpersisted, writtenKey: 'w', replacesEtag: 'e0' }],
     ['file that will overwrite', { ...pending, overwrites: true }],
+    ['file that will overwrite one version', { ...pending, overwrites: true, overwritesId: 5 }],
+    ['file that will have a TTL', { ...pending, ttl: { ttlMs: 5, action: 'DELETE' } }],
     ['directory', { ...directory, ...owned }],
     ['directory with a group', { ...directory, replicationMin: 0, replicationMax: -1, group: 'g' }],
     ['directory with replication of 0', { ...directory, replicationMin: 0, replicationMax: -1 }],

@@ -117,6 +117,40 @@ describe('a file that overwrites another', () => {
   })
 })
 
+describe('a file that overwrites one version', () => {
+  const createOver = (ifFileId: number) => {
+    const request = { path: '/ns/d/f', blockSizeBytes: 0, requestKey: '', overwrite: true, ifFileId }
+    return fixture.lifecycle.createFile(request, call)
+  }
+
+  it('is refused, at its end too, when another one is there', async () => {
+    const { fileId: first } = await fixture.stat('/ns/d/f')
+    const refusal = { code: 'aborted', reason: 'file_changed', retryable: false }
+    const [early, late] = [await createOver(first), await createOver(first)]
+    await fixture.restart()
+    await complete(early.fileId, 0)
+    await expect(complete(late.fileId, 0)).rejects.toMatchObject(refusal)
+    await expect(createOver(first)).rejects.toMatchObject(refusal)
+    await remove('/ns/d/f')
+    await expect(createOver(early.fileId)).rejects.toMatchObject(refusal)
+  })
+
+  it('has the TTL and the metadata that its writer says, also at the end', async () => {
+    const begun = { contentType: 'text/plain', userMetadata: { values: { a: 'b' } } }
+    const ttl = { ttlMs: 5000, ttlAction: 'DELETE' }
+    const request = { path: '/ns/d/f', blockSizeBytes: 0, requestKey: '', overwrite: true }
+    const first = await fixture.lifecycle.createFile({ ...request, ...begun, ...ttl }, call)
+    await fixture.restart()
+    expect((await complete(first.fileId, 0)).file).toMatchObject({ ...begun, ...ttl })
+    const second = await fixture.lifecycle.createFile({ ...request, ...begun }, call)
+    const ended = { fileId: second.fileId, length: 0, contentType: 'text/html' }
+    const { file } = await fixture.lifecycle.completeFile(ended, call)
+    expect(file).toMatchObject({ ...begun, ...ttl, contentType: 'text/html' })
+    const wrong = fixture.lifecycle.createFile({ ...request, ttlMs: 5, ttlAction: 'KEEP' }, call)
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
 describe('writers of one path at the same time', () => {
   it('replace each other in the order of their ends, and none is mixed', async () => {
     const ids = [await fixture.begin('/ns/d/f', 4, true), await fixture.begin('/ns/d/f', 8, true)]
