@@ -1,7 +1,8 @@
 // Why: after a load, the heap of a role holds garbage up to its growth bound, and V8 collects it
 // only when the heap grows again: an idle role keeps memory that other programs of the machine
-// could use. How: the role looks at its own processor time once a second. When it was busy and has
-// been idle for a while, it collects garbage once, and V8 returns the free pages to the system.
+// could use. How: the role looks at its own processor time once a second. When it was busy, or
+// worked a little for long, and has been idle for a while, it collects garbage once, and V8 returns
+// the free pages to the system.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock } from '../base/clock.ts'
@@ -9,15 +10,18 @@ import type { Clock } from '../base/clock.ts'
 /** Processor time of a look's interval above which the role is busy, and below which it is idle. */
 const busyShare = 0.2
 const idleShare = 0.1
+/** Work since the last collection that leaves garbage worth collecting, however slow it was. */
+const workMs = 1000
 const lookMs = 1000
 /** A collection stops the process, longer for more bytes in use. A larger heap is left alone. */
 const heapBytesMax = 128 * 1024 * 1024
 
-/** Decides when to collect. Busy -> idle for `idleMs` -> collect, once. */
+/** Decides when to collect. Work -> idle for `idleMs` -> collect, once. */
 export class IdleWatch {
   readonly #idleMs: number
   #last: { readonly nowMs: number; readonly processorMs: number } | undefined
   #wasBusy = false
+  #workedMs = 0
   #idleSinceMs: number | undefined
 
   constructor(idleMs: number) {
@@ -30,11 +34,13 @@ export class IdleWatch {
     this.#last = { nowMs, processorMs }
     if (last === undefined || nowMs <= last.nowMs) return false
     const share = (processorMs - last.processorMs) / (nowMs - last.nowMs)
-    if (share >= busyShare) this.#wasBusy = true
+    this.#workedMs += processorMs - last.processorMs
+    if (share >= busyShare || this.#workedMs >= workMs) this.#wasBusy = true
     if (share >= idleShare) this.#idleSinceMs = undefined
     else this.#idleSinceMs ??= last.nowMs
     if (!this.#wasBusy || this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < this.#idleMs) return false
     this.#wasBusy = false
+    this.#workedMs = 0
     return true
   }
 

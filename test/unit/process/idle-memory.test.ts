@@ -55,6 +55,12 @@ describe('a role collects garbage', () => {
     expect(collected).toBe(1)
   })
 
+  it('after slow work too, once there was enough of it', () => {
+    const slow = Array.from({ length: 9 }, () => [0.12, 0.02]).flat()
+    expect(collections([...slow, 0, 0, 0, 0])).toEqual([20])
+    expect(collections([...slow.slice(0, 6), 0, 0, 0, 0])).toEqual([])
+  })
+
   it('not while it works, nor without work before', () => {
     expect(collections([1, 0.15, 0.15, 0.15, 0.15, 0.15])).toEqual([])
     expect(collections([1, 0, 0, 0.15, 0, 0, 0.15])).toEqual([])
