@@ -62,7 +62,7 @@ export class FileService {
         ? undefined
         : fileAt(this.#context.tables, located.record.rootId, path.key))
     if (located === undefined || file === undefined)
-      throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory`)
+      throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory; give a file`)
     this.#context.workers.expire()
     const { record } = located
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)

@@ -5,9 +5,9 @@
 import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import type { FileInfo, UnusablePaths } from '../../wire/generated/master.ts'
+import type { FileStatus, UnusableEntries } from '../../client/file-system.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
-import { listPages } from '../frame/list-pages.ts'
+import { fileBytes } from '../../client/file-bytes.ts'
 import { localError, localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
 import { printable } from '../frame/printable.ts'
@@ -28,12 +28,13 @@ export async function copyToLocal(
   const target = await openTarget(context, text)
   const tally = new Tally(context)
   const copy = new Copy(context, target, tally, replace)
-  const file = await target.cluster.master().getStatus({ path: target.path }, { signal: context.signal })
-  if (file.folder) await copy.tree(local)
+  const file = await target.cluster.files.stat(target.path, { signal: context.signal })
+  const isDirectory = file.kind === 'directory'
+  if (isDirectory) await copy.tree(local)
   else await copy.file(file.path, await placeOf(file, localText, local))
   if (context.options.format === 'json')
     writeResult(context, { from: target.path, to: localUri(local), ...tally.document }, '')
-  else if (file.folder && tally.failed === 0) writeResult(context, undefined, copiedText(target.path, local))
+  else if (isDirectory && tally.failed === 0) writeResult(context, undefined, copiedText(target.path, local))
   tally.finish()
 }
 
@@ -42,7 +43,7 @@ function copiedText(path: string, local: string): string {
 }
 
 /** Where a single file goes: into the local path when that is a directory. */
-async function placeOf(file: FileInfo, localText: string, local: string): Promise<string> {
+async function placeOf(file: FileStatus, localText: string, local: string): Promise<string> {
   const isDirectory = localText.endsWith('/') || (await statOrUndefined(local))?.isDirectory() === true
   return isDirectory ? join(local, ...safeNames(file.path, basename(file.path))) : local
 }
@@ -83,26 +84,26 @@ class Copy {
     await eachInParallel(this.#entries(), filesAtATime, (file) =>
       this.#tally.attempt(file.path, async () => {
         const place = join(local, ...safeNames(file.path, this.#relative(file)))
-        const directory = file.folder ? place : dirname(place)
-        await this.#checkedDirectory(root, local, directory)
-        if (!file.folder) await this.file(file.path, place)
+        const isDirectory = file.kind === 'directory'
+        await this.#checkedDirectory(root, local, isDirectory ? place : dirname(place))
+        if (!isDirectory) await this.file(file.path, place)
       }),
     )
   }
 
-  async *#entries(): AsyncGenerator<FileInfo, void, undefined> {
+  async *#entries(): AsyncGenerator<FileStatus, void, undefined> {
     const { cluster, path } = this.#target
-    const named = (found: UnusablePaths): void => nameUnusable(this.#context, found)
-    for await (const page of listPages(cluster.master(), { path, recursive: true }, this.#context.signal, named))
-      yield* page
+    const onUnusable = (found: UnusableEntries): void => nameUnusable(this.#context, found)
+    const { signal } = this.#context
+    for await (const page of cluster.files.list(path, { recursive: true, onUnusable, signal })) yield* page
   }
 
-  #relative(file: FileInfo): string {
+  #relative(file: FileStatus): string {
     const base = this.#target.path.endsWith('/') ? this.#target.path : `${this.#target.path}/`
     if (!file.path.startsWith(base))
       throw new SkeinError('invalid_argument', `${file.path} is not copied: it is not below ${base}`)
     const relative = file.path.slice(base.length)
-    return file.folder ? relative.replace(/\/$/, '') : relative
+    return file.kind === 'directory' ? relative.replace(/\/$/, '') : relative
   }
 
   async #checkedDirectory(root: string, local: string, directory: string): Promise<void> {
@@ -156,7 +157,7 @@ class Copy {
     const file = await onLocal(directory, () => open(partial, 'wx'))
     let bytes = 0
     try {
-      for await (const chunk of this.#target.cluster.readFile(path, this.#context.signal)) {
+      for await (const chunk of fileBytes(this.#target.cluster.files, path, this.#context.signal)) {
         await onLocal(place, () => file.writeFile(chunk))
         bytes += chunk.length
       }

@@ -10,6 +10,7 @@ import type { Cluster } from '../../client/cluster.ts'
 import type { FileInfo } from '../../wire/generated/master.ts'
 import { type CommandContext, openTarget, openTargets, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
+import { fileBytes } from '../../client/file-bytes.ts'
 import { listPages } from '../frame/list-pages.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
 import { below, placeOf } from './place-of.ts'
@@ -106,6 +107,6 @@ async function copyFile(
   to: string,
   tally: Tally,
 ): Promise<void> {
-  await cluster.writeFile(to, file.length, cluster.readFile(file.path, signal), signal)
+  await cluster.writeFile(to, file.length, fileBytes(cluster.files, file.path, signal), signal)
   tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
 }

@@ -2,22 +2,22 @@
 // about a path. How: only the wanted bytes are read. Sources: Alluxio 2.9's HeadCommand,
 // TailCommand (1 KB by default), TestCommand.
 import { type Command, Option } from 'commander'
-import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import type { FileInfo } from '../../wire/generated/master.ts'
+import { isSkeinError } from '../../base/errors.ts'
+import type { FileRange, FileStatus } from '../../client/file-system.ts'
 import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
 import { exitCodes, usageError } from '../frame/exit-codes.ts'
 import { sizeOf } from '../frame/numbers.ts'
-import { syncInterval } from './sync-interval.ts'
+import { fileBytes } from '../../client/file-bytes.ts'
 
 const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
 
 /** The questions of `fs test`, with the answer for a path that exists. */
 const questions = {
-  d: { text: 'it is a directory', answer: ({ folder }: FileInfo) => folder },
+  d: { text: 'it is a directory', answer: ({ kind }: FileStatus) => kind === 'directory' },
   e: { text: 'it exists', answer: () => true },
-  f: { text: 'it is a file', answer: ({ folder }: FileInfo) => !folder },
+  f: { text: 'it is a file', answer: ({ kind }: FileStatus) => kind === 'file' },
   s: { text: 'it is a file with at least one byte, or a directory with an entry', answer: isFilled },
-  z: { text: 'it is a file of zero bytes', answer: ({ folder, length }: FileInfo) => !folder && length === 0 },
+  z: { text: 'it is a file of zero bytes', answer: ({ kind, length }: FileStatus) => kind === 'file' && length === 0 },
 } as const
 
 type Question = keyof typeof questions
@@ -45,37 +45,33 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function writeEnd(context: CommandContext, text: string, end: 'head' | 'tail', bytes: number): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
+  const { path, cluster } = await openTarget(context, text)
   const { signal, io } = context
-  const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal })
-  if (file.folder) throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
-  const length = Math.min(bytes, file.length)
-  if (length === 0) return
-  const range = { offset: end === 'head' ? 0 : file.length - length, length }
-  for await (const chunk of cluster.readFile(path, signal, range)) await io.writeBytes(chunk)
+  const rangeOf = (length: number): FileRange => ({
+    offset: end === 'head' ? 0 : Math.max(0, length - bytes),
+    length: bytes,
+  })
+  for await (const chunk of fileBytes(cluster.files, path, signal, rangeOf)) await io.writeBytes(chunk)
 }
 
 async function testPath(context: CommandContext, text: string, flags: TestFlags): Promise<void> {
   const letter = (Object.keys(questions) as Question[]).find((name) => flags[name] === true)
   if (letter === undefined) throw usageError('give one of -d, -e, -f, -s or -z')
-  const { path, cluster, config } = await openTarget(context, text)
+  const { path, cluster } = await openTarget(context, text)
   const { signal } = context
-  const sync = syncInterval(config)
-  const file = await cluster
-    .master()
-    .getStatus({ path, ...sync }, { signal })
-    .catch((thrown: unknown) => {
-      if (isSkeinError(thrown, 'not_found')) return undefined
-      throw thrown
-    })
-  const hasEntry = async (): Promise<boolean> =>
-    (await cluster.master().listStatus({ path, recursive: false, pageToken: '', limit: 1, ...sync }, { signal })).files
-      .length > 0
+  const file = await cluster.files.stat(path, { signal }).catch((thrown: unknown) => {
+    if (isSkeinError(thrown, 'not_found')) return undefined
+    throw thrown
+  })
+  const hasEntry = async (): Promise<boolean> => {
+    for await (const entries of cluster.files.list(path, { pageSize: 1, signal })) return entries.length > 0
+    return false
+  }
   const result = file !== undefined && (await questions[letter].answer(file, hasEntry))
   if (context.options.format === 'json') writeResult(context, { path, test: letter, result }, '')
   if (!result) context.setExitCode(exitCodes.failed)
 }
 
-async function isFilled({ folder, length }: FileInfo, hasEntry: () => Promise<boolean>): Promise<boolean> {
-  return folder ? await hasEntry() : length > 0
+async function isFilled({ kind, length }: FileStatus, hasEntry: () => Promise<boolean>): Promise<boolean> {
+  return kind === 'directory' ? await hasEntry() : length > 0
 }

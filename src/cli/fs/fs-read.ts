@@ -7,6 +7,7 @@ import { type CommandContext, openTarget, writeResult } from '../frame/context.t
 import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from '../format/format-file.ts'
 import { jsonText } from '../frame/json-document.ts'
 import { listPages } from '../frame/list-pages.ts'
+import { fileBytes } from '../../client/file-bytes.ts'
 import { syncInterval } from './sync-interval.ts'
 import { nameUnusable } from './unusable-paths.ts'
 
@@ -95,7 +96,7 @@ async function stat(context: CommandContext, text: string): Promise<void> {
 
 async function cat(context: CommandContext, text: string): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
-  for await (const chunk of cluster.readFile(path, context.signal)) await context.io.writeBytes(chunk)
+  for await (const chunk of fileBytes(cluster.files, path, context.signal)) await context.io.writeBytes(chunk)
 }
 
 async function count(context: CommandContext, text: string, readable: boolean): Promise<void> {

@@ -62,7 +62,8 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     const { master, opened, reader, clock, ahead: memory } = this.#options
     const answer = await this.#ask(path, options)
     const { file } = answer
-    if (file === undefined || file.folder) throw new SkeinError('failed_precondition', `${path} is a directory`)
+    if (file === undefined || file.folder)
+      throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
     const version = new FileVersion(answer, file, {
       reader,
       clock,

@@ -162,7 +162,7 @@ export class FileReader {
     const { master, syncIntervalMs } = this.#options
     const opened = await master.openFile(syncIntervalMs === undefined ? { path } : { path, syncIntervalMs }, { signal })
     if (opened.file === undefined || opened.file.folder)
-      throw new SkeinError('failed_precondition', `${path} is a directory`)
+      throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
     return opened
   }
 

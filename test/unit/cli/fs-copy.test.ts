@@ -292,7 +292,7 @@ describe('fs copyToLocal', () => {
     const cluster = {
       ...holding({ '/a/x': 'bytes' }),
       onChunk: () => {
-        throw new SkeinError('data_loss', 'no replica is sound')
+        throw new SkeinError('permission_denied', 'no replica is sound')
       },
     }
     expect(await copy(cluster, '/a/x', at('x'))).toMatchObject({
@@ -306,7 +306,7 @@ describe('fs copyToLocal', () => {
     let chunks = 0
     const onChunk = (): void => {
       chunks += 1
-      if (chunks === 1) throw new SkeinError('unavailable', 'no replica and no store has it')
+      if (chunks === 1) throw new SkeinError('permission_denied', 'no replica and no store has it')
     }
     const { code, stderr } = await copy(
       { ...holding({ '/a/1': 'x', '/a/2': 'y', '/a/3': 'z' }), onChunk },

@@ -12,8 +12,9 @@ import type { Service } from '../../../../src/wire/service.ts'
 
 export interface FakeFiles {
   readonly master: Service<MasterServiceDefinition>
-  /** Whether the test gave the method. */
+  /** Whether the test gave the method openFile, and getStatus. */
   readonly hasOpenFile: boolean
+  readonly hasStatus: boolean
   /** Chunks by path. */
   readonly files: Readonly<Record<string, readonly string[]>>
   readonly clock: Clock
@@ -22,16 +23,18 @@ export interface FakeFiles {
   readonly close: () => void
 }
 
-export function fakeFiles({ master, hasOpenFile, files, clock, onChunk, close }: FakeFiles): FileSystem {
+export function fakeFiles({ master, hasOpenFile, hasStatus, files, clock, onChunk, close }: FakeFiles): FileSystem {
   const opened = new OpenedFiles({ clock, keepMs: 0 })
   const openFile: Service<MasterServiceDefinition>['openFile'] = async (request, options) => {
     if (hasOpenFile) return master.openFile(request, options)
     const chunks = files[request.path]
     if (chunks === undefined) {
-      const { folder } = await master.getStatus(request, options)
-      if (folder) throw new SkeinError('failed_precondition', `${request.path} is a directory`)
+      const isDirectory = hasStatus && (await master.getStatus(request, options)).folder
+      throw isDirectory
+        ? new SkeinError('failed_precondition', `${request.path} is a directory; give a file`)
+        : new SkeinError('not_found', `${request.path} does not exist`)
     }
-    const length = Buffer.byteLength((chunks ?? []).join(''))
+    const length = Buffer.byteLength(chunks.join(''))
     return { file: FileInfo.fromPartial({ path: request.path, length, etag: 'e' }), blocks: [], workers: [] }
   }
   const reads = new FileReads({

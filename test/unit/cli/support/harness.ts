@@ -107,6 +107,7 @@ export async function run(
     files: fakeFiles({
       master: strict(fake.master),
       hasOpenFile: fake.master?.openFile !== undefined,
+      hasStatus: fake.master?.getStatus !== undefined,
       files: fake.files ?? {},
       clock,
       onChunk: () => fake.onChunk?.(),

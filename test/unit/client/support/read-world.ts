@@ -56,6 +56,8 @@ export class ReadWorld {
   readonly down = new Set<string>()
   /** Awaited before the bytes of each read. */
   beforeRead: (read: WorldRead) => Promise<void> = () => Promise.resolve()
+  /** Called when the master is told to look at the store. */
+  beforeRefresh: () => unknown = () => undefined
   readsInFlight = 0
   #lastId = 10
 
@@ -91,6 +93,7 @@ export class ReadWorld {
       listStatus: async () => ({ files: [], nextPageToken: '' }),
       refreshFile: async () => {
         this.refreshes += 1
+        this.beforeRefresh()
         return { file: undefined }
       },
     }
