@@ -14,6 +14,7 @@ import { BlockTargetPool } from './write/block-target-pool.ts'
 import { FileReader } from './read/file-reader.ts'
 import { FileWriter } from './write/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from './master-client.ts'
+import { keptWorkerList } from './read/kept-worker-list.ts'
 import { PassiveCopies } from './read/passive-copies.ts'
 import { ShortCircuitReader } from './read/short-circuit-reader.ts'
 import { directoriesAtMaster } from './worker-directories.ts'
@@ -86,12 +87,13 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     )
     told.catch((error: unknown) => logger.debug('cannot drop a wrong block', { blockId, error }))
   }
+  const listWorkers = keptWorkerList((request, call) => master.service.listWorkers(request, call), systemClock)
   const reader = new FileReader({
     ...reading,
     dropWrong,
     near,
     syncIntervalMs,
-    origin: new WorkerOriginReader(reading),
+    origin: new WorkerOriginReader({ ...reading, master: { listWorkers } }),
     passive,
   })
   const opened = new OpenedFiles({ clock: systemClock, keepMs: keptOpenMs(config, syncIntervalMs) })
