@@ -48,6 +48,7 @@ describe.skipIf(!radosgwInstalled())('on radosgw', { timeout: 120_000 }, () => {
       store,
       tokensAreKeys: true,
       racesUploads: true,
+      racesReplacements: true,
       renamesByCopy: true,
       copiesWithoutCondition: true,
       put: async (key, bytes) =>

@@ -3,7 +3,6 @@
 // some times over; every file that was acknowledged is read back, byte by byte, and then persisted,
 // twice, into a real gateway where Ceph is installed. Seeded: SKEIN_SEED=n replays;
 // SKEIN_TORTURE=full kills 30 times.
-import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,62 +11,16 @@ import { seededRandom } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/config/read-config.ts'
 import { connectCluster } from '../../src/client/connect.ts'
 import type { Cluster } from '../../src/client/cluster.ts'
-import type { ObjectInfo, UnderFileSystem } from '../../src/ufs/under-file-system.ts'
 import { readObject } from '../conformance/support/under-file-system-writes.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { contentOf, sha256 } from '../support/dataset.ts'
 import { freePorts } from '../support/local-skein.ts'
-import { startOrigin } from '../support/origin/server.ts'
-import { openS3, testCredential } from '../support/origin/stores.ts'
-import { radosgwInstalled, startRadosgw } from '../support/radosgw.ts'
+import { type Beneath, startBeneath } from './support/beneath.ts'
 
 const kills = process.env['SKEIN_TORTURE'] === 'full' ? 30 : 3
 const seed = Number(process.env['SKEIN_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const mebibyte = 1024 * 1024
 const signal = new AbortController().signal
-
-/** The store beneath, as others see it. */
-interface Beneath {
-  readonly endpoint: string
-  readonly credential: { readonly accessKeyId: string; readonly secretAccessKey: string }
-  readonly store: UnderFileSystem
-  /** Of all objects, by key. */
-  objects(): Promise<ReadonlyMap<string, ObjectInfo>>
-  /** Multipart uploads that were not ended. */
-  uploads(): Promise<number>
-  close(): Promise<void>
-}
-
-async function startBeneath(): Promise<Beneath> {
-  const gateway = radosgwInstalled() ? await startRadosgw({ memoryGiB: 2, domain: 'localhost' }) : undefined
-  const origin =
-    gateway === undefined ? await startOrigin({ credentials: [testCredential], buckets: ['data'] }) : undefined
-  const endpoint = gateway?.endpoint ?? origin?.url ?? ''
-  const credential =
-    gateway === undefined ? testCredential : { accessKeyId: gateway.accessKey, secretAccessKey: gateway.secretKey }
-  const client = new S3Client({ region: 'us-east-1', endpoint, forcePathStyle: true, credentials: credential })
-  if (gateway !== undefined) await client.send(new CreateBucketCommand({ Bucket: 'data' }))
-  const store = await openS3(endpoint, 's3://data', credential)
-  return {
-    endpoint,
-    credential,
-    store,
-    objects: async () => {
-      const page = await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 1000 }, signal)
-      return new Map(page.objects.map((object) => [object.key, object]))
-    },
-    uploads: async () => {
-      if (origin !== undefined) return origin.bucket('data').uploads.count
-      return (await client.send(new ListMultipartUploadsCommand({ Bucket: 'data' }))).Uploads?.length ?? 0
-    },
-    close: async () => {
-      client.destroy()
-      await store.close()
-      await gateway?.stop()
-      await origin?.close()
-    },
-  }
-}
 
 describe(`written files and kill -9, seed ${seed}`, () => {
   const random = seededRandom(seed)

@@ -261,9 +261,10 @@ export class S3Writer {
         )
       })
     try {
-      return await attempt().catch((thrown: unknown) => {
+      return await attempt().catch(async (thrown: unknown) => {
         const hadCondition = overwrite ? replaces !== undefined && this.#conditionalReplaces : this.#conditional
-        if (!hadCondition || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        const isUnknown = isSkeinError(thrown, 'unimplemented')
+        if (!hadCondition || !(isUnknown || (await this.#isMisread(key, replaces, thrown, signal)))) throw thrown
         if (overwrite) this.#conditionalReplaces = false
         else this.#conditional = false
         this.#context.logger.info(
@@ -281,6 +282,15 @@ export class S3Writer {
       if (found?.length === wanted.length && found.etag === wanted.etag) return found.etag
       throw refused ? (overwrite ? changedError(key) : existsError(key)) : error
     }
+  }
+
+  /**
+   * Whether a version was refused that is there. Ceph's gateway (radosgw 16.2) compares the header
+   * of a write with its quotes, so that no version is the right one.
+   */
+  async #isMisread(key: string, replaces: string | undefined, thrown: unknown, signal: AbortSignal): Promise<boolean> {
+    if (replaces === undefined || !isSkeinError(thrown, 'aborted', 'object_changed')) return false
+    return (await this.#find(key, signal))?.etag === replaces
   }
 
   /** Runs within the attempts of another request, so its errors are not retried here. */

@@ -48,6 +48,8 @@ export type FaultKind =
   | 'lost_answer'
   /** 501 NotImplemented when the write has a condition. */
   | 'unconditional'
+  /** No version in If-Match is the right one for a write. */
+  | 'misread'
 
 export interface Fault {
   readonly kind: FaultKind

@@ -67,6 +67,7 @@ function refusal({ request, response }: Exchange, fault: Fault): boolean {
     case 'delay':
     case 'lost_answer':
     case 'overwrite':
+    case 'misread':
     case 'short':
     case 'stale_etag':
     case 'stall':

@@ -21,6 +21,10 @@ export function answerWrite(exchange: Exchange, fault: Fault | undefined): void 
     sendError(response, request, 'NotImplemented')
     return
   }
+  if (fault?.kind === 'misread' && request.headers['if-match'] !== undefined) {
+    sendError(response, request, 'PreconditionFailed')
+    return
+  }
   if (fault?.kind === 'unconditional' && request.headers['if-none-match'] !== undefined) {
     sendError(response, request, 'NotImplemented')
     return

@@ -131,6 +131,17 @@ describe('writing to a store that is not well', () => {
     expect(small.equals(await readObject(store, 'small'))).toBe(true)
   })
 
+  it.each(['small', 'large'])('replaces a version where the store misreads the condition (%s)', async (size) => {
+    const bytes = size === 'small' ? small : large
+    bucket.put('key', Buffer.from('old'))
+    const replaces = bucket.get('key')?.etag ?? ''
+    origin.faults.add({ kind: 'misread', times: 1000 })
+    const replace = () => store.write('key', bytes.length, chunksOf(bytes), { overwrite: true, replaces }, signal)
+    await replace()
+    expect(bytes.equals(await readObject(store, 'key'))).toBe(true)
+    await expect(replace()).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+  })
+
   it('notices that somebody else wrote the key at the same time', async () => {
     origin.faults.add({ kind: 'overwrite', on: 'head' })
     await expect(write('shared', small)).rejects.toMatchObject({
