@@ -104,8 +104,17 @@ async function measure(): Promise<void> {
       rpcAddress: ports.rpc,
       dataAddress: ports.data,
       live: true,
+      directories: [{ path: folder, tier: 'MEM', mediumType: 'MEM', quotaBytes: totalBytes, usedBytes: 0 }],
     })
-    const file = FileInfo.fromPartial({ fileId, path: '/n/k', length: blocks * blockBytes, blockSizeBytes: blockBytes })
+    const file = FileInfo.fromPartial({
+      fileId,
+      path: '/n/k',
+      namespaceId: 'n',
+      key: 'k',
+      etag: 'e',
+      length: blocks * blockBytes,
+      blockSizeBytes: blockBytes,
+    })
     const opened = OpenFileResponse.fromPartial({
       file,
       workers: [worker],

@@ -4,8 +4,8 @@
 // (block/directory/located-block.ts), and verifies the checksum of each page. The file stays open
 // for the next reads (opened-blocks.ts). After any error, from an unknown call to a corrupt page,
 // the rest is read over the data port: the worker then checks the same bytes, and drops and reports
-// a corrupt block. Small parts of a block that is not open use the data port, because asking for
-// their place would cost as much.
+// a corrupt block. The first small parts of a block use the data port, because asking for their
+// place would cost as much.
 //
 // If a worker does not answer, or if its files repeatedly cannot be opened (they belong to another
 // user, or to another machine of the same name), the reader uses only its data port for a while.
@@ -31,6 +31,8 @@ const partBytesMin = 256 * 1024
 /** Bytes per read. At most two pieces are in flight or wait for the consumer. */
 const pieceBytes = 2 * pageBytes
 const piecesAhead = 2
+/** Blocks whose small parts are counted. */
+const smallBlocksMax = 1000
 /** Pages of which parts were read, kept for the next ones. */
 const idlePagesMax = 4
 const locateDeadlineMs = 2000
@@ -71,6 +73,8 @@ export class ShortCircuitReader {
   readonly #blocks: OpenedBlocks
   readonly #pages: PiecePool
   readonly #closing = new AbortController()
+  /** Bytes of small parts that were read over the data port, by block. */
+  readonly #smallBytes = new Map<string, number>()
 
   constructor(options: ShortCircuitReaderOptions) {
     this.#options = options
@@ -125,10 +129,19 @@ export class ShortCircuitReader {
   /** Undefined: the block is not to be read from its file, or cannot be. */
   async #lend(block: NearBlock, bytes: number, signal: AbortSignal): Promise<LentBlock | undefined> {
     const key = `${block.worker.workerId} ${block.blockId}`
-    if (bytes < partBytesMin && !this.#blocks.has(key)) return undefined
+    if (bytes < partBytesMin && !this.#blocks.has(key) && !this.#isReadOften(key, bytes)) return undefined
     const lent = await this.#blocks.lend(key, () => this.#open(block, bytes), signal)
     if (lent?.wasOpen === true) this.#count(block, bytes)
     return lent
+  }
+
+  /** Whether small parts of a block have come to as many bytes as one for which it is opened. */
+  #isReadOften(key: string, bytes: number): boolean {
+    const sum = (this.#smallBytes.get(key) ?? 0) + bytes
+    if (this.#smallBytes.size >= smallBlocksMax) this.#smallBytes.clear()
+    if (sum < partBytesMin) this.#smallBytes.set(key, sum)
+    else this.#smallBytes.delete(key)
+    return sum >= partBytesMin
   }
 
   /** The worker hears of reads of open files when they are as many bytes as the block has. */

@@ -206,6 +206,11 @@ describe('ShortCircuitReader', () => {
     const { near, overPort, asked } = nearReader()
     expect(isRight(await readPart(near, large, 1000, 2000), large, 1000, 2000)).toBe(true)
     expect([overPort, asked()]).toEqual([[[1000, 1000]], 0])
+    for (let from = 2000; from < 302_000; from += 100_000)
+      expect(isRight(await readPart(near, large, from, from + 100_000), large, from, from + 100_000)).toBe(true)
+    expect(isRight(await readPart(near, large, 5, 9), large, 5, 9)).toBe(true)
+    // As many bytes as a part for which the file is opened at once.
+    expect([overPort.length, asked()]).toEqual([1 + 2, 1])
   })
 
   test.each([large, small])(
