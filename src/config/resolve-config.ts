@@ -3,6 +3,7 @@
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/flow/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
+import { isLoopback } from '../base/loopback.ts'
 import { forMode } from './audience.ts'
 import type {
   Config,
@@ -119,10 +120,6 @@ function listenOf(values: Values, role: 'master' | 'worker' | 'job.master' | 'jo
     rpcPort: values.amount(`goosefs.${role}.rpc.port`),
     webPort: values.amount(`goosefs.${role}.web.port`),
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 function hostPort(host: string, port: number): string {

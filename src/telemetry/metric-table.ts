@@ -218,6 +218,34 @@ const jobWorkerMetrics = {
   skein_job_worker_idle_buffers_bytes: { type: 'gauge', help: 'Memory of buffers that are kept for the next reads.' },
 } as const satisfies Metrics
 
+const gatewayMetrics = {
+  skein_gateway_s3_connections: { type: 'gauge', help: 'Open connections of the S3 port.' },
+  skein_gateway_s3_rejections_total: {
+    type: 'counter',
+    help: 'Connections that the S3 port rejected, or closed while idle, because a limit was reached.',
+  },
+  skein_gateway_s3_requests_in_flight: { type: 'gauge', help: 'S3 requests that are being served.' },
+  skein_gateway_s3_requests_total: {
+    type: 'counter',
+    labels: {
+      operation: ['read', 'write', 'list', 'copy', 'delete', 'multipart', 'other'],
+      outcome: ['ok', 'client_error', 'server_error'],
+    },
+    help: 'S3 requests. `other`: of buckets and tags, and requests that were refused before their operation was known.',
+  },
+  skein_gateway_s3_request_duration_seconds: {
+    type: 'histogram',
+    labels: { operation: ['read', 'write', 'list', 'copy', 'delete', 'multipart', 'other'] },
+    buckets: [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600],
+    help: 'Duration of S3 requests, from the head of the request to the end of the answer.',
+  },
+  skein_gateway_s3_read_bytes_total: { type: 'counter', help: 'Bytes of objects sent to clients of S3.' },
+  skein_gateway_s3_written_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of objects and parts received from clients of S3 and stored.',
+  },
+} as const satisfies Metrics
+
 /** The metrics by role. `skein local` has all of them. */
 export const metricAreas = [
   {
@@ -230,6 +258,7 @@ export const metricAreas = [
   { title: 'Worker', roles: ['worker'], metrics: workerMetrics },
   { title: 'Job master', roles: ['job-master'], metrics: jobMasterMetrics },
   { title: 'Job worker', roles: ['job-worker'], metrics: jobWorkerMetrics },
+  { title: 'Gateway', roles: ['gateway'], metrics: gatewayMetrics },
 ] as const satisfies readonly { title: string; roles: readonly string[]; metrics: Metrics }[]
 
 export const metricTable = {
@@ -239,6 +268,7 @@ export const metricTable = {
   ...workerMetrics,
   ...jobMasterMetrics,
   ...jobWorkerMetrics,
+  ...gatewayMetrics,
 } as const satisfies Metrics
 
 export type MetricName = keyof typeof metricTable

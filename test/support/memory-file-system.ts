@@ -329,6 +329,7 @@ function fileStatus(namespace: string, node: MemoryNode): FileStatus {
     ),
     ...{ kind: 'file', length: node.bytes.length, blockSizeBytes, fileId, etag, mode: 0o666 },
     ...{ contentType, userMetadata, clientMetadata, ttl: ttl && { ms: ttl.ms, action: ttl.action } },
+    isExplicit: true,
     persistence: etag === '' ? 'not_persisted' : 'persisted',
     cachedBytes: node.bytes.length,
   }
@@ -352,7 +353,13 @@ function directoryStatus(
     ...{ path, name, kind: 'directory', length: 0, blockSizeBytes: 0, fileId: 1, etag: '' },
     ...{ owner: 'skein', group: 'skein', mode: 0o777, contentType: '', userMetadata: {} },
     ...{ createdMs: modifiedMs, modifiedMs, persistence: 'persisted', cachedBytes: 0, pinned: false },
-    ...{ replicationMin: 0, replicationMax: undefined, ttl: undefined, isMountPoint, isExplicit: madeMs !== undefined },
+    ...{
+      replicationMin: 0,
+      replicationMax: undefined,
+      ttl: undefined,
+      isMountPoint,
+      isExplicit: isMountPoint || madeMs !== undefined,
+    },
   }
 }
 

@@ -42,7 +42,7 @@ export class MemoryFile implements FileHandle {
 
   async #check(signal: AbortSignal | undefined): Promise<void> {
     if (signal !== undefined) throwIfAborted(signal)
-    if (this.#onClose === undefined) throw new SkeinError('cancelled', 'the file was closed')
+    if (this.#onClose === undefined) throw new SkeinError('failed_precondition', 'the file was closed')
     await Promise.resolve()
   }
 }

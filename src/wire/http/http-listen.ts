@@ -24,6 +24,12 @@ export interface ListenOptions extends ConnectionGuardOptions {
    * machine and `host`.
    */
   readonly names: readonly string[]
+  /** All names below them are names of this server, too. */
+  readonly domains?: readonly string[]
+  /**
+   * Whether requests for any host are served, also from web pages: who asks is checked elsewhere.
+   */
+  readonly isForAnyHost?: boolean
   /** Called for each request; on one connection, one after the other. */
   readonly serve: (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
   /** Called instead of `serve` for a request that a web page may have sent. */
@@ -60,10 +66,10 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
   const guard = new ConnectionGuard(options)
   guard.watch(server)
   const gate = new PipelineGate(options.pipelineMax)
-  const names = new OwnNames([options.host, ...options.names])
+  const names = new OwnNames([options.host, ...options.names, ...(options.domains ?? [])], options.domains)
   const serve = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
     try {
-      names.check(request.headers)
+      if (options.isForAnyHost !== true) names.check(request.headers)
     } catch (thrown) {
       return options.refuse(request, response, awaitsContinue, toSkeinError(thrown))
     }

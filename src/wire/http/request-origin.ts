@@ -14,12 +14,16 @@ export const blocksContentType = 'application/x-skein-blocks'
 
 export class OwnNames {
   readonly #names: ReadonlySet<string>
+  /** Each with a dot before it. */
+  readonly #suffixes: readonly string[]
 
   /**
    * @param names names of this server in Host headers, in addition to its addresses, `localhost`
    *   and the name of this machine
+   * @param domains all names below them are names of this server, too
    */
-  constructor(names: Iterable<string>) {
+  constructor(names: Iterable<string>, domains: readonly string[] = []) {
+    this.#suffixes = domains.map((domain) => `.${domain.toLowerCase()}`)
     this.#names = new Set(['localhost', hostname(), ...names].map((name) => name.toLowerCase()))
   }
 
@@ -45,7 +49,8 @@ export class OwnNames {
   }
 
   has(name: string): boolean {
-    return isIP(name) !== 0 || this.#names.has(name.toLowerCase())
+    const lower = name.toLowerCase()
+    return isIP(name) !== 0 || this.#names.has(lower) || this.#suffixes.some((suffix) => lower.endsWith(suffix))
   }
 }
 

@@ -120,3 +120,13 @@ export class CheckedContent implements AsyncIterable<Uint8Array> {
     return checksumValue(algorithm, text)
   }
 }
+
+/** Content of this process, digested while it passes. */
+export function digested(
+  chunks: AsyncIterable<Uint8Array>,
+  length: number,
+  algorithm: ChecksumAlgorithm | undefined,
+): CheckedContent {
+  const plan = { payloadHash: '', chunked: undefined, sha256: undefined, md5: undefined, checksum: undefined }
+  return new CheckedContent(chunks, { ...plan, sentBytes: length, contentBytes: length }, undefined, algorithm)
+}

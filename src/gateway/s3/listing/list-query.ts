@@ -49,3 +49,10 @@ export function encodedKey(key: string): string {
     .replaceAll('%2F', '/')
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }
+
+export type Spelling = (key: string) => string
+
+/** How keys are written in an answer. */
+export function spelling({ isEncoded }: Pick<ListQuery, 'isEncoded'>): Spelling {
+  return isEncoded ? encodedKey : (key) => key
+}

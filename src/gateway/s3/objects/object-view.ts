@@ -10,6 +10,7 @@ export interface ObjectView extends Validators {
   /** Without quotes. */
   readonly etag: string
   readonly size: number
+  /** Empty: not set. */
   readonly contentType: string
   readonly userMetadata: Readonly<Record<string, string>>
   /** Names: client-metadata.ts. */
@@ -19,7 +20,6 @@ export interface ObjectView extends Validators {
 
 /** The MD5 of no bytes. */
 const emptyEtag = 'd41d8cd98f00b204e9800998ecf8427e'
-const defaultContentType = 'binary/octet-stream'
 const directoryContentType = 'application/x-directory'
 const fileIdDigits = 32
 
@@ -34,7 +34,7 @@ export function objectOf(status: FileStatus): ObjectView {
   const ownEtag = `${fileId.toString(16).padStart(fileIdDigits, '0')}-1`
   const etags = [clientMetadata['etag'] ?? '', status.etag, ownEtag].filter((etag) => etag !== '')
   return {
-    ...{ etag: etags[0] ?? ownEtag, etags, size: status.length, contentType: status.contentType || defaultContentType },
+    ...{ etag: etags[0] ?? ownEtag, etags, size: status.length, contentType: status.contentType },
     ...{ userMetadata, clientMetadata, fileId, modifiedMs },
   }
 }

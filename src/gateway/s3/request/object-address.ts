@@ -51,7 +51,8 @@ function hosted(bucket: string, path: string): ObjectAddress {
   return checkedAddress(bucket, decodedPath(path.slice(1)))
 }
 
-function checkedAddress(bucket: string, key: string): ObjectAddress {
+/** @throws see targetOf */
+export function checkedAddress(bucket: string, key: string): ObjectAddress {
   if (bucket === '') {
     if (key !== '') throw s3Error('InvalidBucketName')
     return { bucket, key }

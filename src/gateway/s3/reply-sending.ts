@@ -1,0 +1,121 @@
+// Why: an answer is either whole or visibly broken. How: a document has its length; bytes are
+// announced and counted, and the connection is dropped if they cannot be had. A request that takes
+// long is answered with blanks before its document, which XML allows there, so that no client and
+// no proxy gives up; what fails then is an error document after a status 200, as at S3.
+import type { ServerResponse } from 'node:http'
+import type { Clock } from '../../base/clock.ts'
+import { begun } from '../../wire/http/begun-chunks.ts'
+import { writeBody } from '../../wire/http/http-body.ts'
+import type { IdleWatch } from '../../wire/http/idle-watch.ts'
+import { xmlHead } from './answer/document.ts'
+import { errorDocument, type S3Answer } from './answer/error-mapping.ts'
+import type { S3Reply } from './call/s3-call.ts'
+
+export interface Sending {
+  readonly response: ServerResponse
+  readonly watch: IdleWatch
+  readonly isHead: boolean
+  readonly requestId: string
+  /** The path of the request. */
+  readonly resource: string
+}
+
+/**
+ * Sends an answer. @returns bytes of content that were sent
+ * @throws errors of the content, before anything was sent or after
+ */
+export async function sendReply({ response, watch, isHead, requestId }: Sending, reply: S3Reply): Promise<number> {
+  const { status, body } = reply
+  if (typeof body === 'string' && response.headersSent) {
+    response.end(body.slice(xmlHead.length))
+    return 0
+  }
+  const headers = definedHeaders({ ...reply.headers, ...identity(requestId) })
+  if (body === undefined || typeof body === 'string') {
+    const length = body === undefined ? 0 : Buffer.byteLength(body)
+    const hasLength = isHead || status === 204 || status === 304
+    response.writeHead(status, hasLength ? headers : { ...headers, 'content-length': length })
+    response.end(isHead ? undefined : body)
+    return 0
+  }
+  try {
+    // The first bytes are read before the head is sent: until then an error can be answered.
+    const chunks = body.length === 0 ? body.chunks : await begun(body.chunks)
+    response.writeHead(status, { ...headers, 'content-length': body.length })
+    await writeBody(response, chunks, body.length, watch)
+    response.end()
+    return body.length
+  } finally {
+    await body.close()
+  }
+}
+
+/** @returns false when nothing can be said any more, and the connection was dropped */
+export function sendError(
+  { response, isHead, requestId, resource }: Sending,
+  answer: S3Answer,
+  isKeptAlive: boolean,
+): boolean {
+  if (response.destroyed || response.writableEnded || (response.headersSent && !isKeptAlive)) {
+    response.destroy()
+    return false
+  }
+  const text = errorDocument(answer, resource, requestId)
+  if (isKeptAlive) {
+    response.end(text.slice(xmlHead.length))
+    return true
+  }
+  const headers = { 'content-type': 'application/xml', ...identity(requestId) }
+  response.writeHead(answer.status, { ...headers, 'content-length': Buffer.byteLength(text) })
+  response.end(isHead ? undefined : text)
+  return true
+}
+
+/** Sends signs of life until it is ended. */
+export class KeptAlive {
+  readonly #sending: Sending
+  readonly #clock: Pick<Clock, 'schedule'>
+  readonly #intervalMs: number
+  #cancel: () => void
+  #hasBegun = false
+
+  constructor(sending: Sending, clock: Pick<Clock, 'schedule'>, intervalMs: number) {
+    this.#sending = sending
+    this.#clock = clock
+    this.#intervalMs = intervalMs
+    this.#cancel = this.#arm()
+  }
+
+  /** Whether the head of the answer was sent. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
+  }
+
+  end(): void {
+    this.#cancel()
+  }
+
+  #arm(): () => void {
+    return this.#clock.schedule(this.#intervalMs, () => {
+      const { response, requestId } = this.#sending
+      if (response.destroyed) return
+      if (!this.#hasBegun) {
+        this.#hasBegun = true
+        response.writeHead(200, { 'content-type': 'application/xml', ...identity(requestId) })
+        response.write(xmlHead)
+      }
+      response.write(' ')
+      this.#cancel = this.#arm()
+    })
+  }
+}
+
+function identity(requestId: string): Readonly<Record<string, string>> {
+  return { 'x-amz-request-id': requestId, 'x-amz-id-2': requestId }
+}
+
+function definedHeaders(headers: NonNullable<S3Reply['headers']>): Record<string, string | number> {
+  const defined: Record<string, string | number> = {}
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) defined[name] = value
+  return defined
+}

@@ -1,0 +1,39 @@
+// Why: a body comes from a peer that may be slow, stop, or send more than it said. How: its bytes
+// are counted, waits for the peer are watched (idle-watch.ts), and a peer that waits to be asked
+// for the body is asked when the first byte is read.
+import type { IncomingMessage } from 'node:http'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { IdleWatch } from '../../wire/http/idle-watch.ts'
+import { s3Error } from './answer/error-table.ts'
+
+/**
+ * Yields the body as sent. Leaving the loop early keeps the connection open.
+ * @param begin called before the first byte is read
+ * @throws S3 IncompleteBody when the peer stopped, or the SkeinError that ended the request
+ */
+export async function* requestBody(
+  request: IncomingMessage,
+  watch: IdleWatch,
+  begin: () => void,
+): AsyncGenerator<Uint8Array> {
+  begin()
+  watch.begin()
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      watch.end()
+      watch.moved((chunk as Buffer).length)
+      yield chunk as Buffer
+      watch.begin()
+    }
+  } catch (thrown) {
+    throw thrown instanceof SkeinError ? thrown : cutBody(thrown)
+  } finally {
+    watch.end()
+  }
+  if (!request.complete) throw s3Error('IncompleteBody')
+}
+
+function cutBody(thrown: unknown): SkeinError {
+  const { message } = toSkeinError(thrown)
+  return s3Error('IncompleteBody', `The connection broke before the end of the body (${message}).`)
+}
