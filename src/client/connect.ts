@@ -4,27 +4,19 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { Budget } from '../base/flow/budget.ts'
+import { connectReading } from './connect-reading.ts'
 import { ConnectedFileSystem } from './connected-file-system.ts'
-import { AheadMemory } from './open/ahead-memory.ts'
-import { FileReads } from './open/file-reads.ts'
-import { OpenedFiles } from './open/opened-files.ts'
 import { fileStatusOf } from './status/file-status.ts'
 import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
-import { FileReader } from './read/file-reader.ts'
 import { FileWriter } from './write/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from './master-client.ts'
-import { keptWorkerList } from './read/kept-worker-list.ts'
-import { PassiveCopies } from './read/passive-copies.ts'
-import { ShortCircuitReader } from './read/short-circuit-reader.ts'
 import { directoriesAtMaster } from './worker-directories.ts'
-import { WorkerOriginReader } from './read/worker-origin-reader.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import { createClient, type ServiceClient } from '../wire/rpc/channel.ts'
 import { DataClient } from '../wire/data/data-client.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
-import type { WorkerInfo } from '../wire/generated/master.ts'
 import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
@@ -32,12 +24,6 @@ import type { Cluster } from './cluster.ts'
 
 /** How long a command tries to reach a role before it fails. */
 const unreachableMs = 2000
-/**
- * How long a command waits at its end for pending requests for replicas. On a network they take a
- * few milliseconds. An optional replica does not justify a noticeable pause.
- */
-const settleMs = 200
-const dropMs = 5000
 /** How long a command waits for a job master to register. */
 const unregisteredMs = 3000
 
@@ -59,51 +45,19 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   const patience = { clock: systemClock, waitMs: unregisteredMs }
   const jobMaster = connectJobMaster(master.service, address, connect, patience)
   const schedules = connectAtJobMaster(ScheduleServiceDefinition, master.service, address, connect, patience)
-  const { hostname } = config.worker
-  const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
-  const streams = given('goosefs.user.block.worker.client.pool.max', config.jobWorker.blockStreamsMax)
-  const data = new DataClient({
-    clock: systemClock,
-    hostname,
-    ...(streams !== undefined && { connectionsMax: streams }),
-  })
-  const reading = { master: master.service, data, hostname, random: systemRandom, logger }
   const connectWorker = (at: string): ServiceClient<WorkerServiceDefinition> => connect(WorkerServiceDefinition, at)
-  const passive = config.user.passiveCache
-    ? new PassiveCopies({ ...reading, connectWorker, clock: systemClock })
-    : undefined
-  const near = new ShortCircuitReader({ data, connectWorker, clock: systemClock, logger })
-  const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const workers = new Map<string, ServiceClient<WorkerServiceDefinition>>()
   const workerAt = (at: string): Service<WorkerServiceDefinition> => {
     const client = workers.get(at) ?? connectWorker(at)
     workers.set(at, client)
     return client.service
   }
-  const dropWrong = ({ rpcAddress }: WorkerInfo, blockId: number): void => {
-    const told = workerAt(rpcAddress).freeBlocks(
-      { blockIds: [blockId] },
-      { signal: new AbortController().signal, deadlineMs: dropMs },
-    )
-    told.catch((error: unknown) => logger.debug('cannot drop a wrong block', { blockId, error }))
-  }
-  const listWorkers = keptWorkerList((request, call) => master.service.listWorkers(request, call), systemClock)
-  const reader = new FileReader({
-    ...reading,
-    dropWrong,
-    near,
-    syncIntervalMs,
-    origin: new WorkerOriginReader({ ...reading, master: { listWorkers } }),
-    passive,
-  })
-  const opened = new OpenedFiles({ clock: systemClock, keepMs: keptOpenMs(config, syncIntervalMs) })
-  const ahead = new AheadMemory(config.user.readAheadBytes, systemClock)
-  const reads = new FileReads({ master: master.service, reader, opened, ahead, syncIntervalMs, clock: systemClock })
+  const reading = connectReading(config, { master: master.service, connectWorker, workerAt, logger })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   // Blocks that are written slowly must not keep readers from connections.
   const uploads = new DataClient({ clock: systemClock, connectionsMax: config.jobWorker.blockStreamsMax })
   const targets = new BlockTargetPool({
-    hostname,
+    hostname: config.worker.hostname,
     data: uploads,
     connectWorker,
     directoriesOf: directoriesAtMaster((request, call) => master.service.listWorkers(request, call)),
@@ -133,16 +87,14 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     statusOf: fileStatusOf,
   })
   const disconnect = async (): Promise<void> => {
-    await passive?.settle(settleMs)
+    await reading.settle()
     close()
   }
   const close = (): void => {
-    passive?.close()
-    near.close()
+    reading.close()
     targets.close()
     for (const client of workers.values()) client.close()
     uploads.close()
-    data.close()
     lifecycle.close()
     schedules.close()
     jobMaster.close()
@@ -150,7 +102,7 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
   }
   return {
     address,
-    files: new ConnectedFileSystem({ reads, changes, opened, disconnect }),
+    files: new ConnectedFileSystem({ reads: reading.reads, changes, opened: reading.opened, disconnect }),
     master: () => master.service,
     jobMaster: () => jobMaster.service,
     schedules: () => schedules.service,
@@ -158,13 +110,8 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     worker: workerAt,
     createFile: (path, file, signal) => writer.create(path, file, signal),
     writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
-    readFile: (path, signal, range) => reader.read(path, signal, range),
-    settle: async () => passive?.settle(settleMs),
+    readFile: (path, signal, range) => reading.reader.read(path, signal, range),
+    settle: () => reading.settle(),
     close,
   }
-}
-
-/** An opened file is not kept for longer than metadata may be old. */
-function keptOpenMs({ user }: Config, syncIntervalMs = -1): number {
-  return syncIntervalMs < 0 ? user.openedFileAgeMs : Math.min(user.openedFileAgeMs, syncIntervalMs)
 }
