@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 export const { values } = parseArgs({
   options: {
     files: { type: 'string', default: '1000000' },
+    first: { type: 'string' },
     workers: { type: 'string', default: '4' },
     replicas: { type: 'string', default: '1' },
     samples: { type: 'string', default: '20000' },
@@ -19,7 +20,8 @@ export const workers = Array.from({ length: Number(values.workers) }, (_, index)
 }))
 export const replicas = Number(values.replicas)
 export const samples = Number(values.samples)
-export const firstFiles = Math.min(100_000, Math.floor(filesMax / 2))
+/** Of the master that the large one is compared with. */
+export const firstFiles = Number(values.first ?? Math.min(100_000, Math.floor(filesMax / 2)))
 /** The listing forgets `listed`; `removed` goes with rm -R, `deleted` with its namespace. */
 export const removedFiles = Math.floor((filesMax - firstFiles) / 2)
 export const trees: Readonly<Record<string, number>> = {

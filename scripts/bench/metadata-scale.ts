@@ -1,11 +1,12 @@
 // Why: what ten million files cost a cache master, and whether anything gets slower with them. How:
 // a real master in a process of its own (metadata-scale-master.ts) over a synthetic listing; files
 // come by SyncPage, page by page, as a load makes them known, workers report a block of each; then
-// stat and ls by RPC, in turn with a master of 100,000 files, restarts (killed, stopped, power
-// lost), and all three ways in which files go: gone from the listing, rm -R, a deleted namespace.
+// stat and ls by RPC, in turn with a master of 100,000 files (--first), restarts (killed, stopped,
+// power lost), and all three ways in which files go: gone from the listing, rm -R, a deleted
+// namespace.
 //
-//   node scripts/bench/metadata-scale.ts [--files 1000000] [--workers 4] [--replicas 1]
-//     [--samples 20000] [--dir <folder>] [--json <file>]
+//   node scripts/bench/metadata-scale.ts [--files 1000000] [--first 100000] [--workers 4]
+//     [--replicas 1] [--samples 20000] [--dir <folder>] [--json <file>]
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -9,7 +9,7 @@ import { startChild } from '../support/child.ts'
 import { Cluster, main, run } from '../support/cluster.ts'
 import { sha256 } from '../support/dataset.ts'
 import { freePort } from '../support/free-port.ts'
-import { freePorts, oneLine, storeFlags } from '../support/local-skein.ts'
+import { freePorts, LocalSkein, oneLine, storeFlags } from '../support/local-skein.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
@@ -229,22 +229,15 @@ describe.skipIf(!redisAvailable)('a cluster', () => {
   })
 })
 
-describe.skipIf(!redisAvailable)('a cluster that may not call private endpoints', () => {
-  let redis: RedisServer
-  let cluster: Cluster
+describe('a cluster that may not call private endpoints', () => {
+  let skein: LocalSkein
 
   beforeAll(async () => {
-    redis = await startRedis()
-    cluster = await Cluster.start({
-      queueUrl: redis.url,
-      workers: 1,
-      properties: { 'skein.ufs.allowPrivateEndpoints': 'false' },
+    skein = await LocalSkein.start({
+      properties: { 'skein.ufs.allowPrivateEndpoints': 'false', 'skein.ufs.file.roots': tmpdir() },
     })
   })
-  afterAll(async () => {
-    await cluster?.stop()
-    await redis?.dispose()
-  })
+  afterAll(() => skein?.dispose())
 
   it.each([
     'http://127.0.0.1:9000',
@@ -254,7 +247,7 @@ describe.skipIf(!redisAvailable)('a cluster that may not call private endpoints'
     'http://[::1]:9000',
     'http://2130706433:80',
   ])('ns create at %s: exit 1', async (endpoint) => {
-    const create = await cluster.cli(['ns', 'create', 'data', 's3://data/', ...storeFlags(endpoint)])
+    const create = await skein.cli('ns', 'create', 'data', 's3://data/', ...storeFlags(endpoint))
     expect(oneLine(create)).toMatch(/private.*skein\.ufs\.allowPrivateEndpoints/)
     expect(create.code).toBe(1)
   })
@@ -267,7 +260,7 @@ describe.skipIf(!redisAvailable)('a cluster that may not call private endpoints'
     [`file://${join('/proc/self/root', 'etc')}`, 1],
     ['file:///no-such-directory', 1],
   ])('ns create at %s, where skein.ufs.file.roots names another directory: exit %i', async (uri, code) => {
-    const create = await cluster.cli(['ns', 'create', 'data', uri])
+    const create = await skein.cli('ns', 'create', 'data', uri)
     expect(oneLine(create)).toMatch(/skein\.ufs\.file\.roots|not a store/)
     expect(create.code).toBe(code)
   })

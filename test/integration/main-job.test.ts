@@ -14,17 +14,22 @@ import { redisAvailable, type RedisServer, startRedis } from '../support/redis.t
 import { ordinaryOrLong } from '../support/run-length.ts'
 
 const available = redisAvailable && radosgwInstalled()
-const [largeCount, smallCount] = ordinaryOrLong([6, 1000], [16, 5000])
-const large = objects('large', largeCount, 64 * 1024 ** 2)
+const [largeCount, largeMiB, smallCount] = ordinaryOrLong([4, 16, 300], [16, 64, 5000])
+const largeBytes = largeMiB * 1024 ** 2
+/** A large object has several blocks. */
+const blockSize = `${largeMiB / 4}MB`
+const large = objects('large', largeCount, largeBytes)
 const small = objects('small', smallCount, 16 * 1024)
 const dataset = [...large, ...small]
 const datasetBytes = dataset.reduce((sum, object) => sum + object.length, 0)
-const faultSet = ordinaryOrLong(
-  [...objects('large', 3, 64 * 1024 ** 2), ...objects('small', 300, 16 * 1024)],
-  [...objects('large', 6, 64 * 1024 ** 2), ...objects('small', 1000, 16 * 1024)],
-)
+const faultSet = [
+  ...objects('large', ordinaryOrLong(3, 6), largeBytes),
+  ...objects('small', ordinaryOrLong(150, 1000), 16 * 1024),
+]
 /** Of a fault set, when something is broken. */
-const brokenAtBytes = ordinaryOrLong(50, 100) * 1024 ** 2
+const brokenAtBytes = ordinaryOrLong(15, 100) * 1024 ** 2
+/** Of the store while something is broken: a load takes two seconds at least. */
+const slowBytesPerSecond = ordinaryOrLong(25, 100) * 1024 ** 2
 
 describe.skipIf(!available)('the main job on real servers', () => {
   let store: Radosgw
@@ -39,7 +44,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
     store = await startRadosgw({ memoryGiB: 6 })
     redis = await startRedis()
     proxy = await startCountingProxy(store.port)
-    slowProxy = await startCountingProxy(store.port, { bytesPerSecond: 100 * 1024 ** 2 })
+    slowProxy = await startCountingProxy(store.port, { bytesPerSecond: slowBytesPerSecond })
     const bucket = new TestBucket('main', store)
     await bucket.create()
     await bucket.putAll(dataset)
@@ -48,7 +53,11 @@ describe.skipIf(!available)('the main job on real servers', () => {
     await faults.putAll(faultSet)
     bucket.close()
     faults.close()
-    cluster = await Cluster.start({ queueUrl: redis.url, quota: '8GB' })
+    cluster = await Cluster.start({
+      queueUrl: redis.url,
+      quota: '8GB',
+      properties: { 'fs.cosn.block.size': blockSize },
+    })
     oracle = new Oracle(cluster.masterAddress)
   }, 240_000)
 
@@ -83,7 +92,8 @@ describe.skipIf(!available)('the main job on real servers', () => {
       ],
     ])
 
-  it(`loads ${largeCount} x 64 MiB and ${smallCount} x 16 KiB to two workers, reading the origin once`, async () => {
+  const sizes = `${largeCount} x ${largeMiB} MiB and ${smallCount} x 16 KiB`
+  it(`loads ${sizes} to two workers, reading the origin once`, async () => {
     expect(await create('main', 'main', proxy.port)).toMatchObject({ code: 0 })
     proxy.reset()
     const load = await cluster.cli(['fs', 'distributedLoad', '/main', '--replication', '2'])
@@ -108,7 +118,7 @@ describe.skipIf(!available)('the main job on real servers', () => {
     const load = await cluster.cli(['fs', 'distributedLoad', '/main', '--replication', '2'])
     expect(load.code).toBe(0)
     expect(load.stderr).toContain(`cached ${dataset.length}`)
-    expect(proxy.bytes()).toBeLessThan(5 * 1024 ** 2)
+    expect(proxy.bytes()).toBeLessThan(datasetBytes / 50)
   })
 
   it('refuses three replicas on two workers at once', async () => {
@@ -187,14 +197,14 @@ describe.skipIf(!available)('the main job on real servers', () => {
   it('an object overwritten in the middle is wholly one version; a deleted one is named', async () => {
     const bucket = new TestBucket('changing', store)
     await bucket.create()
-    const changing = objects('large', 8, 64 * 1024 ** 2)
+    const changing = objects('large', 8, largeBytes)
     await bucket.putAll(changing)
     expect((await create('changing', 'changing', slowProxy.port)).code).toBe(0)
     slowProxy.reset()
-    const running = cluster.cli(['fs', 'distributedLoad', '/changing', '-Dfs.cosn.block.size=16MB'])
-    await expect.poll(() => slowProxy.bytes(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(60 * 1024 ** 2)
+    const running = cluster.cli(['fs', 'distributedLoad', '/changing'])
+    await expect.poll(() => slowProxy.bytes(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(largeBytes)
     const [overwritten, deleted] = [changing[6]?.key ?? '', changing[7]?.key ?? '']
-    const etag = await bucket.put(overwritten, contentOf(overwritten, 64 * 1024 ** 2, 2))
+    const etag = await bucket.put(overwritten, contentOf(overwritten, largeBytes, 2))
     await bucket.delete(deleted)
     const load = await running
     bucket.close()

@@ -42,6 +42,21 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
+/**
+ * The SHA-256 of objects' versions; each is made once, because tests look at the same ones again
+ * and again.
+ */
+export class Checksums {
+  readonly #known = new Map<string, string>()
+
+  of({ key, length }: DatasetObject, version = 1): string {
+    const name = `${version} ${length} ${key}`
+    const known = this.#known.get(name) ?? sha256(contentOf(key, length, version))
+    this.#known.set(name, known)
+    return known
+  }
+}
+
 /** A bucket of a real store, for tests. */
 export class TestBucket {
   readonly name: string

@@ -9,7 +9,7 @@ import { createClient, type ServiceClient } from '../../src/wire/rpc/channel.ts'
 import { DataClient } from '../../src/wire/data/data-client.ts'
 import { type FileInfo, MasterServiceDefinition } from '../../src/wire/generated/master.ts'
 import type { Service } from '../../src/wire/service.ts'
-import { contentOf, type DatasetObject, sha256 } from './dataset.ts'
+import { Checksums, type DatasetObject, sha256 } from './dataset.ts'
 
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger }
 
@@ -18,6 +18,8 @@ export class Oracle {
   readonly #data = new DataClient({ clock: systemClock })
   readonly #reader: FileReader
   readonly #signal = new AbortController().signal
+  /** What the objects should be. */
+  readonly expected = new Checksums()
 
   constructor(masterAddress: string) {
     this.#client = createClient(MasterServiceDefinition, masterAddress, { ...parts, deadlineMs: 30_000 })
@@ -90,7 +92,7 @@ export class Oracle {
         if (file.cachedBytes !== object.length)
           problems.push(`${object.key}: ${file.cachedBytes} of ${object.length} bytes cached`)
         else if (file.replicas < replication) problems.push(`${object.key}: ${file.replicas} replicas`)
-        const expected = sha256(contentOf(object.key, object.length, versions.get(object.key)))
+        const expected = this.expected.of(object, versions.get(object.key))
         const found = await this.checksum(file.path).catch((error: unknown) => String(error))
         if (found !== expected) problems.push(`${object.key}: bytes differ (${found})`)
       }

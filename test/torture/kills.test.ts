@@ -10,10 +10,14 @@ import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { Oracle } from '../support/oracle.ts'
 import { redisAvailable, type RedisServer, startRedis } from '../support/redis.ts'
 
-const kills = process.env['SKEIN_TORTURE'] === 'full' ? 100 : 6
+const full = process.env['SKEIN_TORTURE'] === 'full'
+const kills = full ? 100 : 6
 const seed = Number(process.env['SKEIN_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const credential = { accessKeyId: 'torture', secretAccessKey: 'torture-secret' }
-const dataset = [...objects('large', 4, 24 * 1024 ** 2 + 5), ...objects('small', 400, 16 * 1024)]
+const [largeMiB, smallCount, blockSize] = full ? [24, 400, '8MB'] : [8, 100, '2MB']
+const dataset = [...objects('large', 4, largeMiB * 1024 ** 2 + 5), ...objects('small', smallCount, 16 * 1024)]
+/** A load takes a second at least, so that a process dies in its middle. */
+const bandwidth = full ? 'unlimited' : '30MB/s'
 
 describe.skipIf(!redisAvailable)(`kill -9 of random processes, seed ${seed}`, () => {
   const random = seededRandom(seed)
@@ -27,7 +31,11 @@ describe.skipIf(!redisAvailable)(`kill -9 of random processes, seed ${seed}`, ()
     const bucket = origin.bucket('data')
     for (const { key, length } of dataset) bucket.put(key, contentOf(key, length))
     redis = await startRedis()
-    cluster = await Cluster.start({ queueUrl: redis.url, quota: '40GB', properties: { 'fs.cosn.block.size': '8MB' } })
+    cluster = await Cluster.start({
+      queueUrl: redis.url,
+      quota: '40GB',
+      properties: { 'fs.cosn.block.size': blockSize },
+    })
     oracle = new Oracle(cluster.masterAddress)
   })
 
@@ -61,6 +69,8 @@ describe.skipIf(!redisAvailable)(`kill -9 of random processes, seed ${seed}`, ()
         's3.region=us-east-1',
         '--attribute',
         's3.forcePathStyle=true',
+        '--attribute',
+        `bandwidth=${bandwidth}`,
       ]
       const secrets = [
         '--secret',
