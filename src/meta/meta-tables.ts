@@ -1,6 +1,7 @@
 // Why: the state machine must run the same over a Map (tests, models) and over LMDB (the cache
 // master). How: the few reads and writes that it needs, synchronous. Whoever owns the tables makes
 // a batch of calls atomic.
+import type { ToldMetadata } from '../base/attributes/door-metadata.ts'
 import type { StoredMetadata } from '../base/attributes/object-metadata.ts'
 import type { Ownership } from '../base/attributes/ownership.ts'
 
@@ -28,7 +29,7 @@ export interface NamespaceRecord {
   readonly neverMoved?: boolean
 }
 
-export interface FileInode extends Ownership, StoredMetadata {
+export interface FileInode extends Ownership, StoredMetadata, ToldMetadata {
   readonly kind: 'file'
   /** File id (base/block-id.ts): one version of the content. */
   readonly id: number
@@ -103,7 +104,7 @@ export interface DirectoryInode extends Ownership {
 }
 
 /** A file that is being written: in no directory until it is complete. */
-export interface PendingInode extends Ownership, StoredMetadata {
+export interface PendingInode extends Ownership, StoredMetadata, ToldMetadata {
   readonly kind: 'pending'
   /** The id that the file will have; its blocks are known by it already. */
   readonly id: number

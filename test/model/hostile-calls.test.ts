@@ -65,6 +65,7 @@ const plausible: Readonly<Record<string, unknown>> = {
   },
   ...{ owner: 'alice', group: 'staff', mode: 0o640, modeMask: 0o777, contentType: 'text/plain' },
   ...{ userMetadata: { values: { project: 'x' } }, files: [{ fileId: fileIdOf(3), contentType: 'text/plain' }] },
+  clientMetadata: { values: { etag: 'x' } },
   metadata: { files: [{ fileId: fileIdOf(3), userMetadata: { values: { project: 'x' } } }] },
   items: [{ path: '/ns/a' }],
   options: { replication: 1, activeJobs: 4, batchSize: 4, selection: { include: ['*'], exclude: [] } },

@@ -127,6 +127,7 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         ...owned,
         contentType: fc.constantFrom('', 'text/plain'),
         userMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { a: '1', b: '' }),
+        clientMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { etag: 'x' }),
       },
       { requiredKeys: ['type', 'key', 'blockSizeBytes', 'requestKey', 'expiresMs'] },
     ),

@@ -9,6 +9,7 @@ import { type TtlChange, ttlChanges } from '../../meta/apply/namespace-ttl.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
   ChangedFiles,
+  SetClientMetadataRequest,
   SetPathOwnershipRequest,
   SetPathReplicationRequest,
   SetPinnedRequest,
@@ -186,6 +187,17 @@ export class AttributeService {
       )
     }
     return changes
+  }
+
+  /**
+   * What a door told its clients of a file's version: replaces all of it.
+   * @throws SkeinError not_found, failed_precondition (a directory)
+   */
+  async setClientMetadata(request: SetClientMetadataRequest, { signal }: CallOptions): Promise<ChangedFiles> {
+    const { file, path } = await targetOf(this.#locator, request.path, '/ is not a file', signal)
+    if (file === undefined) throw new SkeinError('failed_precondition', `${path} is a directory: it has no metadata`)
+    const clientMetadata = request.clientMetadata?.values ?? {}
+    return { files: await this.#set({ inodeIds: [file.id], clientMetadata }), paths: [path] }
   }
 
   /** Goes on with the changes of namespaces' TTLs that a restart interrupted. */

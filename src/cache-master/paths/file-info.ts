@@ -54,7 +54,7 @@ export function locationsOf(
   return locations.some(({ workerIds }) => workerIds.length > 0) ? locations : []
 }
 
-/** Without what is stored with the object: listings stay small (metadataInfo). */
+/** Without metadata: listings stay small (metadataInfo). */
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
   const ttl = effectiveTtl(context.tables, file, record.rootId)
@@ -84,10 +84,19 @@ export function fileInfo(context: MasterContext, record: NamespaceRecord, key: s
 }
 
 /** What is stored with the object, as far as it is known. */
-export function metadataInfo({ contentType, userMetadata }: FileInode): Pick<FileInfo, 'contentType' | 'userMetadata'> {
+export function storedInfo({ contentType, userMetadata }: FileInode): Pick<FileInfo, 'contentType' | 'userMetadata'> {
   return {
     ...(contentType === undefined ? {} : { contentType }),
     ...(userMetadata === undefined ? {} : { userMetadata: { values: { ...userMetadata } } }),
+  }
+}
+
+/** What is stored with the object, and what doors told their clients. */
+export function metadataInfo(file: FileInode): Pick<FileInfo, 'contentType' | 'userMetadata' | 'clientMetadata'> {
+  const { clientMetadata } = file
+  return {
+    ...storedInfo(file),
+    ...(clientMetadata === undefined ? {} : { clientMetadata: { values: { ...clientMetadata } } }),
   }
 }
 

@@ -2,6 +2,7 @@
 // Fields that came later stand at the end and only where they are not what they mostly are, so that
 // rows stay small and older ones can be read. Of those at the end null is what is not set.
 import { Packr } from 'msgpackr'
+import type { ClientMetadata } from '../../base/attributes/door-metadata.ts'
 import type { StoredMetadata, UserMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership } from '../../base/attributes/ownership.ts'
 import { assert } from '../../base/assert.ts'
@@ -24,7 +25,7 @@ type Owned = [owner: string | null, group: string | null, mode: number | null]
 type Stored = [contentType: string | null, userMetadata: UserMetadata | null]
 type FileTail = [
   ...[expiresMs: number, unpersisted: boolean, writtenKey: string | null, ...Owned, ...Stored],
-  replacesEtag: string | null,
+  ...[replacesEtag: string | null, clientMetadata: ClientMetadata | null],
 ]
 type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, ...Partial<FileTail>]
 type DirectoryTail = [replicationMin: number | null, replicationMax: number | null, ...Owned]
@@ -43,7 +44,7 @@ type DirectoryRow = [
 ]
 type PendingTail = [
   ...[...Owned, ...Stored, overwrites: boolean, overwritesId: number | null],
-  ...[ttlMs: number | null, ttlDeletes: boolean],
+  ...[ttlMs: number | null, ttlDeletes: boolean, clientMetadata: ClientMetadata | null],
 ]
 type PendingRow = [
   kind: 3,
@@ -78,7 +79,14 @@ function fileRow(file: FileInode): FileRow {
   const content: Content = [parentId, name, length, etag, modifiedMs, createdMs]
   const kept: Kept = [blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs]
   const written = [!persisted, writtenKey ?? null]
-  const tail = [expiresMs, ...written, ...owned(file), ...stored(file), replacesEtag ?? null]
+  const tail = [
+    expiresMs,
+    ...written,
+    ...owned(file),
+    ...stored(file),
+    replacesEtag ?? null,
+    file.clientMetadata ?? null,
+  ]
   return [1, ...content, ...kept, ttlAction === 'DELETE', ...withoutUsual(tail)] as unknown as FileRow
 }
 
@@ -87,7 +95,8 @@ function fileOf(id: number, row: FileRow): FileInode {
   const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
     row
   const [expiresMs = -1, unpersisted = false, ...rest] = row.slice(15) as Partial<FileTail>
-  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag] = rest
+  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata] = rest
+  const set = { writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata }
   const content = {
     kind: 'file',
     id,
@@ -112,7 +121,7 @@ function fileOf(id: number, row: FileRow): FileInode {
       expiresMs,
       persisted: !unpersisted,
     },
-    ...(row.length > 16 ? given({ writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag }) : {}),
+    ...(row.length > 16 ? given(set) : {}),
   }
 }
 
@@ -146,7 +155,7 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
 function pendingRow(pending: PendingInode): PendingRow {
   const { namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } = pending
   const { overwrites = false, overwritesId = null, ttl } = pending
-  const own = [ttl?.ttlMs ?? null, ttl?.action === 'DELETE']
+  const own = [ttl?.ttlMs ?? null, ttl?.action === 'DELETE', pending.clientMetadata ?? null]
   const tail = withoutUsual([...owned(pending), ...stored(pending), overwrites, overwritesId, ...own])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
 }
@@ -154,11 +163,12 @@ function pendingRow(pending: PendingInode): PendingRow {
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
   const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
-  const [overwrites, overwritesId, ttlMs, deletes = false] = rest
+  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata] = rest
   const ttl = typeof ttlMs === 'number' ? { ttlMs, action: actionOf(deletes) } : undefined
   const isOverwriting = overwrites === true ? overwrites : undefined
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
-  const set = { owner, group, mode, contentType, userMetadata, overwrites: isOverwriting, overwritesId, ttl }
+  const carried = { contentType, userMetadata, clientMetadata }
+  const set = { owner, group, mode, ...carried, overwrites: isOverwriting, overwritesId, ttl }
   return { ...begun, ...given(set) }
 }
 

@@ -4,6 +4,7 @@
 // that begins files and ends none cannot fill the state with them. One that overwrites holds the
 // path while it takes the place of the old file: what is being written of that to the store is
 // there or is not, and the new file's record says what it replaces there.
+import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
@@ -107,6 +108,7 @@ export class WrittenFileService {
         ...ttlOf(request),
         ...ownershipOf(request),
         ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
+        ...toldMetadata({ clientMetadata: request.clientMetadata?.values }),
       })
       .catch(changedMeanwhile)
       .finally(() => (this.#beginning -= 1))
@@ -151,7 +153,7 @@ export class WrittenFileService {
    */
   async complete(request: CompleteFileRequest, options: CallOptions): Promise<CompleteFileResponse> {
     const { tables, log, clock } = this.#context
-    const { fileId, length, contentType, userMetadata } = request
+    const { fileId, length, contentType, userMetadata, clientMetadata } = request
     const known = tables.inode(fileId)
     if (known?.kind === 'file') {
       if (known.length === length) return this.#completed(fileId)
@@ -168,6 +170,7 @@ export class WrittenFileService {
           ...{ type: 'complete_file', atMs: clock.nowMs(), fileId, length },
           ...(contentType !== undefined && { contentType }),
           ...(userMetadata !== undefined && { userMetadata: userMetadata.values }),
+          ...(clientMetadata !== undefined && { clientMetadata: clientMetadata.values }),
         })
         .catch(changedMeanwhile)
     if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)

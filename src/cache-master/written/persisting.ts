@@ -13,7 +13,7 @@ import { currentNamespace, type MasterContext } from '../master-context.ts'
 import { checkWritable, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
-import { metadataInfo } from '../paths/file-info.ts'
+import { storedInfo } from '../paths/file-info.ts'
 import { filesOf, pathOf, targetOf } from '../paths/tree-pages.ts'
 
 /** The PersistService of the worker at an RPC address. */
@@ -205,7 +205,7 @@ export class PersistService {
       length,
       blockSizeBytes,
       blocks,
-      ...metadataInfo(file),
+      ...storedInfo(file),
       overwrite: file.replacesEtag !== undefined,
       ...(file.replacesEtag === undefined ? {} : { replacedEtag: file.replacesEtag }),
       namespaceVersion: record.version,

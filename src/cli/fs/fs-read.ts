@@ -89,8 +89,11 @@ async function stat(context: CommandContext, text: string): Promise<void> {
   const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal: context.signal })
   const opened = file.folder ? undefined : await cluster.master().openFile({ path }, { signal: context.signal })
   const info = opened?.file ?? file
-  const { userMetadata, ...shown } = info
-  const metadata = userMetadata === undefined ? {} : { userMetadata: userMetadata.values }
+  const { userMetadata, clientMetadata, ...shown } = info
+  const metadata = {
+    ...(userMetadata === undefined ? {} : { userMetadata: userMetadata.values }),
+    ...(clientMetadata === undefined ? {} : { clientMetadata: clientMetadata.values }),
+  }
   writeResult(context, { ...shown, ...metadata, blocks: opened?.blocks ?? [] }, statText(info, opened))
 }
 

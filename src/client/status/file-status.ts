@@ -34,5 +34,6 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     mode: info.mode,
     contentType: info.contentType ?? '',
     userMetadata: info.userMetadata?.values ?? {},
+    ...(info.clientMetadata === undefined ? {} : { clientMetadata: info.clientMetadata.values }),
   }
 }

@@ -23,7 +23,14 @@ export interface MasterFileChangesOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus'>
   readonly lifecycle: Pick<
     Service<LifecycleServiceDefinition>,
-    'makeDirectory' | 'rename' | 'delete' | 'setPinned' | 'setTtl' | 'setPathReplication' | 'setPathOwnership'
+    | 'makeDirectory'
+    | 'rename'
+    | 'delete'
+    | 'setPinned'
+    | 'setTtl'
+    | 'setPathReplication'
+    | 'setPathOwnership'
+    | 'setClientMetadata'
   >
   readonly writer: Pick<FileWriter, 'create'>
   /** Status of a file from what the master says of it. */
@@ -38,8 +45,8 @@ const busyMs = 10 * 60_000
 
 const createFields = ['signal', 'blockSizeBytes', 'length', 'ifExists', 'ifFileId', 'ttl']
 const ownershipFields = ['owner', 'group', 'mode']
-const metadataFields = ['contentType', 'userMetadata']
-const attributeFields = ['signal', 'pinned', 'ttl', 'replicationMin', 'replicationMax', 'recursive']
+const metadataFields = ['contentType', 'userMetadata', 'clientMetadata']
+const attributeFields = ['signal', 'pinned', 'ttl', 'replicationMin', 'replicationMax', 'clientMetadata', 'recursive']
 
 export class MasterFileChanges implements FileChanges {
   readonly #options: MasterFileChangesOptions
@@ -99,9 +106,11 @@ export class MasterFileChanges implements FileChanges {
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
     const { lifecycle } = this.#options
     refuseOther(changes, [...attributeFields, ...ownershipFields])
-    const { owner, group, mode } = changes
+    const { owner, group, mode, clientMetadata } = changes
     const { signal = neverAborted(), pinned, ttl, replicationMin, replicationMax, recursive = false } = changes
     const call = { signal, deadlineMs: treeMs }
+    if (clientMetadata !== undefined)
+      await lifecycle.setClientMetadata({ path, clientMetadata: { values: { ...clientMetadata } } }, call)
     if (pinned !== undefined) await lifecycle.setPinned({ path, pinned }, call)
     if (ttl !== undefined) {
       const { ms, action } = ttl === 'none' ? { ms: unlimited, action: 'FREE' } : ttl

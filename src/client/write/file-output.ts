@@ -71,6 +71,7 @@ export interface WrittenFile {
 export interface MetadataAtEnd {
   readonly contentType?: string | undefined
   readonly userMetadata?: Readonly<Record<string, string>> | undefined
+  readonly clientMetadata?: Readonly<Record<string, string>> | undefined
 }
 
 export interface OutputTarget {
@@ -137,7 +138,7 @@ export class CachedFileOutput {
    *   reason `not_persisted` when the file is complete in the cache, but its policy requires it in
    *   the store and persisting failed
    */
-  async close({ contentType, userMetadata }: MetadataAtEnd = {}): Promise<WrittenFile> {
+  async close({ contentType, userMetadata, clientMetadata }: MetadataAtEnd = {}): Promise<WrittenFile> {
     const { lifecycle } = this.#parts
     const { file, length, overwrite } = this.#target
     let info: FileInfo | undefined
@@ -152,6 +153,7 @@ export class CachedFileOutput {
         ...{ fileId: file.fileId, length: this.#length },
         ...(contentType !== undefined && { contentType }),
         ...(userMetadata !== undefined && { userMetadata: { values: { ...userMetadata } } }),
+        ...(clientMetadata !== undefined && { clientMetadata: { values: { ...clientMetadata } } }),
       }
       info = (await lifecycle.completeFile(request, call)).file
       this.#end()

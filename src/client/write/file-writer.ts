@@ -31,6 +31,8 @@ export interface NewFile {
   /** Stored with the object. */
   readonly contentType?: string | undefined
   readonly userMetadata?: Readonly<Record<string, string>> | undefined
+  /** What a door tells its clients of this version; not stored with the object. */
+  readonly clientMetadata?: Readonly<Record<string, string>> | undefined
 }
 
 export class FileWriter {
@@ -48,7 +50,7 @@ export class FileWriter {
    *   resource_exhausted (`too_many_unfinished`), aborted (`file_changed`, with `ifFileId`)
    */
   async create(path: string, newFile: NewFile, signal: AbortSignal): Promise<CachedFileOutput> {
-    const { length, overwrite = false, ifFileId, ttl, contentType, userMetadata } = newFile
+    const { length, overwrite = false, ifFileId, ttl, contentType, userMetadata, clientMetadata } = newFile
     if (length !== undefined && (!Number.isSafeInteger(length) || length < 0))
       throw new SkeinError('invalid_argument', `${length} is not a valid file length`)
     const { lifecycle, uniqueId } = this.#options
@@ -62,6 +64,7 @@ export class FileWriter {
       ...ownershipOf(newFile),
       ...(contentType !== undefined && { contentType }),
       ...(userMetadata !== undefined && { userMetadata: { values: { ...userMetadata } } }),
+      ...(clientMetadata !== undefined && { clientMetadata: { values: { ...clientMetadata } } }),
     }
     const file = await lifecycle.createFile(request, { signal })
     return new CachedFileOutput(this.#options, { path, file, length, overwrite, signal })

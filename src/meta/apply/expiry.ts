@@ -1,6 +1,7 @@
 // Why: what users set on files and directories, and what happens when a TTL ends. How: an inode
 // carries its deadline, the index of deadlines follows; freeing gives a file a new id, so that
 // blocks of the old one go even from workers that were away when it happened.
+import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { changedOwnership } from '../../base/attributes/ownership.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
@@ -57,6 +58,10 @@ function changedFile(tables: Tables, file: FileInode, command: SetAttributes): F
   if (pinned !== undefined && pinned !== next.pinned) next = { ...next, pinned }
   if (replicationMin !== undefined && replicationMin !== next.replicationMin) next = { ...next, replicationMin }
   if (replicationMax !== undefined && replicationMax !== next.replicationMax) next = { ...next, replicationMax }
+  if (command.clientMetadata !== undefined) {
+    const { clientMetadata: _before, ...others } = next
+    next = { ...others, ...toldMetadata(command) }
+  }
   if (ttl === undefined) return next
   next = { ...next, ttlMs: ttl.ttlMs, ttlAction: ttl.action }
   const { ttlMs } = effectiveTtl(tables, next)

@@ -1,6 +1,7 @@
 // Why: the steps that commands are made of: make a directory, put a version of a file, remove one
 // and the empty directories above it. How: one object a command, so that the objects of a page find
 // their directory once.
+import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, fileIdOf } from '../../base/block-id.ts'
@@ -124,7 +125,7 @@ export class Tree {
     // What was set on it while it was staged is the newer word.
     const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
     const file = {
-      ...(isKnown ? storedMetadata(old) : {}),
+      ...(isKnown ? { ...storedMetadata(old), ...toldMetadata(old) } : {}),
       ...staged,
       parentId,
       name,

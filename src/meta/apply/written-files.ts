@@ -2,6 +2,7 @@
 // its writer goes away. How: until it is complete it is an inode in no directory, with a deadline;
 // then it gets its name in one step, in the place of another file where that is wanted. What the
 // store has of it comes later.
+import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
@@ -31,7 +32,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
   tables.putEdge(pendingParentId, name, id)
   const given = {
-    ...{ ...ownershipOf(command), ...storedMetadata(command) },
+    ...{ ...ownershipOf(command), ...storedMetadata(command), ...toldMetadata(command) },
     ...(overwrites === true && { overwrites }),
     ...(overwritesId !== undefined && { overwritesId }),
     ...(ttl !== undefined && { ttl }),
@@ -67,7 +68,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   if (old !== undefined) tables.removeEdge(toPersistParentId, toPersistName(old.id))
   const replacesEtag = old?.persisted === true ? old.etag : old?.replacesEtag
   const { ttlMs, action: ttlAction } = pending.ttl ?? { ttlMs: old?.ttlMs ?? -1, action: old?.ttlAction ?? 'FREE' }
-  const metadata = storedMetadata({ ...pending, ...storedAtEnd(command) })
+  const carried = { ...pending, ...givenAtEnd(command) }
+  const metadata = { ...storedMetadata(carried), ...toldMetadata(carried) }
   tree.link({
     kind: 'file',
     id: fileId,
@@ -129,8 +131,12 @@ export function isToBePersisted(tables: Tables, fileId: number): boolean {
 }
 
 /** What the writer says when the file is complete. */
-function storedAtEnd({ contentType, userMetadata }: CompleteFile): Partial<CompleteFile> {
-  return { ...(contentType !== undefined && { contentType }), ...(userMetadata !== undefined && { userMetadata }) }
+function givenAtEnd({ contentType, userMetadata, clientMetadata }: CompleteFile): Partial<CompleteFile> {
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(userMetadata !== undefined && { userMetadata }),
+    ...(clientMetadata !== undefined && { clientMetadata }),
+  }
 }
 
 function toPersistName(fileId: number): string {

@@ -1,6 +1,7 @@
 // Why: the changes that users make to files and directories, as commands (see commands.ts: plain
 // data, the clock's reading inside). What a store must do for one of them has been done before it
 // is submitted.
+import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-metadata.ts'
 import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership, OwnershipChange } from '../../base/attributes/ownership.ts'
 import type { TtlAction } from '../meta-tables.ts'
@@ -58,6 +59,8 @@ export interface SetAttributes extends OwnershipChange {
   readonly replicationMin?: number
   /** -1 = no limit. */
   readonly replicationMax?: number
+  /** Of files: replaces all of it; empty: none. */
+  readonly clientMetadata?: ClientMetadata
 }
 
 /**
@@ -100,7 +103,7 @@ export interface Expire {
 /**
  * Begins a file that is invisible until it is complete. The same request key gives the same file.
  */
-export interface CreateFile extends Ownership, StoredMetadata {
+export interface CreateFile extends Ownership, StoredMetadata, ToldMetadata {
   readonly type: 'create_file'
   readonly atMs: number
   readonly namespaceId: string
@@ -120,7 +123,7 @@ export interface CreateFile extends Ownership, StoredMetadata {
 }
 
 /** What is given of the metadata replaces what it was begun with. */
-export interface CompleteFile extends StoredMetadata {
+export interface CompleteFile extends StoredMetadata, ToldMetadata {
   readonly type: 'complete_file'
   readonly atMs: number
   readonly fileId: number

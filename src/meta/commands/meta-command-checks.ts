@@ -3,6 +3,7 @@
 // whatever fits can be applied, whether it holds or not. LMDB's keys are at most 1,978 bytes: names
 // and ids are well below. A new type of command or a new field does not compile without its check
 // here.
+import { clientMetadataMap } from '../../base/attributes/door-metadata.ts'
 import { contentTypeText, type StoredMetadata, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
@@ -67,6 +68,7 @@ const sealedSecrets = map(text(wordBytesMax, { min: 1 }), bytes(sealedBytesMax),
 const unstages = optional(flag)
 const ownership = { owner: optional(ownerName), group: optional(ownerName), mode: optional(modeBits) }
 const metadata = { contentType: optional(contentTypeText), userMetadata: optional(userMetadataMap) }
+const told = { clientMetadata: optional(clientMetadataMap) }
 
 /** What a listed object must be to become a file. */
 const listedObject = record<ListedObject>({
@@ -165,7 +167,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     ...{ atMs, inodeIds, pinned: optional(flag), ttl, unstages },
     replicationMin: optional(whole(0, replicationMax)),
     replicationMax: optional(whole(-1, replicationMax)),
-    ...{ ...ownership, modeMask: optional(modeBits) },
+    ...{ ...ownership, modeMask: optional(modeBits), ...told },
   }),
   follow_namespace_ttl: command<'follow_namespace_ttl'>({ atMs, fileIds: inodeIds, unstages }),
   end_ttl_change: command<'end_ttl_change'>({ atMs, rootId: inodeId, unstages }),
@@ -181,9 +183,9 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       expiresMs: atMs,
       unstages,
     },
-    ...{ overwrites: optional(flag), overwritesId: optional(inodeId), ttl, ...ownership, ...metadata },
+    ...{ overwrites: optional(flag), overwritesId: optional(inodeId), ttl, ...ownership, ...metadata, ...told },
   }),
-  complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata }),
+  complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata, ...told }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),
   persist_files: command<'persist_files'>({
     ...{ atMs, unstages },

@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { FileInfo, UnusablePaths, UserMetadata } from "./master.ts";
+import { ClientMetadata, FileInfo, UnusablePaths, UserMetadata } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -84,6 +84,12 @@ export interface SetPathOwnershipRequest {
   modeMask?: number | undefined;
 }
 
+/** Of a file; replaces all of it. */
+export interface SetClientMetadataRequest {
+  path: string;
+  clientMetadata?: ClientMetadata | undefined;
+}
+
 export interface ChangedFiles {
   files: number;
   paths: string[];
@@ -123,6 +129,7 @@ export interface CreateFileRequest {
   /** stored with the object, as is user_metadata */
   contentType?: string | undefined;
   userMetadata?: UserMetadata | undefined;
+  clientMetadata?: ClientMetadata | undefined;
 }
 
 export interface CreateFileResponse {
@@ -151,9 +158,10 @@ export interface PlaceBlockResponse {
 export interface CompleteFileRequest {
   fileId: number;
   length: number;
-  /** replaces that of CreateFile, as does user_metadata */
+  /** replaces that of CreateFile, as do the others */
   contentType?: string | undefined;
   userMetadata?: UserMetadata | undefined;
+  clientMetadata?: ClientMetadata | undefined;
 }
 
 export interface CompleteFileResponse {
@@ -1011,6 +1019,75 @@ export const SetPathOwnershipRequest: MessageFns<SetPathOwnershipRequest> = {
   },
 };
 
+function createBaseSetClientMetadataRequest(): SetClientMetadataRequest {
+  return { path: "", clientMetadata: undefined };
+}
+
+export const SetClientMetadataRequest: MessageFns<SetClientMetadataRequest> = {
+  encode(message: SetClientMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.clientMetadata !== undefined) {
+      ClientMetadata.encode(message.clientMetadata, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetClientMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetClientMetadataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetClientMetadataRequest>): SetClientMetadataRequest {
+    return SetClientMetadataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetClientMetadataRequest>): SetClientMetadataRequest {
+    const message = createBaseSetClientMetadataRequest();
+    message.path = object.path ?? "";
+    message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
+      ? ClientMetadata.fromPartial(object.clientMetadata)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseChangedFiles(): ChangedFiles {
   return { files: 0, paths: [] };
 }
@@ -1092,6 +1169,7 @@ function createBaseCreateFileRequest(): CreateFileRequest {
     mode: undefined,
     contentType: undefined,
     userMetadata: undefined,
+    clientMetadata: undefined,
   };
 }
 
@@ -1132,6 +1210,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.userMetadata !== undefined) {
       UserMetadata.encode(message.userMetadata, writer.uint32(194).fork()).join();
+    }
+    if (message.clientMetadata !== undefined) {
+      ClientMetadata.encode(message.clientMetadata, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -1245,6 +1326,14 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             message.userMetadata = UserMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1275,6 +1364,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.contentType = object.contentType ?? undefined;
     message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
       ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
+      ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
     return message;
   },
@@ -1566,7 +1658,7 @@ export const PlaceBlockResponse: MessageFns<PlaceBlockResponse> = {
 };
 
 function createBaseCompleteFileRequest(): CompleteFileRequest {
-  return { fileId: 0, length: 0, contentType: undefined, userMetadata: undefined };
+  return { fileId: 0, length: 0, contentType: undefined, userMetadata: undefined, clientMetadata: undefined };
 }
 
 export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
@@ -1582,6 +1674,9 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     }
     if (message.userMetadata !== undefined) {
       UserMetadata.encode(message.userMetadata, writer.uint32(90).fork()).join();
+    }
+    if (message.clientMetadata !== undefined) {
+      ClientMetadata.encode(message.clientMetadata, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1631,6 +1726,14 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
             message.userMetadata = UserMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1653,6 +1756,9 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     message.contentType = object.contentType ?? undefined;
     message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
       ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
+      ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
     return message;
   },
@@ -2975,6 +3081,14 @@ export const LifecycleServiceDefinition = {
     setPathOwnership: {
       name: "SetPathOwnership",
       requestType: SetPathOwnershipRequest as typeof SetPathOwnershipRequest,
+      requestStream: false,
+      responseType: ChangedFiles as typeof ChangedFiles,
+      responseStream: false,
+      options: {},
+    },
+    setClientMetadata: {
+      name: "SetClientMetadata",
+      requestType: SetClientMetadataRequest as typeof SetClientMetadataRequest,
       requestStream: false,
       responseType: ChangedFiles as typeof ChangedFiles,
       responseStream: false,

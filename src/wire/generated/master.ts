@@ -204,6 +204,10 @@ export interface FileInfo {
   userMetadata?:
     | UserMetadata
     | undefined;
+  /** of this version; never at the store */
+  clientMetadata?:
+    | ClientMetadata
+    | undefined;
   /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
 }
@@ -214,6 +218,16 @@ export interface UserMetadata {
 }
 
 export interface UserMetadata_ValuesEntry {
+  key: string;
+  value: string;
+}
+
+/** What a door told its clients. Names of a-z, 0-9 and -; at most 8 KiB of names and values. */
+export interface ClientMetadata {
+  values: { [key: string]: string };
+}
+
+export interface ClientMetadata_ValuesEntry {
   key: string;
   value: string;
 }
@@ -242,7 +256,7 @@ export interface ListStatusRequest {
   startAfter?:
     | string
     | undefined;
-  /** with content_type and user_metadata */
+  /** with content_type, user_metadata and client_metadata */
   withMetadata?: boolean | undefined;
 }
 
@@ -2322,6 +2336,7 @@ function createBaseFileInfo(): FileInfo {
     explicit: undefined,
     contentType: undefined,
     userMetadata: undefined,
+    clientMetadata: undefined,
     replicas: 0,
   };
 }
@@ -2414,6 +2429,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.userMetadata !== undefined) {
       UserMetadata.encode(message.userMetadata, writer.uint32(346).fork()).join();
+    }
+    if (message.clientMetadata !== undefined) {
+      ClientMetadata.encode(message.clientMetadata, writer.uint32(354).fork()).join();
     }
     if (message.replicas !== 0) {
       writer.uint32(200).uint32(message.replicas);
@@ -2666,6 +2684,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.userMetadata = UserMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 44: {
+            if (tag !== 354) {
+              break;
+            }
+
+            message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
+            continue;
+          }
           case 25: {
             if (tag !== 200) {
               break;
@@ -2721,6 +2747,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.contentType = object.contentType ?? undefined;
     message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
       ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
+      ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
     message.replicas = object.replicas ?? 0;
     return message;
@@ -2854,6 +2883,139 @@ export const UserMetadata_ValuesEntry: MessageFns<UserMetadata_ValuesEntry> = {
   },
   fromPartial(object: DeepPartial<UserMetadata_ValuesEntry>): UserMetadata_ValuesEntry {
     const message = createBaseUserMetadata_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseClientMetadata(): ClientMetadata {
+  return { values: {} };
+}
+
+export const ClientMetadata: MessageFns<ClientMetadata> = {
+  encode(message: ClientMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.values).forEach(([key, value]: [string, string]) => {
+      ClientMetadata_ValuesEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClientMetadata {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClientMetadata();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = ClientMetadata_ValuesEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.values[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClientMetadata>): ClientMetadata {
+    return ClientMetadata.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClientMetadata>): ClientMetadata {
+    const message = createBaseClientMetadata();
+    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseClientMetadata_ValuesEntry(): ClientMetadata_ValuesEntry {
+  return { key: "", value: "" };
+}
+
+export const ClientMetadata_ValuesEntry: MessageFns<ClientMetadata_ValuesEntry> = {
+  encode(message: ClientMetadata_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClientMetadata_ValuesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClientMetadata_ValuesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClientMetadata_ValuesEntry>): ClientMetadata_ValuesEntry {
+    return ClientMetadata_ValuesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClientMetadata_ValuesEntry>): ClientMetadata_ValuesEntry {
+    const message = createBaseClientMetadata_ValuesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;

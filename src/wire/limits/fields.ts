@@ -1,8 +1,9 @@
 // Why: common fields (paths, ids, addresses) have the same limits in every request.
+import { clientMetadataMap } from '../../base/attributes/door-metadata.ts'
 import { contentTypeText, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { type Check, finite, optional, record, text, whole } from '../../base/shape.ts'
-import type { FileMetadata, UserMetadata } from '../generated/master.ts'
+import type { ClientMetadata, FileMetadata, UserMetadata } from '../generated/master.ts'
 
 /** Only the length is limited here. base/paths.ts reports other problems of a path or key. */
 export const path = text(4096, { loose: true })
@@ -34,6 +35,9 @@ export const objectMetadata = {
   contentType: optional(contentTypeText),
   userMetadata: optional(record<UserMetadata>({ values: userMetadataMap })),
 }
+
+/** What a door told its clients, where it is given. */
+export const clientMetadata = optional(record<ClientMetadata>({ values: clientMetadataMap }))
 
 export const fileMetadata = record<FileMetadata>({ fileId, ...objectMetadata })
 

@@ -5,7 +5,19 @@ import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
 import { serviceLimits } from './service-limits.ts'
-import { address, count32, durationMsMax, etag, fileId, objectMetadata, ownership, path, size, word } from './fields.ts'
+import {
+  address,
+  clientMetadata,
+  count32,
+  durationMsMax,
+  etag,
+  fileId,
+  objectMetadata,
+  ownership,
+  path,
+  size,
+  word,
+} from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const ttlMs = whole(-durationMsMax, durationMsMax)
@@ -19,6 +31,7 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
   setPathOwnership: { fields: { path, recursive: flag, ...ownership, modeMask: optional(modeBits) } },
+  setClientMetadata: { fields: { path, clientMetadata } },
   createFile: {
     fields: {
       path,
@@ -30,13 +43,14 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
       ttlAction: optional(word),
       ...ownership,
       ...objectMetadata,
+      clientMetadata,
     },
   },
   placeBlock: {
     bytesMax: mebibyte,
     fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) },
   },
-  completeFile: { fields: { fileId, length: size, ...objectMetadata } },
+  completeFile: { fields: { fileId, length: size, ...objectMetadata, clientMetadata } },
   abandonFile: { fields: { fileId } },
   persist: { fields: { path } },
   loadMetadata: { fields: { path, recursive: flag } },

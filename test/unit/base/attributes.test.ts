@@ -1,6 +1,7 @@
 // Why: what may be an owner, a mode or metadata is decided once, before the journal and at every
 // request. How: values at the limits, and beyond them.
 import { describe, expect, it } from 'vitest'
+import { clientMetadataMap } from '../../../src/base/attributes/door-metadata.ts'
 import {
   contentTypeText,
   isSameMetadata,
@@ -42,6 +43,27 @@ describe('a change of owner, group or mode', () => {
     expect(changedOwnership('file', set, { owner: 'skein', group: 'skein', mode: 0o600 })).toBe(set)
     expect(changedOwnership('file', set, {})).toBe(set)
     expect(shownOwnership('directory', {})).toEqual({ owner: 'skein', group: 'skein', mode: 0o777 })
+  })
+})
+
+describe('metadata of a client', () => {
+  it.each<Record<string, string>>([{}, { etag: '' }, { 'x-1': ' a ' }, { n: 'v'.repeat(8191) }])(
+    '%j is taken',
+    (map) => {
+      expect(clientMetadataMap(map)).toBeUndefined()
+    },
+  )
+  it.each<[unknown, RegExp]>([
+    [{ n: 'v'.repeat(8192) }, /8192 bytes/],
+    [{ Upper: 'x' }, /no name of client metadata/],
+    [{ a_b: 'x' }, /no name of client metadata/],
+    [JSON.parse('{"__proto__":"x"}'), /no name/],
+    [{ a: 'x\ny' }, /printable ASCII/],
+    [{ a: 'ü' }, /printable ASCII/],
+    [{ a: 5 }, /not a text/],
+    [null, /not a map/],
+  ])('%j is refused', (map, problem) => {
+    expect(clientMetadataMap(map)).toMatch(problem)
   })
 })
 

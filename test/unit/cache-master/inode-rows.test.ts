@@ -50,6 +50,8 @@ const older: readonly (readonly [what: string, inode: Inode, row: string])[] = [
 const owned = { owner: 'alice', group: 'staff', mode: 0o640 }
 const stored = { contentType: 'text/plain', userMetadata: { project: 'x', empty: '' } }
 
+const told = { clientMetadata: { etag: '"x"', tags: '' } }
+
 describe('rows of inodes', () => {
   it.each(older)('of version 0.2.0 can be read: %s', (_what, inode, row) => {
     expect(decodeInode(inode.id, Buffer.from(row, 'hex'))).toEqual(inode)
@@ -68,6 +70,8 @@ describe('rows of inodes', () => {
     ['file that will overwrite', { ...pending, overwrites: true }],
     ['file that will overwrite one version', { ...pending, overwrites: true, overwritesId: 5 }],
     ['file that will have a TTL', { ...pending, ttl: { ttlMs: 5, action: 'DELETE' } }],
+    ['file that a door wrote', { ...file, ...told }],
+    ['file that a door writes', { ...pending, ...told }],
     ['directory', { ...directory, ...owned }],
     ['directory with a group', { ...directory, replicationMin: 0, replicationMax: -1, group: 'g' }],
     ['directory with replication of 0', { ...directory, replicationMin: 0, replicationMax: -1 }],

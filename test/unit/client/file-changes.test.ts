@@ -44,6 +44,7 @@ describe('changes of files', () => {
         setTtl: note('setTtl'),
         setPathReplication: note('setPathReplication'),
         setPathOwnership: note('setPathOwnership'),
+        setClientMetadata: note('setClientMetadata'),
       },
       writer: {
         create: async (_path, newFile) => {
@@ -61,7 +62,14 @@ describe('changes of files', () => {
 
   it('creates a file as it is asked to', async () => {
     const set = { owner: 'alice', mode: 0o600, contentType: 'text/plain', userMetadata: { a: 'b' } }
-    const options = { ...set, ttl: { ms: 5, action: 'DELETE' as const }, length: 3, blockSizeBytes: 4096 }
+    const clientMetadata = { etag: 'x' }
+    const options = {
+      ...set,
+      clientMetadata,
+      ttl: { ms: 5, action: 'DELETE' as const },
+      length: 3,
+      blockSizeBytes: 4096,
+    }
     await changes.create('/ns/a', options)
     await changes.create('/ns/a', { ifExists: 'overwrite', ifFileId: 9 })
     expect(created).toEqual([
@@ -69,7 +77,7 @@ describe('changes of files', () => {
       { overwrite: true, ifFileId: 9 },
     ])
     await expect(changes.create('/ns/a', { ifFileId: 9 })).rejects.toMatchObject({ code: 'invalid_argument' })
-    await expect(changes.create('/ns/a', { clientMetadata: {} })).rejects.toMatchObject({ code: 'unimplemented' })
+    await expect(changes.create('/ns/a', { acl: 'x' } as object)).rejects.toMatchObject({ code: 'unimplemented' })
   })
 
   it('returns the status when the file became visible, or what the store made of it', async () => {
@@ -100,6 +108,7 @@ describe('changes of files', () => {
     expect(asked).toEqual([])
     await changes.setAttributes('/ns/a', { pinned: false, ttl: 'none', replicationMax: 'none', recursive: true })
     await changes.setAttributes('/ns/a', { ttl: { ms: 5, action: 'DELETE' }, replicationMin: 2, group: 'staff' })
+    await changes.setAttributes('/ns/a', { clientMetadata: { tags: 'a=b' } })
     expect(asked).toEqual([
       ['setPinned', { path: '/ns/a', pinned: false }],
       ['setTtl', { path: '/ns/a', ttlMs: -1, action: 'FREE' }],
@@ -107,6 +116,7 @@ describe('changes of files', () => {
       ['setTtl', { path: '/ns/a', ttlMs: 5, action: 'DELETE' }],
       ['setPathReplication', { path: '/ns/a', recursive: false, min: 2 }],
       ['setPathOwnership', { path: '/ns/a', recursive: false, group: 'staff' }],
+      ['setClientMetadata', { path: '/ns/a', clientMetadata: { values: { tags: 'a=b' } } }],
     ])
   })
 })

@@ -37,11 +37,18 @@ describe('a new file', () => {
   it('is created as its writer says', async () => {
     const at = new WriteFixture()
     const set = { owner: 'alice', group: 'staff', mode: 0o600, contentType: 'text/plain' }
-    const newFile = { ...set, overwrite: true, blockSizeBytes: 4096, userMetadata: { a: 'b' } }
+    const newFile = {
+      ...set,
+      overwrite: true,
+      blockSizeBytes: 4096,
+      userMetadata: { a: 'b' },
+      clientMetadata: { etag: 'x' },
+    }
     const output = await at.writer.create('/ns/a/b', newFile, signal)
     await output.close()
     const request = { path: '/ns/a/b', blockSizeBytes: 4096, requestKey: 'unique-0', overwrite: true, ...set }
-    expect(at.created).toEqual([{ ...request, userMetadata: { values: { a: 'b' } } }])
+    const metadata = { userMetadata: { values: { a: 'b' } }, clientMetadata: { values: { etag: 'x' } } }
+    expect(at.created).toEqual([{ ...request, ...metadata }])
   })
 
   it.each(['failed_precondition', 'not_found'] as const)(

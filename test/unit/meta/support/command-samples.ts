@@ -60,8 +60,9 @@ export const commandSamples: Samples = {
   create_file: {
     ...{ type: 'create_file', atMs, namespaceId, key: 'w/new', blockSizeBytes: 4, requestKey: 'k1', expiresMs: 100 },
     ...{ owner: 'alice', group: 'staff', mode: 0o640, contentType: 'text/plain', userMetadata: { project: 'x' } },
+    clientMetadata: { etag: 'x' },
   },
-  complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10 },
+  complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10, clientMetadata: { etag: 'y' } },
   abandon_file: { type: 'abandon_file', atMs, fileId: fileIdOf(9) },
   begin_write: { type: 'begin_write', atMs, namespaceId: 'n1', key: 'd/f', fileId: file },
   end_write: { type: 'end_write', atMs, namespaceId: 'n1', key: 'd/f' },
