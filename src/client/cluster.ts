@@ -9,8 +9,6 @@ import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { FileSystem } from './file-system.ts'
-import type { CachedFileOutput, WrittenFile } from './write/file-output.ts'
-import type { NewFile } from './write/file-writer.ts'
 
 export interface Cluster {
   /** `host:port` of the master, for messages. */
@@ -28,20 +26,6 @@ export interface Cluster {
   lifecycle(): Service<LifecycleServiceDefinition>
   /** The worker at `host:port`. Connections are closed with the cluster. */
   worker(rpcAddress: string): Service<WorkerServiceDefinition>
-  /**
-   * Writes a new file of exactly `length` bytes and applies the write policy of the namespace
-   * (client/write/file-writer.ts).
-   */
-  writeFile(path: string, length: number, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<WrittenFile>
-  /**
-   * Begins a new file of unknown length. Nobody sees it before `close`; when the signal aborts, so
-   * is the output (client/write/file-output.ts).
-   */
-  createFile(
-    path: string,
-    file: NewFile,
-    signal: AbortSignal,
-  ): Promise<Pick<CachedFileOutput, 'write' | 'close' | 'abort'>>
   /**
    * Yields the bytes of a file, or those of `range` that it has. Reads cached blocks first, and
    * missing blocks from the store through a worker.

@@ -108,8 +108,6 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     schedules: () => schedules.service,
     lifecycle: () => lifecycle.service,
     worker: workerAt,
-    createFile: (path, file, signal) => writer.create(path, file, signal),
-    writeFile: (path, length, chunks, signal) => writer.write(path, length, chunks, signal),
     readFile: (path, signal, range) => reading.reader.read(path, signal, range),
     settle: () => reading.settle(),
     close,

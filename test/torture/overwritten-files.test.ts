@@ -87,7 +87,7 @@ describe(`overwritten files and kill -9, seed ${seed}`, () => {
     versions += 1
     const version = { number: versions, length: Math.floor(random() * (random() < 0.3 ? 100 : bytesMax)) }
     const bytes = bytesOf(path, version)
-    const output = await cluster.createFile(path, { overwrite: true }, signal)
+    const output = await cluster.files.create(path, { ifExists: 'overwrite', signal })
     for (let at = 0; at < bytes.length; at += 300_007) await output.write(bytes.subarray(at, at + 300_007))
     if (random() < 0.2) return await output.abort()
     closing.set(path, [...(closing.get(path) ?? []), version])

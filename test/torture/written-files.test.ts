@@ -93,12 +93,10 @@ describe(`written files and kill -9, seed ${seed}`, () => {
     const path = `/${namespace}/dir-${files % 3}/file ${files}`
     const length = Math.floor(random() < 0.3 ? random() * 100 : random() * 11 * mebibyte)
     const bytes = contentOf(path, length)
-    if (random() < 0.5) await cluster.writeFile(path, length, chunksOf(bytes), signal)
-    else {
-      const output = await cluster.createFile(path, { blockSizeBytes: 4 * mebibyte }, signal)
-      for await (const chunk of chunksOf(bytes)) await output.write(chunk)
-      await output.close()
-    }
+    const known = random() < 0.5 ? { length } : { blockSizeBytes: 4 * mebibyte }
+    const output = await cluster.files.create(path, { ...known, signal })
+    for await (const chunk of chunksOf(bytes)) await output.write(chunk)
+    await output.close()
     written.set(path, length)
   }
 

@@ -6,6 +6,7 @@
 import { toSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { Cluster } from '../../client/cluster.ts'
+import { writeWhole } from '../../client/write/write-whole.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { asUsage, exitCodes, usageError } from '../frame/exit-codes.ts'
 import { filesOfBlocks, type KeptFile, type PlacedBlock } from './kept-files.ts'
@@ -101,7 +102,7 @@ async function recover(
   for (const file of files) {
     try {
       const path = pathOf(file, into)
-      await cluster.writeFile(path, file.length, bytesOf(context, cluster, file), context.signal)
+      await writeWhole(cluster.files, path, file.length, () => bytesOf(context, cluster, file), context.signal)
       done.push({ path, bytes: file.length })
       await releaseBlocks(context, cluster, [...file.blocks, ...file.copies])
       if (context.options.format !== 'json') context.io.stdout(`Recovered ${printable(path)} (${file.length} bytes)\n`)

@@ -6,6 +6,7 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
+import { writeWhole } from '../../client/write/write-whole.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
 import { localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
@@ -124,7 +125,7 @@ async function copyFile(
   try {
     const about = await onLocal(local, () => file.stat())
     if (!about.isFile()) throw changedError(local)
-    await cluster.writeFile(path, about.size, bytesOf(file, local, about), signal)
+    await writeWhole(cluster.files, path, about.size, () => bytesOf(file, local, about), signal)
     tally.addDone(about.size, copiedText(local, path))
   } finally {
     await file.close()

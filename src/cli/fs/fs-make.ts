@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
 import type { Cluster } from '../../client/cluster.ts'
+import { writeWhole } from '../../client/write/write-whole.ts'
 import type { FileInfo } from '../../wire/generated/master.ts'
 import { type CommandContext, openTarget, openTargets, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
@@ -41,7 +42,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 async function touch(context: CommandContext, text: string): Promise<void> {
   const { path, cluster } = await openTarget(context, text)
   if (isRootOrDirectory(path)) throw usageError(`'${path}' is not a file path: remove the slash at the end`)
-  await cluster.writeFile(path, 0, nothing(), context.signal)
+  await writeWhole(cluster.files, path, 0, nothing, context.signal)
   writeResult(context, { path }, `${printable(path)} has been created`)
 }
 
@@ -107,6 +108,7 @@ async function copyFile(
   to: string,
   tally: Tally,
 ): Promise<void> {
-  await cluster.writeFile(to, file.length, fileBytes(cluster.files, file.path, signal), signal)
+  const bytes = (): AsyncIterable<Uint8Array> => fileBytes(cluster.files, file.path, signal)
+  await writeWhole(cluster.files, to, file.length, bytes, signal)
   tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
 }

@@ -123,14 +123,6 @@ export class CachedFileOutput {
     })
   }
 
-  /** As `write`, without a copy: the caller must not change the bytes afterwards. */
-  give(chunk: Uint8Array): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#writeGathered()
-      await this.#writeBlocks(chunk)
-    })
-  }
-
   /**
    * Makes the file visible, in one step, and waits as the write policy requires.
    * @throws SkeinError as write, and already_exists, invalid_argument (fewer bytes than the file's

@@ -4,7 +4,7 @@
 // of a writer share one budget for the bytes that they keep.
 import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { CachedFileOutput, type FileOutputParts, type WrittenFile } from './file-output.ts'
+import { CachedFileOutput, type FileOutputParts } from './file-output.ts'
 
 export interface FileWriterOptions extends FileOutputParts {
   /** Block size of new files. Default: from their namespace. */
@@ -68,25 +68,5 @@ export class FileWriter {
     }
     const file = await lifecycle.createFile(request, { signal })
     return new CachedFileOutput(this.#options, { path, file, length, overwrite, signal })
-  }
-
-  /**
-   * Creates the file `path` with exactly `length` bytes. The caller must not change chunks
-   * afterwards. A file that cannot be completed is abandoned and never becomes visible.
-   * @throws as create, and as the methods of its output; what the stream throws
-   */
-  async write(
-    path: string,
-    length: number,
-    chunks: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<WrittenFile> {
-    const output = await this.create(path, { length }, signal)
-    try {
-      for await (const chunk of chunks) await output.give(chunk)
-      return await output.close()
-    } finally {
-      await output.abort()
-    }
   }
 }

@@ -26,8 +26,7 @@ describe('writing a file', () => {
       closed = true
     }
   }
-  const write = (bytes: Buffer, announced = bytes.length) =>
-    at.writer.write('/ns/a/b', announced, stream(bytes), signal)
+  const write = (bytes: Buffer, announced = bytes.length) => at.write(announced, stream(bytes), signal)
   it.each([0, 1, 1000, 3 * mebibyte, 3 * mebibyte + 1, 11 * mebibyte + 7])(
     'sends %i bytes as durable blocks',
     async (length) => {
@@ -115,7 +114,7 @@ describe('writing a file', () => {
       yield bytes.subarray(0, 4 * mebibyte)
       throw new SkeinError('data_loss', 'the disk broke')
     }
-    await expect(at.writer.write('/ns/a/b', bytes.length, breaking(), signal)).rejects.toMatchObject({
+    await expect(at.write(bytes.length, breaking(), signal)).rejects.toMatchObject({
       code: 'data_loss',
     })
     expect(at.calls).toEqual(['abandon', 'abandon', 'abandon'])
@@ -141,7 +140,7 @@ describe('writing a file', () => {
   it('stops when it is told to', async () => {
     const stop = new AbortController()
     at.workers[1]!.before = () => stop.abort(new SkeinError('cancelled', 'stop'))
-    const writing = at.writer.write('/ns/a/b', 9 * mebibyte, stream(bytesOf(9 * mebibyte, 9)), stop.signal)
+    const writing = at.write(9 * mebibyte, stream(bytesOf(9 * mebibyte, 9)), stop.signal)
     await expect(writing).rejects.toMatchObject({ code: 'cancelled' })
     expect(at.calls).toEqual(['abandon'])
     expect(closed).toBe(true)

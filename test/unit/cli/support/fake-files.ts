@@ -3,7 +3,7 @@
 import type { Clock } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import { ConnectedFileSystem } from '../../../../src/client/connected-file-system.ts'
-import type { FileSystem } from '../../../../src/client/file-system.ts'
+import type { FileStatus, FileSystem } from '../../../../src/client/file-system.ts'
 import { FileReads } from '../../../../src/client/open/file-reads.ts'
 import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
 import type { FileChanges } from '../../../../src/client/write/file-changes.ts'
@@ -17,13 +17,16 @@ export interface FakeFiles {
   readonly hasStatus: boolean
   /** Chunks by path. */
   readonly files: Readonly<Record<string, readonly string[]>>
+  /** Takes the files that are written; those that are in it exist already. */
+  readonly written: Map<string, Buffer>
   readonly clock: Clock
   /** Called after each chunk. */
   readonly onChunk: () => void
   readonly close: () => void
 }
 
-export function fakeFiles({ master, hasOpenFile, hasStatus, files, clock, onChunk, close }: FakeFiles): FileSystem {
+export function fakeFiles(fake: FakeFiles): FileSystem {
+  const { master, hasOpenFile, hasStatus, files, written, clock, onChunk, close } = fake
   const opened = new OpenedFiles({ clock, keepMs: 0 })
   const openFile: Service<MasterServiceDefinition>['openFile'] = async (request, options) => {
     if (hasOpenFile) return master.openFile(request, options)
@@ -61,5 +64,23 @@ export function fakeFiles({ master, hasOpenFile, hasStatus, files, clock, onChun
     clock,
   })
   const disconnect = async (): Promise<void> => close()
-  return new ConnectedFileSystem({ reads, changes: {} as FileChanges, opened, disconnect })
+  const create: FileChanges['create'] = async (path, { length } = {}) => {
+    if (written.has(path)) throw new SkeinError('already_exists', `${path} exists already: remove it first`)
+    const parts: Uint8Array[] = []
+    return {
+      write: async (chunk) => {
+        parts.push(Buffer.from(chunk))
+        onChunk()
+      },
+      close: async () => {
+        const bytes = Buffer.concat(parts)
+        if (bytes.length !== length) throw new SkeinError('invalid_argument', `${bytes.length} bytes, not ${length}`)
+        written.set(path, bytes)
+        return {} as FileStatus
+      },
+      abort: async () => undefined,
+    }
+  }
+  const changes = { create } as FileChanges
+  return new ConnectedFileSystem({ reads, changes, opened, disconnect })
 }

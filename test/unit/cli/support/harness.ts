@@ -109,6 +109,7 @@ export async function run(
       hasOpenFile: fake.master?.openFile !== undefined,
       hasStatus: fake.master?.getStatus !== undefined,
       files: fake.files ?? {},
+      written: fake.written ?? new Map(),
       clock,
       onChunk: () => fake.onChunk?.(),
       close: () => void (closed += 1),
@@ -118,20 +119,6 @@ export async function run(
     schedules: () => strict(fake.schedules),
     lifecycle: () => strict(fake.lifecycle),
     worker: (at) => strict(fake.workers?.[at]),
-    createFile: () => Promise.reject(new SkeinError('unimplemented', 'commands write files of known length')),
-    writeFile: async (path, length, chunks) => {
-      if (fake.written?.has(path) === true)
-        throw new SkeinError('already_exists', `${path} exists already: remove it first`)
-      const parts: Uint8Array[] = []
-      for await (const chunk of chunks) {
-        parts.push(chunk)
-        fake.onChunk?.()
-      }
-      const bytes = Buffer.concat(parts)
-      if (bytes.length !== length) throw new SkeinError('invalid_argument', `${bytes.length} bytes, not ${length}`)
-      fake.written?.set(path, bytes)
-      return { fileId: 1_048_575, length, writePolicy: 'MUST_CACHE', persisted: false, info: undefined }
-    },
     async *readFile(path, _signal, range) {
       const whole = fake.files?.[path]
       if (whole === undefined) throw new SkeinError('not_found', `${path} does not exist`)

@@ -6,6 +6,7 @@ import { blockCount, blockIdOf, blockLength, fileIdOf } from '../../../../src/ba
 import { systemClock } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import { Budget } from '../../../../src/base/flow/budget.ts'
+import type { WrittenFile } from '../../../../src/client/write/file-output.ts'
 import { FileWriter, type FileWriterOptions } from '../../../../src/client/write/file-writer.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import type { CreateFileRequest, PlaceBlockRequest } from '../../../../src/wire/generated/lifecycle.ts'
@@ -78,6 +79,17 @@ export class WriteFixture {
       logger: silentLogger,
       retry: { attemptsMax: 5, initialMs: 1, maxMs: 2 },
     })
+  }
+
+  /** Writes a file of known length. */
+  async write(length: number, chunks: AsyncIterable<Uint8Array>, until = signal): Promise<WrittenFile> {
+    const output = await this.writer.create('/ns/a/b', { length }, until)
+    try {
+      for await (const chunk of chunks) await output.write(chunk)
+      return await output.close()
+    } finally {
+      await output.abort()
+    }
   }
 
   /** Every block of the file is on a worker, with its header. */
