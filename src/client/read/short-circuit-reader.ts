@@ -24,13 +24,11 @@ import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
+import { piecesOf } from './block-pieces.ts'
 import type { ReadTarget } from './read-target.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
-/** Bytes per read. At most two pieces are in flight or wait for the consumer. */
-const pieceBytes = 2 * pageBytes
-const piecesAhead = 2
 /** Blocks whose small parts are counted. */
 const smallBlocksMax = 1000
 /** Pages of which parts were read, kept for the next ones. */
@@ -98,7 +96,7 @@ export class ShortCircuitReader {
     if (lent !== undefined) {
       let isBroken = true
       try {
-        for await (const piece of pieces(lent.reader, range, signal, target, this.#pages)) {
+        for await (const piece of piecesOf(lent.reader, range, signal, target, this.#pages)) {
           got += piece.length
           yield piece
         }
@@ -214,44 +212,6 @@ export class ShortCircuitReader {
     }
     this.#workers.set(workerId, near)
     return near
-  }
-}
-
-/**
- * Yields the bytes in order and reads a few pieces ahead. Each piece of a target as large as the
- * block, except the first, starts at the start of a page.
- */
-async function* pieces(
-  reader: Pick<PageReader, 'read' | 'readInto'>,
-  { offset, length }: ByteRange,
-  signal: AbortSignal,
-  target: ReadTarget | undefined,
-  pages: PiecePool,
-): AsyncGenerator<Uint8Array> {
-  const end = offset + length
-  const waiting: Promise<Uint8Array>[] = []
-  const readPiece = async (at: number, bytes: number): Promise<Uint8Array> => {
-    if (target === undefined) return reader.read(at, bytes, signal)
-    const memory = target.at(at).subarray(0, bytes)
-    await reader.readInto(memory, at, signal, pages)
-    return memory
-  }
-  try {
-    for (let at = offset; at < end || waiting.length > 0;) {
-      while (at < end && waiting.length < piecesAhead) {
-        const pieceEnd = (Math.floor(at / pieceBytes) + 1) * pieceBytes
-        const to = Math.min(end, pieceEnd, at + (target?.at(at).length ?? pieceBytes))
-        const piece = readPiece(at, to - at)
-        // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
-        piece.catch(() => undefined)
-        waiting.push(piece)
-        at = to
-      }
-      const first = waiting.shift()
-      if (first !== undefined) yield await first
-    }
-  } finally {
-    await Promise.allSettled(waiting)
   }
 }
 

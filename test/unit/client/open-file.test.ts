@@ -131,6 +131,15 @@ describe('a handle', () => {
     expect(world.reads.at(-1)?.source).toBe('b')
   })
 
+  test('does not read another content of the same length that came to its path', async () => {
+    world.put(path, content, { etag: '', workers: ['a'] })
+    const handle = await world.fileSystem().open(path)
+    world.down.add('a')
+    world.put(path, bytesOf(3500, 7), { etag: '', workers: ['b'] })
+    await expect(read(handle, 0, 10)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    await expect(stream(handle)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+  })
+
   test('gives the error of the read when the master does not answer', async () => {
     world.put(path, content, { etag: '', workers: ['a'] })
     const handle = await world.fileSystem().open(path)
