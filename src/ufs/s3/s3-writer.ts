@@ -223,7 +223,9 @@ export class S3Writer {
         etags[index] = etag ?? body.md5.toString('hex')
       })
       const whole = { length, etag: `${hash('md5', Buffer.concat(digests))}-${digests.length}` }
-      const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+      // The parts took their time, and not every store knows the condition.
+      const now = options.replaces === undefined ? options : await this.#checked(key, options, signal)
+      const etag = await this.#creating(key, now, whole, signal, (condition, abortSignal) =>
         objects.completeUpload(key, uploadId, etags, condition, abortSignal),
       )
       // Ceph's gateway returns an empty ETag here.

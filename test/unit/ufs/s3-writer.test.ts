@@ -198,6 +198,26 @@ describe('writing to a store that is not well', () => {
     await cosn.close()
     await cos.close()
   })
+
+  it('keeps what another client wrote at COS while the parts of a new version were sent', async () => {
+    const cos = await startOrigin({ credentials: [testCredential], cos: true })
+    const place = cos.bucket('bucket-125')
+    const cosn = await openCosn(cos.endpointSuffix, 'cosn://bucket-125/', testCredential, hastyDefaults)
+    const theirs = testBytes(4, 20)
+    const replaces = place.put('key', testBytes(9, 10)).etag
+    const changing = async function* (): AsyncGenerator<Uint8Array> {
+      yield* chunksOf(large.subarray(0, 6 * mebibyte))
+      place.put('key', theirs)
+      yield* chunksOf(large.subarray(6 * mebibyte))
+    }
+    const options = { overwrite: true, replaces, partBytes: 5 * mebibyte }
+    const writing = cosn.write('key', large.length, changing(), options, signal)
+    await expect(writing).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+    expect(theirs.equals(await readObject(cosn, 'key'))).toBe(true)
+    expect(place.uploads.count).toBe(0)
+    await cosn.close()
+    await cos.close()
+  })
 })
 
 describe('renaming at a store that is not well', () => {
