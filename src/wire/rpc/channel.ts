@@ -91,7 +91,7 @@ class Caller {
 
   async call(method: MethodDefinition, path: string, request: never, options: CallOptions): Promise<unknown> {
     const { clock, random } = this.#options
-    const bytes = method.requestType.encode(request).finish()
+    const bytes = encoded(method, request)
     const deadlineMs = options.deadlineMs ?? this.#options.deadlineMs ?? deadlineDefaultMs
     const beganMs = clock.monotonicMs()
     const retryUntilMs = beganMs + Math.min(deadlineMs, this.#options.unavailableMs ?? deadlineMs)
@@ -152,5 +152,15 @@ class Caller {
     }
     const details = outcome.details.split('\n', 1)[0] ?? ''
     return new SkeinError(code, `${method.name} at the ${this.#peer} failed: ${details}`)
+  }
+}
+
+/** @throws SkeinError invalid_argument for a value that its field cannot carry, such as 1.5 */
+function encoded(method: MethodDefinition, request: never): Uint8Array {
+  try {
+    return method.requestType.encode(request).finish()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SkeinError('invalid_argument', `the request of ${method.name} cannot be sent: ${why}`, { cause })
   }
 }

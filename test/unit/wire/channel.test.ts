@@ -112,6 +112,14 @@ describe('a service over the network', () => {
     expect((await service.getWorkerStatus({}, { signal })).home).toHaveLength(8 * 1024 * 1024)
   })
 
+  it.each([-1, 1.5, Number.NaN])('refuses the number %s in one line, before anything is sent', async (blockId) => {
+    const service = client('127.0.0.1:1')
+    await expect(service.locateBlock({ blockId, bytes: 1 }, { signal })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^the request of LocateBlock cannot be sent: .+$/) as string,
+    })
+  })
+
   it('ends a call at its deadline, and tells the handler', async () => {
     const aborted = Promise.withResolvers<unknown>()
     const server = await serve({
