@@ -81,7 +81,14 @@ const owned = {
   mode: fc.constantFrom(0, 0o600, 0o666, 0o777, 0o7777),
 }
 const lifecycle: fc.Arbitrary<Command> = fc.oneof(
-  at(fc.record({ type: fc.constant('make_directory' as const), key: directoryKey, listed: fc.boolean() })),
+  at(
+    fc.record({
+      type: fc.constant('make_directory' as const),
+      key: directoryKey,
+      listed: fc.boolean(),
+      explicit: fc.boolean(),
+    }),
+  ),
   at(
     fc.record({
       type: fc.constant('remove_entries' as const),

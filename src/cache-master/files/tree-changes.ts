@@ -53,19 +53,21 @@ export class TreeService {
     const key = directoryKey(path.key)
     const problem = keyProblem(key)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
-    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return
+    const there = directoryAt(this.#context.tables, record.rootId, key)
+    if (key === '' || there?.made === true || there?.marker === true) return
     checkWritable(record, 'nothing is created there')
     const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
     const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
     if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
     const atMs = this.#context.clock.nowMs()
-    if ((await this.#sync.probeDirectory(record, key, signal)) !== undefined) return
-    await this.#context.log.submit({ type: 'make_directory', atMs, namespaceId: record.id, key, listed: true })
+    const listed = there === undefined && (await this.#sync.probeDirectory(record, key, signal)) === undefined
+    const request = { atMs, namespaceId: record.id, key, listed, explicit: true }
+    await this.#context.log.submit({ type: 'make_directory', ...request })
   }
 
   /**
    * Removes a file, or with `recursive` a directory and all below it, at the store too unless
-   * `cacheOnly`.
+   * `cacheOnly`. With `keepEntries` a directory is from then on there only for what is below it.
    * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not
    *   empty, read-only),
    *   deadline_exceeded (`path_busy`), and what the store says
@@ -90,7 +92,7 @@ export class TreeService {
 
   async #deleteHeld(
     target: Target,
-    { recursive, cacheOnly }: DeleteRequest,
+    { recursive, cacheOnly, keepEntries }: DeleteRequest,
     signal: AbortSignal,
   ): Promise<DeleteResponse> {
     const { tables } = this.#context
@@ -101,6 +103,11 @@ export class TreeService {
       // Removed while it was waited for: so it was to be.
       if (file !== undefined) await this.#removeEntries(record, [{ key, file }], cacheOnly, signal)
       return { files: 1, directories: 0 }
+    }
+    if (keepEntries === true) {
+      const directory = directoryAt(tables, record.rootId, key)
+      if (directory !== undefined) await this.#removeEntries(record, [{ key, directory }], cacheOnly, signal)
+      return { files: 0, directories: 1 }
     }
     if (!recursive) {
       if (!cacheOnly) await this.#sync.children(record, key, signal)

@@ -96,9 +96,10 @@ export class MasterFileChanges implements FileChanges {
     path: string,
     { signal = neverAborted(), recursive = false, keepEntries }: DeleteOptions = {},
   ): Promise<void> {
-    if (keepEntries === true) throw new SkeinError('unimplemented', 'a directory is deleted with its entries only')
+    if (recursive && keepEntries === true)
+      throw new SkeinError('invalid_argument', 'recursive and keepEntries exclude each other')
     await this.#options.lifecycle.delete(
-      { path, recursive, cacheOnly: false, waitMs: busyMs },
+      { path, recursive, cacheOnly: false, waitMs: busyMs, ...(keepEntries === true && { keepEntries }) },
       { signal, deadlineMs: treeMs },
     )
   }

@@ -57,7 +57,10 @@ function makeDirectory(tables: Tables, command: MakeDirectory): Applied {
   const tree = new Tree(tables, record.rootId, command.atMs)
   for (let slash = command.key.indexOf('/'); slash >= 0; slash = command.key.indexOf('/', slash + 1)) {
     const key = command.key.slice(0, slash + 1)
-    if (directoryAt(tables, record.rootId, key) !== undefined) continue
+    const isAgain = command.explicit === true && key === command.key
+    const known = directoryAt(tables, record.rootId, key)
+    if (known !== undefined && isAgain && !known.made) tree.changeDirectory(key, (old) => ({ ...old, made: true }))
+    if (known !== undefined) continue
     const listed =
       command.listed && key === command.key ? { childrenListedMs: command.atMs, treeListedMs: command.atMs } : {}
     tree.changeDirectory(key, (old) => ({ ...old, ...listed, made: true }))

@@ -6,7 +6,7 @@ import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership, OwnershipChange } from '../../base/attributes/ownership.ts'
 import type { TtlAction } from '../meta-tables.ts'
 
-/** With its parents; a directory that is there changes nothing. */
+/** With its parents. */
 export interface MakeDirectory {
   readonly type: 'make_directory'
   readonly atMs: number
@@ -15,6 +15,8 @@ export interface MakeDirectory {
   readonly key: string
   /** The store was asked and has nothing below it. */
   readonly listed: boolean
+  /** One that is there and that nobody made is made, too. */
+  readonly explicit?: boolean
 }
 
 /**

@@ -137,7 +137,14 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
   }),
   set_decommissioning: command<'set_decommissioning'>({ atMs, workerId: word, decommissioning: flag }),
   set_expected_worker: command<'set_expected_worker'>({ atMs, workerId: word, expected: flag }),
-  make_directory: command<'make_directory'>({ atMs, namespaceId: word, key: directoryKey, listed: flag, unstages }),
+  make_directory: command<'make_directory'>({
+    atMs,
+    namespaceId: word,
+    key: directoryKey,
+    listed: flag,
+    explicit: optional(flag),
+    unstages,
+  }),
   remove_entries: command<'remove_entries'>({
     ...{
       atMs,

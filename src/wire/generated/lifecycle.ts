@@ -33,6 +33,10 @@ export interface DeleteRequest {
   path: string;
   recursive: boolean;
   cacheOnly: boolean;
+  /** only the directory itself: it stays, as one that nobody made, while something is below it */
+  keepEntries?:
+    | boolean
+    | undefined;
   /** how long to wait for other operations on the path; absent = until shortly before the deadline */
   waitMs?: number | undefined;
 }
@@ -431,7 +435,7 @@ export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
 };
 
 function createBaseDeleteRequest(): DeleteRequest {
-  return { path: "", recursive: false, cacheOnly: false, waitMs: undefined };
+  return { path: "", recursive: false, cacheOnly: false, keepEntries: undefined, waitMs: undefined };
 }
 
 export const DeleteRequest: MessageFns<DeleteRequest> = {
@@ -444,6 +448,9 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     if (message.cacheOnly !== false) {
       writer.uint32(24).bool(message.cacheOnly);
+    }
+    if (message.keepEntries !== undefined) {
+      writer.uint32(40).bool(message.keepEntries);
     }
     if (message.waitMs !== undefined) {
       writer.uint32(32).uint64(message.waitMs);
@@ -488,6 +495,14 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
             message.cacheOnly = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keepEntries = reader.bool();
+            continue;
+          }
           case 4: {
             if (tag !== 32) {
               break;
@@ -516,6 +531,7 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     message.path = object.path ?? "";
     message.recursive = object.recursive ?? false;
     message.cacheOnly = object.cacheOnly ?? false;
+    message.keepEntries = object.keepEntries ?? undefined;
     message.waitMs = object.waitMs ?? undefined;
     return message;
   },

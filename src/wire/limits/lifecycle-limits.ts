@@ -25,7 +25,15 @@ const replicas = optional(whole(-1_000_000, 1_000_000))
 
 export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   makeDirectory: { fields: { path } },
-  delete: { fields: { path, recursive: flag, cacheOnly: flag, waitMs: optional(whole(0, durationMsMax)) } },
+  delete: {
+    fields: {
+      path,
+      recursive: flag,
+      cacheOnly: flag,
+      keepEntries: optional(flag),
+      waitMs: optional(whole(0, durationMsMax)),
+    },
+  },
   rename: { fields: { from: path, to: path, waitMs: optional(whole(0, durationMsMax)) } },
   setTtl: { fields: { path, ttlMs, action: word } },
   setPinned: { fields: { path, pinned: flag } },

@@ -32,6 +32,38 @@ describe('mkdir', () => {
     expect(objects()).toEqual([])
   })
 
+  it.each([true, false])(
+    'makes one that was there only for its entries stay without them (known: %s)',
+    async (known) => {
+      store.put('a/b/x')
+      if (known) await fixture.lifecycle.loadMetadata({ path: '/ns', recursive: true }, call)
+      await mkdir('/ns/a/b')
+      await fixture.restart()
+      expect(await fixture.stat('/ns/a/b')).toMatchObject({ folder: true, explicit: true })
+      expect(await fixture.stat('/ns/a')).toMatchObject({ explicit: false })
+      await rm('/ns/a/b/x')
+      expect(await fixture.keys()).toEqual(['a/', 'a/b/'])
+    },
+  )
+
+  it('is undone by a removal that keeps the entries', async () => {
+    const forget = (path: string) =>
+      fixture.lifecycle.delete({ path, recursive: false, cacheOnly: false, keepEntries: true }, call)
+    store.put('m/', { length: 0 })
+    store.put('m/x')
+    await fixture.lifecycle.loadMetadata({ path: '/ns', recursive: true }, call)
+    await mkdir('/ns/a')
+    await mkdir('/ns/empty')
+    await fixture.write('/ns/a/x', 3)
+    for (const name of ['a', 'm', 'empty']) await forget(`/ns/${name}`)
+    await fixture.restart()
+    expect(objects()).toEqual(['m/x'])
+    expect(await fixture.keys()).toEqual(['a/', 'a/x', 'm/', 'm/x'])
+    await rm('/ns/a/x')
+    await rm('/ns/m/x')
+    expect(await fixture.keys()).toEqual([])
+  })
+
   it('is persisted once something in it is', async () => {
     await mkdir('/ns/a/b')
     store.put('a/b/x')

@@ -96,10 +96,14 @@ describe('changes of files', () => {
     await changes.makeDirectory('/ns/d')
     await changes.rename('/ns/a', '/ns/b')
     await changes.delete('/ns/d', { recursive: true })
+    await changes.delete('/ns/e', { keepEntries: true })
+    const both = changes.delete('/ns/e', { recursive: true, keepEntries: true })
+    await expect(both).rejects.toMatchObject({ code: 'invalid_argument' })
     expect(asked).toMatchObject([
       ['makeDirectory', { path: '/ns/d' }],
       ['rename', { from: '/ns/a', to: '/ns/b' }],
       ['delete', { path: '/ns/d', recursive: true, cacheOnly: false }],
+      ['delete', { path: '/ns/e', recursive: false, cacheOnly: false, keepEntries: true }],
     ])
   })
 
