@@ -15,12 +15,18 @@ export interface NamespacePath {
 
 /** Maximum length of a key in UTF-8 bytes (the limit of S3; COS enforces its own, 850). */
 export const keyBytesMax = 1024
-/**
- * Keys of a namespace that begin with this are for the doors. They are never written to the store,
- * and listings of a directory above do not show them.
- */
+/** See isHiddenKey. */
 export const internalKeyPrefix = '.skein/'
 const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+/**
+ * Whether a key of a namespace is the doors': that of the directory `.skein/`, or below it. Such a
+ * file is never written to the store, nor asked of it, and what is done to a directory above leaves
+ * it out.
+ */
+export function isHiddenKey(key: string): boolean {
+  return key.startsWith(internalKeyPrefix)
+}
 
 /** Why a key cannot be cached, or undefined when it can. */
 export function keyProblem(key: string): string | undefined {

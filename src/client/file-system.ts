@@ -209,7 +209,11 @@ export interface FileSystem {
   create(path: string, options?: CreateOptions): Promise<FileOutput>
   /** With its parents. An existing directory is no error. */
   makeDirectory(path: string, options?: CallSignal): Promise<void>
-  /** The target must not exist. */
+  /**
+   * The target must not exist. A file that leaves `.skein/` is then as if it had been written at
+   * its new path: it has no TTL of its own, and the write policy of the namespace holds.
+   * Directories do not leave it, and nothing enters it.
+   */
   rename(from: string, to: string, options?: CallSignal): Promise<void>
   /** A directory that is not empty needs one of the options. Objects of persisted files go, too. */
   delete(path: string, options?: DeleteOptions): Promise<void>

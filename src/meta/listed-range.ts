@@ -2,6 +2,7 @@
 // listed: the keys that begin with a prefix, or those behind a key. How: in the order of the keys a
 // prefix is one range, so the walk begins at the start of the range and ends behind the end. A
 // directory's key ends in `/`.
+import { internalKeyPrefix } from '../base/paths.ts'
 import { compareKeys } from './edge-order.ts'
 import type { Tables } from './meta-tables.ts'
 import { walk, type WalkEntry, type WalkPosition } from './walk.ts'
@@ -56,6 +57,23 @@ export function* entriesOf(
   } finally {
     entries.return?.()
   }
+}
+
+/**
+ * All below a directory, in key order, but what is the doors' (isHiddenKey), unless the directory
+ * itself is. As entriesOf.
+ */
+export function shownTree(
+  tables: Tables,
+  directory: ListedDirectory,
+  after: WalkPosition | undefined,
+): Generator<WalkEntry> {
+  return entriesOf(
+    tables,
+    directory,
+    { isRecursive: true, prefix: '', startAfter: '', hidden: internalKeyPrefix },
+    after,
+  )
 }
 
 /** The first text behind all that begin with a directory's key: `0` comes just behind `/`. */

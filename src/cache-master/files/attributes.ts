@@ -215,7 +215,7 @@ export class AttributeService {
   }
 
   async #followNamespace({ rootId, atMs }: TtlChange, signal: AbortSignal): Promise<void> {
-    for await (const page of treePages(this.#context, rootId, '', signal)) {
+    for await (const page of treePages(this.#context, rootId, '', signal, true)) {
       const fileIds = page.flatMap(({ file }) => (file !== undefined && file.ttlMs < 0 ? [file.id] : []))
       if (fileIds.length > 0) await this.#context.log.submit({ type: 'follow_namespace_ttl', atMs, fileIds })
     }

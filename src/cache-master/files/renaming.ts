@@ -9,6 +9,7 @@ import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
+import { checkHiddenMove, persistAppeared } from './hidden-moves.ts'
 import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
@@ -47,14 +48,14 @@ export class RenameService {
   readonly #locator: PathLocator
   readonly #sync: StoreSync
   readonly #holds: PathHolds
-  readonly #persisting: Pick<PersistService, 'settle'>
+  readonly #persisting: Pick<PersistService, 'settle' | 'persist'>
 
   constructor(
     context: MasterContext,
     locator: PathLocator,
     sync: StoreSync,
     holds: PathHolds,
-    persisting: Pick<PersistService, 'settle'>,
+    persisting: Pick<PersistService, 'settle' | 'persist'>,
   ) {
     this.#context = context
     this.#locator = locator
@@ -66,8 +67,8 @@ export class RenameService {
   /**
    * Moves a file or a directory to a free name, or into a directory that is there.
    * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found,
-   *   already_exists, failed_precondition (read-only, too many objects), deadline_exceeded
-   *   (`path_busy`), and what the store says
+   *   already_exists, failed_precondition (read-only, too many objects, into `.skein/`),
+   *   deadline_exceeded (`path_busy`), and what the store says
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
     const { signal } = options
@@ -92,6 +93,7 @@ export class RenameService {
     } finally {
       hold.release()
     }
+    await persistAppeared(this.#context, this.#persisting, { record: known.record, from: known.key, to }, options)
   }
 
   /** The same as it is since its path is held: what was being persisted is so, or is not. */
@@ -121,6 +123,7 @@ export class RenameService {
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }
+    if (to !== fromKey) checkHiddenMove(record, source.key, source.directory === undefined ? to : `${to}/`)
     const taken = (await this.#isFile(source, to, signal)) || (await this.#isDirectory(record, to, signal))
     if (taken) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
     return to

@@ -3,7 +3,7 @@
 // only the cache has goes in one step. The path is held meanwhile (path-holds.ts), and read again
 // then: what is being persisted is at the store or is not, before it goes.
 import { SkeinError } from '../../base/errors.ts'
-import { keyProblem, parsePath } from '../../base/paths.ts'
+import { isHiddenKey, keyProblem, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, placeOf } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isEmpty } from '../../meta/apply/tree.ts'
@@ -194,7 +194,7 @@ export class TreeService {
   ): Promise<void> {
     const { stores, log, clock } = this.#context
     const atStore = (entry: TreeEntry): boolean =>
-      !cacheOnly && (hasObject(entry.file) || entry.directory?.marker === true)
+      !cacheOnly && !isHiddenKey(entry.key) && (hasObject(entry.file) || entry.directory?.marker === true)
     const here = entries.filter((entry) => !atStore(entry))
     const there = entries.filter(atStore)
     if (there.length > 0) checkWritable(record, 'nothing is removed there')

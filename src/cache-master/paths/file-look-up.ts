@@ -5,7 +5,8 @@ import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
-import { walk, type WalkEntry, type WalkPosition } from '../../meta/walk.ts'
+import { shownTree } from '../../meta/listed-range.ts'
+import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
 import type { CountResponse, FileInfo, OpenFileResponse, PathRequest } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { cachedOf, directoryInfo, fileInfo, locationsOf, metadataInfo, rootInfo } from './file-info.ts'
@@ -127,9 +128,10 @@ export class FileService {
     const { record, directoryId, prefix, file } = subtree
     if (file !== undefined) onFile(file, formatPath({ namespace: record.name, key: prefix }))
     if (directoryId === undefined) return
+    const directory = { id: directoryId, key: prefix }
     let after: WalkPosition | undefined
     for (;;) {
-      const entries = takeEntries(walk(tables, directoryId, prefix, after), entriesPerTurn)
+      const entries = takeEntries(shownTree(tables, directory, after), entriesPerTurn)
       for (const { key, folder, inodeId } of entries) {
         if (folder) {
           onFolder()

@@ -4,6 +4,7 @@
 import { SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import { shownTree } from '../../meta/listed-range.ts'
 import { walk, type WalkPosition } from '../../meta/walk.ts'
 import { directoryKey, takeEntries } from './file-look-up.ts'
 import type { MasterContext } from '../master-context.ts'
@@ -18,16 +19,22 @@ export type TreeEntry =
   | { readonly key: string; readonly file: FileInode; readonly directory?: never }
   | { readonly key: string; readonly directory: DirectoryInode; readonly file?: never }
 
-/** All below a directory, in key order, the directory itself not included. */
+/**
+ * All below a directory, in key order, the directory itself not included.
+ * @param all what is the doors', too; default: as shownTree
+ */
 export async function* treePages(
   context: MasterContext,
   directoryId: number,
   prefix: string,
   signal: AbortSignal,
+  all = false,
 ): AsyncGenerator<readonly TreeEntry[]> {
+  const directory = { id: directoryId, key: prefix }
   let after: WalkPosition | undefined
   for (;;) {
-    const taken = takeEntries(walk(context.tables, directoryId, prefix, after), entriesPerPage)
+    const walked = all ? walk(context.tables, directoryId, prefix, after) : shownTree(context.tables, directory, after)
+    const taken = takeEntries(walked, entriesPerPage)
     const entries: TreeEntry[] = []
     for (const { key, inodeId } of taken) {
       const inode = context.tables.inode(inodeId)

@@ -2,7 +2,7 @@
 // that has lost very much would stop the event loop. How: a page is held against the tables piece
 // by piece; what is newer here than the page, and what the listing was blind for, stays. It reads
 // the tables only, and keeps in mind the names that cannot be used (unusable-names.ts).
-import { keyProblem } from '../../base/paths.ts'
+import { isHiddenKey, keyProblem } from '../../base/paths.ts'
 import { diffPage, endOfPiece, type PageDiff, type PageFile, type PageRange } from '../../meta/apply/listing-diff.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -73,7 +73,7 @@ export class PageComparison {
       afterKey,
       upToKey,
       ...newerThan(inquiry),
-      covered: this.#unusable.covers(record),
+      covered: this.#covers(record),
     }
     const end = endOfPiece(tables, range, knownPerPiece)
     // A page out of order removes nothing and is not cut.
@@ -111,6 +111,12 @@ export class PageComparison {
     return { files, absent, directories, unsure: usable.filter((key) => isUnsure(key) && isUnknown(key)) }
   }
 
+  /** Whether a listing says nothing of a key. */
+  #covers(record: NamespaceRecord): (key: string) => boolean {
+    const isUnusable = this.#unusable.covers(record)
+    return (key) => isHiddenKey(key) || isUnusable?.(key) === true
+  }
+
   /** Keys of known children in the page's range that the page does not show. */
   childrenAbsent(
     record: NamespaceRecord,
@@ -122,14 +128,14 @@ export class PageComparison {
     const present = new Set([...page.objects.map(({ key }) => key), ...page.prefixes])
     const directory = directoryAt(tables, record.rootId, prefix)
     const absent: string[] = []
-    const isCovered = this.#unusable.covers(record)
+    const isCovered = this.#covers(record)
     if (directory === undefined) return absent
     for (const { name, inodeId } of tables.edges(directory.id, afterKey?.slice(prefix.length) ?? '')) {
       const key = prefix + name
       if (page.next !== undefined && compareKeys(key, page.next.key) > 0) break
       // An object of the directory's own name that holds bytes is not told apart from its marker
       // here; whole listings do.
-      if (name === '' || key === afterKey || present.has(key) || isCovered?.(key) === true) continue
+      if (name === '' || key === afterKey || present.has(key) || isCovered(key)) continue
       if (inquiry.isYounger(key, inodeId) || inquiry.isNewerKnown(key)) continue
       const inode = tables.inode(inodeId)
       if (inode?.kind !== 'file' || inode.persisted) absent.push(key)

@@ -2,11 +2,12 @@
 // meanwhile. How: each question is an inquiry that gathers those changes (recent-changes.ts) until
 // its answer was submitted; where the answer is worth nothing any more, the store is asked anew.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath } from '../../base/paths.ts'
+import { formatPath, isHiddenKey } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { parseStoreUri } from '../../ufs/store-uri.ts'
 import type { ObjectInfo } from '../../ufs/under-file-system.ts'
+import { withHiddenNamed } from './hidden-objects.ts'
 import { listedObject } from './listed-names.ts'
 import { goneOf, withOwnWord } from './listing-looks.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
@@ -122,6 +123,7 @@ export class StoreInquiries {
 
   /** The object of this key as the store has it now; undefined when there is none. */
   async objectAt(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    if (isHiddenKey(key)) return undefined
     const store = await this.#context.stores.get(record)
     try {
       return { ...(await store.stat(key, signal)), key }
@@ -138,8 +140,8 @@ export class StoreInquiries {
   async #listedObject(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
     const object = await this.objectAt(record, key, signal)
     // A directory lists the names that it has; and a marker that is missing hides nothing.
-    if (object !== undefined || key === '' || key.endsWith('/') || parseStoreUri(record.uri).kind === 'file')
-      return object
+    const isNever = key === '' || key.endsWith('/') || isHiddenKey(key)
+    if (object !== undefined || isNever || parseStoreUri(record.uri).kind === 'file') return object
     const store = await this.#context.stores.get(record)
     const path = formatPath({ namespace: record.name, key })
     const again = await listedObject(store, key, path, signal)
@@ -153,9 +155,10 @@ export class StoreInquiries {
 
   async #list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
     const inquiry = this.#context.changes.begin(record, request.prefix, false, request.after?.key)
+    if (isHiddenKey(request.prefix)) return { page: { objects: [], prefixes: [], next: undefined }, inquiry }
     try {
       const store = await this.#context.stores.get(record)
-      const listed = await store.list({ delimiter: undefined, ...request }, signal)
+      const listed = withHiddenNamed(await store.list({ delimiter: undefined, ...request }, signal))
       const { tables } = this.#context
       const known = {
         file: (key: string) => fileAt(tables, record.rootId, key),

@@ -6,6 +6,7 @@
 import { isSameMetadata } from '../../base/attributes/object-metadata.ts'
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import { isMarker, objectProblem, type PageDiff } from '../../meta/apply/listing-diff.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
@@ -77,6 +78,7 @@ export class StoreSync {
     signal: AbortSignal,
     tally?: SyncTally,
   ): Promise<SyncedPage> {
+    if (isHiddenKey(prefix)) return { files: [], empty: true, next: undefined }
     const blockSizeBytes = this.blockSizeBytes(record)
     const files: SyncedObject[] = []
     let removed = 0
@@ -188,6 +190,7 @@ export class StoreSync {
    * with all in them.
    */
   async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
+    if (isHiddenKey(prefix)) return
     const gone: string[] = []
     const unsure: string[] = []
     let after: ListPosition | undefined
@@ -243,7 +246,7 @@ export class StoreSync {
   ): Promise<FileInode | undefined> {
     const { tables, clock, log } = this.#context
     const here = fileAt(tables, record.rootId, key)
-    if (here?.persisted === false) return here
+    if (here?.persisted === false || isHiddenKey(key)) return here
     return this.#store.lookAt(record, key, signal, async ({ object, known, inquiry }) => {
       if (known?.persisted === false) return known
       const isThere = object !== undefined && !isMarker(object)
@@ -299,6 +302,7 @@ export class StoreSync {
     signal: AbortSignal,
   ): Promise<DirectoryInode | undefined> {
     const { tables } = this.#context
+    if (isHiddenKey(prefix)) return directoryAt(tables, record.rootId, prefix)
     for (let asks = 1; asks <= asksMax; asks += 1) {
       const { page, inquiry, turn } = await this.#store.listInTurn(
         record,

@@ -4,6 +4,7 @@
 // moment, and what fails stays on it for the next time; so does what somebody is moving or
 // removing, for which nobody waits here, and what is in a namespace that has become read-only.
 import { toSkeinError } from '../../base/errors.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import { namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import { type Edge, type FileInode, type NamespaceRecord, toPersistParentId } from '../../meta/meta-tables.ts'
 import { SummaryLog } from '../../telemetry/summary-log.ts'
@@ -81,7 +82,9 @@ export class BackgroundPersist {
     const { tables } = this.#context
     const file = tables.inode(fileId)
     const place = file?.kind === 'file' && !file.persisted ? placeOf(tables, file) : undefined
-    return file?.kind === 'file' && place !== undefined ? { record: place.record, file } : undefined
+    return file?.kind === 'file' && place !== undefined && !isHiddenKey(place.key)
+      ? { record: place.record, file }
+      : undefined
   }
 
   /** Once for each namespace and number of files. */

@@ -11,7 +11,7 @@ import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath, isHiddenKey, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs, namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
@@ -84,7 +84,7 @@ export class WrittenFileService {
     checkWritable(record, 'nothing is written there')
     const { key } = path
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
-    const { writePolicy } = namespacePolicy(record.attributes)
+    const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
     // Before the store is asked, and again after: others may have begun files meanwhile.
     this.#checkCount(request.requestKey)
     const overwrites = request.overwrite === true

@@ -4,6 +4,7 @@
 // between the two. Each file by itself: those that fail are named, the others are done.
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import { blockKeyOf, fileAt, namespaceById, placeOf } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
@@ -66,6 +67,8 @@ export class PersistService {
       signal,
     )
     checkWritable(target.record, 'nothing is persisted there')
+    if (isHiddenKey(target.key))
+      throw new SkeinError('failed_precondition', `${target.path} is never written to the store`)
     const answer: PersistResponse = { persisted: 0, already: 0, failures: [] }
     for await (const page of filesOf(this.#context, target, signal)) {
       const only = page.filter(({ file }) => !file.persisted)
@@ -173,7 +176,7 @@ export class PersistService {
     const file = tables.inode(fileId)
     const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
     if (file?.kind !== 'file' || place === undefined) throw removedMeanwhile()
-    return file.persisted ? undefined : { ...place, file }
+    return file.persisted || isHiddenKey(place.key) ? undefined : { ...place, file }
   }
 
   /**

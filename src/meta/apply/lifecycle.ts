@@ -2,17 +2,18 @@
 // the steps are the tree's. Deadlines are in expiry.ts, files that are written here in
 // written-files.ts.
 import { assertNever } from '../../base/assert.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import type { Applied } from '../commands/commands.ts'
-import { forgetDeadline } from './deadlines.ts'
+import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import { expire, renewFiles, setAttributes } from './expiry.ts'
 import type { Detach, LifecycleCommand, MakeDirectory, RemoveEntries, Rename } from '../commands/lifecycle-commands.ts'
 import { endTtlChange, followNamespaceTtl } from './namespace-ttl.ts'
 import { done, refused } from '../commands/outcomes.ts'
 import { beginWrite, endWrite } from './store-writes.ts'
 import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
-import { detachedParentId, type Tables } from '../meta-tables.ts'
+import { detachedParentId, type FileInode, type NamespaceRecord, type Tables } from '../meta-tables.ts'
 import { count, Tree } from './tree.ts'
-import { abandonFile, completeFile, createFile, persistFiles } from './written-files.ts'
+import { abandonFile, completeFile, createFile, noteWritten, persistFiles } from './written-files.ts'
 
 export function applyLifecycle(tables: Tables, command: LifecycleCommand): Applied {
   switch (command.type) {
@@ -119,9 +120,19 @@ function rename(tables: Tables, command: Rename): Applied {
   const name = to.slice(slash)
   tables.removeEdge(inode.parentId, inode.name)
   tables.putEdge(parentId, name, inode.id)
-  tables.putInode({ ...inode, parentId, name })
+  const moved = { ...inode, parentId, name }
+  const appears = moved.kind === 'file' && isHiddenKey(from) && !isHiddenKey(to)
+  tables.putInode(appears ? asWrittenAt(tables, tree, record, to, moved) : moved)
   tree.prune(inode.parentId)
   return done(tree.changed + 1, [], folder ? [] : [inode.id])
+}
+
+/** A file that leaves the doors' keys is as if written at its new one: it has no TTL of its own. */
+function asWrittenAt(tables: Tables, tree: Tree, record: NamespaceRecord, key: string, file: FileInode): FileInode {
+  const expiresMs = tree.expiryOf(-1)
+  moveDeadline(tables, file.id, file.expiresMs, expiresMs)
+  if (!file.persisted) noteWritten(tables, record, key, file.id)
+  return { ...file, ttlMs: -1, ttlAction: 'FREE', expiresMs }
 }
 
 function namespaceGone(): Applied {

@@ -6,13 +6,20 @@ import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
 import { forgetDeadline, moveDeadline } from './deadlines.ts'
 import { dropPending } from './expiry.ts'
 import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from '../commands/lifecycle-commands.ts'
 import { done, refused } from '../commands/outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
-import { type PendingInode, pendingParentId, type Tables, toPersistParentId } from '../meta-tables.ts'
+import {
+  type NamespaceRecord,
+  type PendingInode,
+  pendingParentId,
+  type Tables,
+  toPersistParentId,
+} from '../meta-tables.ts'
 import { forgetWrite } from './store-writes.ts'
 import { count, nextId, Tree } from './tree.ts'
 
@@ -91,8 +98,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     writtenKey: pending.key,
     ...(replacesEtag === undefined ? {} : { replacesEtag }),
   })
-  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH')
-    tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
+  noteWritten(tables, record, pending.key, fileId)
   // Readers that opened the old version before this read it to its end.
   const effects: Effect[] = tree.effects.map((effect) =>
     effect.type === 'drop_blocks' ? { ...effect, mayBeRead: true } : effect,
@@ -100,6 +106,12 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   effects.push({ type: 'replication_changed', fileId })
   if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
   return done(tree.changed, effects, [fileId])
+}
+
+/** A complete file has this key now: the policy of the namespace may leave it to the background. */
+export function noteWritten(tables: Tables, record: NamespaceRecord, key: string, fileId: number): void {
+  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH' && !isHiddenKey(key))
+    tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
 }
 
 export function abandonFile(tables: Tables, command: AbandonFile): Applied {

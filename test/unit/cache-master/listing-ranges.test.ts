@@ -122,7 +122,8 @@ describe('a listing with a prefix and a start', () => {
   })
 
   it('does not show what doors keep, except to those who list it', async () => {
-    for (const key of ['.skein/uploads/1', '.skein-not', '.a', 'b']) store.put(key)
+    for (const key of ['.skein-not', '.a', 'b']) store.put(key)
+    await fixture.write('/ns/.skein/uploads/1', 2)
     const paths = async (listing: Listing): Promise<string[]> => (await list(listing)).map(({ path }) => path)
     const shown = ['/ns/.a', '/ns/.skein-not', '/ns/b']
     for (const recursive of [true, false])

@@ -1,7 +1,7 @@
 // Why: clients name the bucket in the path or in the host. How: a host that is a bucket's name
 // below one of the door's domains is virtual-hosted style, every other one is path style ("Virtual
 // hosting of general purpose buckets", Amazon S3 User Guide). Keys keep their spelling.
-import { checkNamespaceName, internalKeyPrefix, keyBytesMax, keyProblem } from '../../../base/paths.ts'
+import { checkNamespaceName, internalKeyPrefix, isHiddenKey, keyBytesMax, keyProblem } from '../../../base/paths.ts'
 import { s3Error } from '../answer/error-table.ts'
 
 export interface ObjectAddress {
@@ -65,8 +65,7 @@ export function checkedAddress(bucket: string, key: string): ObjectAddress {
   if (Buffer.byteLength(key) > keyBytesMax) throw s3Error('KeyTooLongError')
   const problem = keyProblem(key)
   if (problem !== undefined) throw s3Error('InvalidArgument', `The key cannot be used: ${problem}.`)
-  if (key.startsWith(internalKeyPrefix))
-    throw s3Error('AccessDenied', `Keys that begin with ${internalKeyPrefix} are reserved.`)
+  if (isHiddenKey(key)) throw s3Error('AccessDenied', `Keys that begin with ${internalKeyPrefix} are reserved.`)
   return { bucket, key }
 }
 
