@@ -57,8 +57,10 @@ export interface FileReaderOptions {
 
 /** What the reads of one opened file remember for the next ones. */
 export interface ReadMemory {
-  /** They are asked last. */
+  /** They are asked after the other workers. */
   readonly failedWorkers: Set<string>
+  /** They did not answer, which takes seconds: they are asked after the store. */
+  readonly silentWorkers: Set<string>
   /** Bytes that came from workers, by block. */
   readonly bytesOf: Map<number, number>
   /** Whether bytes came from the store. */
@@ -66,7 +68,7 @@ export interface ReadMemory {
 }
 
 export function newReadMemory(): ReadMemory {
-  return { failedWorkers: new Set(), bytesOf: new Map(), wasStoreRead: false }
+  return { failedWorkers: new Set(), silentWorkers: new Set(), bytesOf: new Map(), wasStoreRead: false }
 }
 
 interface ReadHow {
@@ -148,10 +150,10 @@ export class FileReader {
       const length = blockLength(file.length, file.blockSizeBytes, index)
       const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
-      const sources = this.#sourcesOf({ file, index, target }, replicas, memory.failedWorkers, signal)
+      const sources = this.#sourcesOf({ file, index, target }, replicas, memory, signal)
       const blockId = blockIdOf(file.fileId, index)
       const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file) }
-      const last = yield* this.#readBlock(what, part, sources, memory.failedWorkers, signal)
+      const last = yield* this.#readBlock(what, part, sources, memory, signal)
       if (last.worker === undefined) memory.wasStoreRead = true
       else if (wasReadWhole(memory, index, part.end - part.offset, length))
         this.#options.passive?.offer(file, blockId, last.worker, replicas)
@@ -169,7 +171,7 @@ export class FileReader {
   #sourcesOf(
     { file, index, target }: { file: FileInfo; index: number; target: ReadTarget | undefined },
     replicas: readonly WorkerInfo[],
-    failedWorkers: ReadonlySet<string>,
+    { failedWorkers, silentWorkers }: ReadMemory,
     signal: AbortSignal,
   ): Source[] {
     const { data, near, origin, hostname, random } = this.#options
@@ -185,7 +187,7 @@ export class FileReader {
       random() / 2
     const inBlock: ReadTarget | undefined =
       target === undefined ? undefined : { at: (offset) => target.at(blockOffset + offset) }
-    const sources: Source[] = replicas
+    const workers: Source[] = replicas
       .map((worker) => ({ worker, rank: rank(worker) }))
       .sort((a, b) => a.rank - b.rank)
       .map(({ worker }) => ({
@@ -196,14 +198,14 @@ export class FileReader {
             ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal, inBlock)
             : data.read(worker.dataAddress, blockId, { offset, length }, signal, expected),
       }))
-    if (origin !== undefined && !isOnlyCached(file)) {
-      sources.push({
-        name: 'the store',
-        worker: undefined,
-        read: (offset, length) => origin.readOrigin(file, blockOffset + offset, length, signal),
-      })
+    if (origin === undefined || isOnlyCached(file)) return workers
+    const store: Source = {
+      name: 'the store',
+      worker: undefined,
+      read: (offset, length) => origin.readOrigin(file, blockOffset + offset, length, signal),
     }
-    return sources
+    const isSilent = ({ worker }: Source): boolean => silentWorkers.has(worker?.workerId ?? '')
+    return [...workers.filter((source) => !isSilent(source)), store, ...workers.filter(isSilent)]
   }
 
   /**
@@ -224,11 +226,13 @@ export class FileReader {
     what: { readonly name: string; readonly blockId: number; readonly isOnlyCached: boolean },
     { offset, end }: { readonly offset: number; readonly end: number },
     sources: readonly Source[],
-    failedWorkers: Set<string>,
+    { failedWorkers, silentWorkers }: ReadMemory,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, Source, undefined> {
     const length = end - offset
     let emitted = 0
+    // What the store says is final, whatever workers say that are asked after it.
+    let isFromStore = false
     let last = new SkeinError('unavailable', 'no worker has it, and this client cannot read its store')
     if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'no live worker has it')
     for (const source of sources) {
@@ -245,15 +249,18 @@ export class FileReader {
       } catch (thrown) {
         throwIfAborted(signal)
         if (emitted === length) return source
-        last = toSkeinError(thrown)
+        const error = toSkeinError(thrown)
+        if (!isFromStore) last = error
+        isFromStore ||= source.worker === undefined
         if (source.worker !== undefined) {
           failedWorkers.add(source.worker.workerId)
-          if (last.reason === 'wrong_block' && !what.isOnlyCached) this.#dropWrong(source.worker, what.blockId, last)
+          if (error.reason === 'unreachable' || error.reason === 'stalled') silentWorkers.add(source.worker.workerId)
+          if (error.reason === 'wrong_block' && !what.isOnlyCached) this.#dropWrong(source.worker, what.blockId, error)
         }
         this.#options.logger.debug('a source of a block failed', {
           what: what.name,
           source: source.name,
-          error: last.message,
+          error: error.message,
         })
       }
     }

@@ -62,6 +62,19 @@ describe('a handle', () => {
     expect(world.openCalls).toHaveLength(1)
   })
 
+  test('does not wait again for a worker that does not answer, unless nothing else has the block', async () => {
+    world.put(path, content, { workers: ['a'] })
+    world.down.add('a')
+    const handle = await world.fileSystem().open(path)
+    for (const at of [0, 1, 2]) await read(handle, at, 10)
+    expect(world.asked).toEqual(['a'])
+    world.storeEtags.set(path, 'newer')
+    world.down.clear()
+    expect((await read(handle, 0, 10)).equals(content.subarray(0, 10))).toBe(true)
+    world.down.add('a')
+    await expect(read(handle, 0, 10)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
+  })
+
   test('a worker that fails in the middle costs no byte', async () => {
     world.put(path, bytesOf(50_000, 3), { blockSizeBytes: 25_000 })
     let reads = 0

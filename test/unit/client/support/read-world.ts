@@ -50,6 +50,8 @@ export class ReadWorld {
   readonly storeEtags = new Map<string, string>()
   readonly reads: WorldRead[] = []
   readonly openCalls: string[] = []
+  /** Workers in the order in which they were asked, also those that did not answer. */
+  readonly asked: string[] = []
   readonly changes: string[] = []
   refreshes = 0
   /** Workers that do not answer. */
@@ -157,6 +159,7 @@ export class ReadWorld {
     const fileId = fileIdOfBlock(blockId)
     const file = [...this.files.values()].find((one) => one.fileId === fileId)
     const start = blockIndexOf(blockId) * (file?.blockSizeBytes ?? 1000) + offset
+    this.asked.push(worker)
     if (this.down.has(worker)) throw new SkeinError('unavailable', `${worker} is down`, { reason: 'unreachable' })
     const bytes = this.#blocksOf(worker).get(fileId)
     if (bytes === undefined) throw new SkeinError('not_found', `${worker} does not have block ${blockId}`)
