@@ -1,8 +1,9 @@
-// Why: with the write policy ASYNC_THROUGH a writer does not wait for the store, and its files must
-// get there all the same. How: a complete file is put on a list in the state
-// (meta/apply/written-files.ts), so that a restart forgets none; the list is gone through every
-// moment, and what fails stays on it for the next time; so does what somebody is moving or
-// removing, for which nobody waits here, and what is in a namespace that has become read-only.
+// Why: with the write policy ASYNC_THROUGH a writer does not wait for the store, with CACHE_THROUGH
+// and THROUGH it may end before its file is there, and the files must get there all the same. How:
+// a complete file is put on a list in the state (meta/apply/written-files.ts), so that a restart
+// forgets none; the list is gone through every moment, and what fails stays on it for the next
+// time; so does what somebody is moving or removing, for which nobody waits here, and what is in a
+// namespace that has become read-only.
 import { toSkeinError } from '../../base/errors.ts'
 import { isHiddenKey } from '../../base/paths.ts'
 import { namespaceById, placeOf } from '../../meta/resolve-path.ts'

@@ -88,7 +88,9 @@ export class WrittenFileService {
     // Before the store is asked, and again after: others may have begun files meanwhile.
     this.#checkCount(request.requestKey)
     const overwrites = request.overwrite === true
-    const taken = await this.#takenAs(record, key, overwrites, signal)
+    // The object that is replaced is the one that is there now, not one that was known before.
+    const isAsked = overwrites && (writePolicy === 'CACHE_THROUGH' || writePolicy === 'THROUGH')
+    const taken = await this.#takenAs(record, key, { overwrites, isAsked }, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)
     const atMs = clock.nowMs()
@@ -244,18 +246,19 @@ export class WrittenFileService {
 
   /**
    * What has the name, here or at the store. The store is not asked where its listing of the
-   * directory still holds.
+   * directory still holds, unless it `isAsked` for the object in any case.
    */
   async #takenAs(
     record: NamespaceRecord,
     key: string,
-    overwrites: boolean,
+    { overwrites, isAsked }: { readonly overwrites: boolean; readonly isAsked: boolean },
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { tables } = this.#context
     const parent = directoryAt(tables, record.rootId, key.slice(0, key.lastIndexOf('/') + 1))
     const isKnown = parent !== undefined && this.#sync.isFresh(listedAtMs(tables, record, parent).childrenMs)
-    const file = isKnown ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
+    const file =
+      isKnown && !isAsked ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
     if (file !== undefined) return overwrites ? undefined : 'exists already: remove it first'
     const directory =
       directoryAt(tables, record.rootId, key) ??

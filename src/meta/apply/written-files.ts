@@ -23,6 +23,12 @@ import {
 import { forgetWrite } from './store-writes.ts'
 import { count, nextId, Tree } from './tree.ts'
 
+/**
+ * Files of these are written to the store without anybody asking. With CACHE_THROUGH and THROUGH
+ * the writer asks, unless it ends before that.
+ */
+const writtenPolicies: ReadonlySet<string> = new Set(['ASYNC_THROUGH', 'CACHE_THROUGH', 'THROUGH'])
+
 export function createFile(tables: Tables, command: CreateFile): Applied {
   const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites, overwritesId, ttl } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
@@ -108,9 +114,9 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   return done(tree.changed, effects, [fileId])
 }
 
-/** A complete file has this key now: the policy of the namespace may leave it to the background. */
+/** A complete file has this key now: the policy of the namespace may want it at the store. */
 export function noteWritten(tables: Tables, record: NamespaceRecord, key: string, fileId: number): void {
-  if (record.attributes['writePolicy'] === 'ASYNC_THROUGH' && !isHiddenKey(key))
+  if (writtenPolicies.has(record.attributes['writePolicy'] ?? '') && !isHiddenKey(key))
     tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
 }
 

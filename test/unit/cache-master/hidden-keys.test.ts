@@ -180,7 +180,7 @@ describe('a file that is moved from the doors to its name', () => {
     await open('CACHE_THROUGH')
     fixture.persistFailure = new SkeinError('permission_denied', 'no')
     await expect(moved()).rejects.toMatchObject({ code: 'unavailable', reason: 'not_persisted' })
-    expect(await fixture.stat('/ns/a')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+    expect(await fixture.stat('/ns/a')).toMatchObject({ persistenceState: 'TO_BE_PERSISTED' })
   })
 
   it('comes alone, and nothing goes the other way', async () => {

@@ -76,6 +76,18 @@ describe('a file that overwrites another', () => {
     expect(created).toBeGreaterThan(0)
   })
 
+  it('replaces what the store has by then where it is written at once, listed before or not', async () => {
+    const through = await fixture.create('now', 's3://now', { writePolicy: 'CACHE_THROUGH' })
+    through.put('changed', { etag: 'old', length: 10 })
+    await fixture.service.listStatus({ path: '/now', recursive: false, pageToken: '', limit: 0 }, call)
+    through.put('changed', { etag: 'new', length: 11 })
+    through.put('created', { etag: 'one', length: 12 })
+    for (const name of ['changed', 'created']) await fixture.write(`/now/${name}`, 6, true)
+    expect(await persist('/now')).toMatchObject({ persisted: 2, failures: [] })
+    expect(new Set(fixture.persists.map(({ replacedEtag }) => replacedEtag))).toEqual(new Set(['new', 'one']))
+    await expect(fixture.begin('/now/created', 6)).rejects.toMatchObject({ code: 'already_exists' })
+  })
+
   it('is created where there is nothing', async () => {
     const fileId = await fixture.write('/ns/d/new', 6, true)
     expect(await fixture.stat('/ns/d/new')).toMatchObject({ fileId })

@@ -250,6 +250,17 @@ describe('the write policy ASYNC_THROUGH', () => {
   })
 })
 
+describe('the write policies that write at once', () => {
+  it.each(['CACHE_THROUGH', 'THROUGH'])('%s persists what its writer has left behind', async (writePolicy) => {
+    await fixture.create('now', 's3://now', { writePolicy })
+    const fileId = await fixture.write('/now/f', 4)
+    await fixture.restart()
+    await fixture.worker('w', [blockIdOf(fileId, 0)])
+    await fixture.until(async () => (await fixture.stat('/now/f')).persistenceState === 'PERSISTED')
+    expect([...fixture.store('s3://now').objects.keys()]).toEqual(['f'])
+  })
+})
+
 describe('free', () => {
   it('frees nothing at all where a file is only here, forced or not', async () => {
     await fixture.write('/ns/d/here', 4)
