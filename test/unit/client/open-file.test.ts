@@ -153,6 +153,16 @@ describe('a handle', () => {
     await expect(stream(handle)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
   })
 
+  test('says that a file is gone when nothing is at its path any more', async () => {
+    world.put(path, content, { etag: '', workers: ['a'] })
+    const handle = await world.fileSystem().open(path)
+    world.down.add('a')
+    world.files.delete(path)
+    const gone = { code: 'not_found', message: '/ns/f was removed or moved while it was open' }
+    await expect(read(handle, 0, 10)).rejects.toMatchObject(gone)
+    await expect(stream(handle)).rejects.toMatchObject(gone)
+  })
+
   test('gives the error of the read when the master does not answer', async () => {
     world.put(path, content, { etag: '', workers: ['a'] })
     const handle = await world.fileSystem().open(path)
