@@ -167,7 +167,7 @@ describe('a handle', () => {
     world.put(path, content, { etag: '', workers: ['a'] })
     const handle = await world.fileSystem().open(path)
     world.down.add('a')
-    world.files.delete(path)
+    world.isMasterDown = true
     await expect(read(handle, 0, 10)).rejects.toMatchObject({ code: 'unavailable', message: /is not persisted/ })
   })
 })
@@ -207,6 +207,18 @@ describe('the end of a handle', () => {
     gate.resolve()
     expect(await one).toBe('deadline_exceeded')
     expect((await other).equals(content.subarray(0, 10))).toBe(true)
+  })
+})
+
+describe('the end of a file system', () => {
+  test('aborts the outputs that are open, before it disconnects', async () => {
+    const files = world.fileSystem()
+    await files.create('/ns/open')
+    await (await files.create('/ns/aborted')).abort()
+    expect(await codeOf((await files.create('/ns/closed')).close())).toBe('unavailable')
+    world.changes.length = 0
+    await files.close()
+    expect(world.changes).toEqual(['abort', 'disconnect'])
   })
 })
 
