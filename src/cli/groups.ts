@@ -63,6 +63,7 @@ const roles: Readonly<Record<string, string>> = {
   worker: 'run a cache worker',
   'job-master': 'run a job master',
   'job-worker': 'run a job worker',
+  gateway: 'run the gateway: ports for clients of S3',
 }
 
 /**

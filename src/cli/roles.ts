@@ -15,6 +15,7 @@ const roots: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
   worker: () => import('../process/roles/worker-role.ts'),
   'job-master': () => import('../process/roles/job-master-role.ts'),
   'job-worker': () => import('../process/roles/job-worker-role.ts'),
+  gateway: () => import('../process/roles/gateway-role.ts'),
 }
 
 /** Runs a role until it is stopped. @throws what the role's start throws */

@@ -29,8 +29,6 @@ export interface FileSystemParts {
 
 export class ConnectedFileSystem implements FileSystem {
   readonly #parts: FileSystemParts
-  /** Outputs that have not ended. */
-  readonly #outputs = new Set<FileOutput>()
   #closed: Promise<void> | undefined
 
   constructor(parts: FileSystemParts) {
@@ -55,23 +53,10 @@ export class ConnectedFileSystem implements FileSystem {
 
   async create(path: string, options?: CreateOptions): Promise<FileOutput> {
     const output = await this.#parts.changes.create(path, options)
-    this.#outputs.add(output)
-    const leave = (): void => {
-      this.#outputs.delete(output)
-      options?.signal?.removeEventListener('abort', leave)
-    }
-    options?.signal?.addEventListener('abort', leave, { once: true })
     return {
-      write: async (chunk) => {
-        try {
-          await output.write(chunk)
-        } catch (thrown) {
-          leave()
-          throw thrown
-        }
-      },
-      close: (metadata) => this.#changing([path], () => output.close(metadata).finally(leave)),
-      abort: () => output.abort().finally(leave),
+      write: (chunk) => output.write(chunk),
+      close: (metadata) => this.#changing([path], () => output.close(metadata)),
+      abort: () => output.abort(),
     }
   }
 
@@ -100,13 +85,8 @@ export class ConnectedFileSystem implements FileSystem {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= this.#parts.reads.close().then(this.#parts.disconnect)
     return this.#closed
-  }
-
-  async #close(): Promise<void> {
-    await Promise.all([this.#parts.reads.close(), ...[...this.#outputs].map((output) => output.abort())])
-    await this.#parts.disconnect()
   }
 
   /** Also a change that failed may have happened. */

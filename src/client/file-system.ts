@@ -224,8 +224,7 @@ export interface FileSystem {
   append(path: string): Promise<never>
   truncate(path: string, length: number): Promise<never>
   /**
-   * Closes all handles and connections, and aborts outputs, after a short wait for requests that
-   * nobody waits for.
+   * Closes all handles and connections, after a short wait for requests that nobody waits for.
    * Idempotent.
    */
   close(): Promise<void>

@@ -17,6 +17,7 @@ const audiences: Readonly<Record<KeyScope, Audience>> = {
   worker: 'server',
   'job-master': 'server',
   'job-worker': 'server',
+  gateway: 'server',
 }
 
 const places: Readonly<Record<KeyScope, string>> = {
@@ -27,6 +28,7 @@ const places: Readonly<Record<KeyScope, string>> = {
   worker: 'the workers',
   'job-master': 'the job master',
   'job-worker': 'the job workers',
+  gateway: 'the gateway',
 }
 
 export function audienceOf({ scope }: KeyDefinition): Audience {

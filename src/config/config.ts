@@ -106,6 +106,23 @@ export interface JobWorkerConfig extends Listen {
   readonly readBudgetBytes: number
   readonly blockStreamsMax: number
 }
+export interface GatewayConfig {
+  /** Health and metrics. */
+  readonly web: Listen
+  /** A file of access keys. Undefined: the doors are on loopback and check no signature. */
+  readonly credentialsFile: string | undefined
+  /** Undefined: the door is shut. */
+  readonly s3:
+    | {
+        readonly bindHost: string
+        readonly reachHost: string
+        readonly port: number
+        readonly domains: readonly string[]
+        readonly region: string
+        readonly uploadExpiryMs: number
+      }
+    | undefined
+}
 /** Defaults for namespaces, in the form that ufs/ expects. */
 export interface CosnConfig {
   readonly blockSizeBytes: number
@@ -219,6 +236,7 @@ export interface Config {
   readonly worker: WorkerConfig
   readonly jobMaster: JobMasterConfig
   readonly jobWorker: JobWorkerConfig
+  readonly gateway: GatewayConfig
   readonly ufs: UfsConfig
   readonly user: {
     readonly blockSizeBytes: number

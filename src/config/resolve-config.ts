@@ -19,6 +19,7 @@ import type {
 import { mergeSettings, type Setting } from './layers.ts'
 import { definitionOf } from './keys/schema.ts'
 import { resolveTiers } from './tiers.ts'
+import { gatewayOf } from './gateway-config.ts'
 import { userOf } from './user-config.ts'
 import { tuningWarnings } from './tuning-warnings.ts'
 import { type UsableKey, Values } from './values.ts'
@@ -87,6 +88,7 @@ export function resolveConfig(
     worker: workerOf(values, home, machine, mode),
     jobMaster: jobMasterOf(values, machine),
     jobWorker: jobWorkerOf(values, machine),
+    gateway: gatewayOf(values, machine.hostname, (path) => resolvePath(machine.cwd, path)),
     ufs: ufsOf(values, machine),
     user: userOf(values),
     load: loadOf(values),

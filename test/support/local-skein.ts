@@ -14,7 +14,7 @@ import { childEnvironment } from './child-environment.ts'
 /** Every port 0. */
 export const freePorts: readonly string[] = ['master', 'worker', 'job.master', 'job.worker']
   .flatMap((role) => [`goosefs.${role}.rpc.port`, `goosefs.${role}.web.port`])
-  .concat('goosefs.worker.data.port')
+  .concat('goosefs.worker.data.port', 'skein.gateway.s3.port')
   .map((key) => `-D${key}=0`)
 
 export interface LocalSkeinOptions {

@@ -45,6 +45,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     'cache-worker',
     'job-master',
     'job-worker',
+    'gateway',
   ],
   cli: ['base', 'config', 'wire', 'ufs', 'client', 'process'],
 }

@@ -91,7 +91,6 @@ export class FileVersion {
         const answer = await this.#ask(signal)
         if (answer === 'unknown') throw error
         if (answer === 'other') throw replaced(this.file, error)
-        if (answer === 'removed') throw removed(this.file, error)
       }
     }
   }
@@ -102,18 +101,15 @@ export class FileVersion {
     return this.#options.clock.monotonicMs() - this.#askedMs >= askAgainMs
   }
 
-  /**
-   * What is at the path now: the same content, whose blocks are known from now on, another, or
-   * nothing.
-   */
-  async #ask(signal: AbortSignal): Promise<'same' | 'other' | 'removed' | 'unknown'> {
+  /** What is at the path now: the same content, whose blocks are known from now on, or another. */
+  async #ask(signal: AbortSignal): Promise<'same' | 'other' | 'unknown'> {
     this.#askedMs = this.#options.clock.monotonicMs()
     let opened
     try {
       opened = await this.#options.askAgain(signal)
-    } catch (thrown) {
+    } catch {
       throwIfAborted(signal)
-      return isSkeinError(thrown, 'not_found') ? 'removed' : 'unknown'
+      return 'unknown'
     }
     if (opened.file === undefined || !isSameContent(opened.file, this.file)) return 'other'
     this.#opened = opened
@@ -131,8 +127,4 @@ function isSameContent(now: FileInfo, before: FileInfo): boolean {
 function replaced({ path }: FileInfo, cause: SkeinError): SkeinError {
   const options = { reason: 'object_changed', cause }
   return new SkeinError('aborted', `${path} was replaced while it was open: open it again`, options)
-}
-
-function removed({ path }: FileInfo, cause: SkeinError): SkeinError {
-  return new SkeinError('not_found', `${path} was removed or moved while it was open`, { cause })
 }

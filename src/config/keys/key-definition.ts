@@ -24,7 +24,7 @@ export type KeyKind =
  * Which processes read the key. Commands read `client` and `all`; the others are for servers
  * (audience.ts).
  */
-export type KeyScope = 'all' | 'client' | 'master' | 'worker' | 'job-master' | 'job-worker' | 'roles'
+export type KeyScope = 'all' | 'client' | 'master' | 'worker' | 'job-master' | 'job-worker' | 'gateway' | 'roles'
 
 export interface KeyDefinition {
   readonly kind: KeyKind

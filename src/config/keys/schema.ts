@@ -3,6 +3,7 @@
 // numbers.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'
+import { gatewayKeys } from './keys-gateway.ts'
 import { loadKeys } from './keys-load.ts'
 import { processKeys } from './keys-process.ts'
 import { storageKeys, unusedKeys } from './keys-storage.ts'
@@ -12,6 +13,7 @@ export const schemaGroups = {
   'Roles and addresses': { ...processKeys, ...clusterKeys },
   'Reading and loading': { ...underStoreKeys, ...loadKeys },
   Cache: storageKeys,
+  Doors: gatewayKeys,
   'Accepted and not used': unusedKeys,
 } as const satisfies Readonly<Record<string, KeyTable>>
 
@@ -21,6 +23,7 @@ export const schema = {
   ...underStoreKeys,
   ...loadKeys,
   ...storageKeys,
+  ...gatewayKeys,
   ...unusedKeys,
 } as const satisfies KeyTable
 export type KeyName = keyof typeof schema

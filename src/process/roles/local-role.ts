@@ -8,6 +8,7 @@ import { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import type { Config } from '../../config/config.ts'
 import { runningFile } from '../../config/read-config.ts'
 import { yieldToEventLoop } from '../io-threads.ts'
+import { startGatewayPart } from '../parts/gateway-part.ts'
 import { startJobMasterPart } from '../parts/job-master-part.ts'
 import { startJobWorkerPart } from '../parts/job-worker-part.ts'
 import { startMasterPart } from '../parts/master-part.ts'
@@ -47,8 +48,9 @@ export function run(config: Config, io: RoleIo): Promise<void> {
       '',
     )
     await yieldToEventLoop()
+    const doors = await startGatewayPart(context, { ...config, master: { ...config.master, address: rpc } })
     ready = true
-    const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web }
+    const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web, ...doors }
     await writeRunningFile(config.home, { ...addresses, pid: process.pid })
     context.onStop('skein.json', () => rm(runningFile(config.home), { force: true }))
     return { ...addresses, home: config.home }

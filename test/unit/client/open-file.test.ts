@@ -153,21 +153,11 @@ describe('a handle', () => {
     await expect(stream(handle)).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
   })
 
-  test('says that a file is gone when nothing is at its path any more', async () => {
-    world.put(path, content, { etag: '', workers: ['a'] })
-    const handle = await world.fileSystem().open(path)
-    world.down.add('a')
-    world.files.delete(path)
-    const gone = { code: 'not_found', message: '/ns/f was removed or moved while it was open' }
-    await expect(read(handle, 0, 10)).rejects.toMatchObject(gone)
-    await expect(stream(handle)).rejects.toMatchObject(gone)
-  })
-
   test('gives the error of the read when the master does not answer', async () => {
     world.put(path, content, { etag: '', workers: ['a'] })
     const handle = await world.fileSystem().open(path)
     world.down.add('a')
-    world.isMasterDown = true
+    world.files.delete(path)
     await expect(read(handle, 0, 10)).rejects.toMatchObject({ code: 'unavailable', message: /is not persisted/ })
   })
 })
@@ -207,18 +197,6 @@ describe('the end of a handle', () => {
     gate.resolve()
     expect(await one).toBe('deadline_exceeded')
     expect((await other).equals(content.subarray(0, 10))).toBe(true)
-  })
-})
-
-describe('the end of a file system', () => {
-  test('aborts the outputs that are open, before it disconnects', async () => {
-    const files = world.fileSystem()
-    await files.create('/ns/open')
-    await (await files.create('/ns/aborted')).abort()
-    expect(await codeOf((await files.create('/ns/closed')).close())).toBe('unavailable')
-    world.changes.length = 0
-    await files.close()
-    expect(world.changes).toEqual(['abort', 'disconnect'])
   })
 })
 

@@ -56,7 +56,6 @@ export class ReadWorld {
   refreshes = 0
   /** Workers that do not answer. */
   readonly down = new Set<string>()
-  isMasterDown = false
   /** Awaited before the bytes of each read. */
   beforeRead: (read: WorldRead) => Promise<void> = () => Promise.resolve()
   /** Called when the master is told to look at the store. */
@@ -90,7 +89,6 @@ export class ReadWorld {
       openFile: async ({ path }, { signal }) => {
         throwIfAborted(signal)
         this.openCalls.push(path)
-        if (this.isMasterDown) throw new SkeinError('unavailable', 'the master does not answer')
         return this.#opened(path)
       },
       getStatus: async ({ path }) => this.#info(path),

@@ -1,0 +1,41 @@
+// Why: programs reach the cache by protocols that they speak already. How: one file system of the
+// cluster for all doors; each door that is configured opens its port.
+import type { Config } from '../../config/config.ts'
+import { connectCluster } from '../../client/connect.ts'
+import { startS3Door } from '../../gateway/s3/s3-door.ts'
+import type { RoleContext } from '../role-shell.ts'
+
+/** Addresses of the doors; a door that is shut has none. */
+export interface DoorAddresses {
+  readonly s3?: string
+}
+
+/**
+ * @param config with the address of the master
+ * @throws SkeinError failed_precondition when a door cannot be opened
+ */
+export async function startGatewayPart(context: RoleContext, config: Config): Promise<DoorAddresses> {
+  const { clock, logger, metrics } = context
+  const { s3, credentialsFile } = config.gateway
+  if (s3 === undefined) return {}
+  const { files } = connectCluster(config, logger)
+  context.onStop('file system', () => files.close())
+  const door = await startS3Door({
+    fileSystem: files,
+    options: {
+      host: s3.bindHost,
+      port: s3.port,
+      domains: s3.domains,
+      region: s3.region,
+      uploadExpiryMs: s3.uploadExpiryMs,
+      credentialsFile,
+      names: [s3.reachHost, ...config.httpHostNames],
+    },
+    clock,
+    logger,
+    metrics,
+  })
+  context.onStop('S3 port', () => door.close(context.drainMs()))
+  const { address } = door
+  return { s3: s3.reachHost === s3.bindHost ? address : `${s3.reachHost}${address.slice(address.lastIndexOf(':'))}` }
+}

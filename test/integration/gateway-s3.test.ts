@@ -1,0 +1,115 @@
+// Why: programs use the cache as a store of S3, by their own clients. How: `skein local` and a
+// `skein gateway` of its own beside it, with a file of access keys; each client that is installed
+// writes and reads a folder by one and the other; the command line and the library see the same.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { main } from '../support/cluster.ts'
+import { type Child, startChild } from '../support/child.ts'
+import { contentOf } from '../support/dataset.ts'
+import { LocalSkein, oneLine } from '../support/local-skein.ts'
+import { storeClients } from '../support/store-clients.ts'
+
+const keys = { accessKey: 'loader', secretKey: 'secret-of-the-loader' }
+const reader = { accessKey: 'reader', secretKey: 'secret-of-the-reader' }
+const sizes: Readonly<Record<string, number>> = {
+  small: 17,
+  empty: 0,
+  'dir/a b+c': 3000,
+  'dir/ü&é': 70_000,
+  large: 7_500_000,
+}
+
+let skein: LocalSkein
+let gateway: Child
+let open: string
+let closed: string
+let folder: string
+
+const credentials = (): string => join(skein.folder, 'credentials.json')
+const gatewayArguments = (): string[] => [
+  main,
+  'gateway',
+  '--home',
+  skein.home,
+  `-Dskein.gateway.credentials.file=${credentials()}`,
+  '-Dskein.gateway.s3.port=0',
+  '-Dskein.gateway.web.port=0',
+  `-Dgoosefs.master.rpc.addresses=${skein.addresses()['master'] ?? ''}`,
+]
+
+beforeAll(async () => {
+  skein = await LocalSkein.start()
+  folder = join(skein.folder, 'given')
+  mkdirSync(join(folder, 'dir'), { recursive: true })
+  for (const [name, size] of Object.entries(sizes)) writeFileSync(join(folder, name), contentOf(name, size))
+  const store = join(skein.folder, 'store')
+  mkdirSync(store)
+  expect(await skein.cli('ns', 'create', 'data', `file://${store}`)).toMatchObject({ code: 0 })
+  const entry = (pair: typeof keys, access: string): object => ({
+    accessKeyId: pair.accessKey,
+    secretAccessKey: pair.secretKey,
+    namespaces: ['*'],
+    access,
+  })
+  writeFileSync(credentials(), JSON.stringify([entry(keys, 'write'), entry(reader, 'read')]), { mode: 0o600 })
+  open = `http://${skein.addresses()['s3'] ?? ''}`
+  gateway = startChild(process.execPath, gatewayArguments(), { logFile: join(skein.folder, 'gateway.log') })
+  const ready = await gateway.line((line) => (line.startsWith('{"ready":"gateway"') ? line : undefined), 40_000)
+  closed = `http://${(JSON.parse(ready) as { readonly s3: string }).s3}`
+})
+afterAll(async () => {
+  await gateway?.end('SIGTERM')
+  await skein?.dispose()
+})
+
+describe.each(storeClients())('$name', (client) => {
+  it.skipIf(!client.isInstalled)('writes through one gateway what it reads through the other', async () => {
+    const prefix = client.name
+    await client.upload({ ...keys, endpoint: closed }, folder, 'data', prefix)
+    const back = join(skein.folder, `back-${client.name}`)
+    mkdirSync(back)
+    const listed = await client.download({ ...keys, endpoint: open }, 'data', prefix, back)
+    expect(listed).toEqual(sizes)
+    for (const [name, size] of Object.entries(sizes))
+      expect(readFileSync(join(back, name)).equals(contentOf(name, size)), name).toBe(true)
+    const read = await skein.cli('fs', 'cat', `/data/${prefix}/large`)
+    expect(read.bytes.equals(contentOf('large', 7_500_000))).toBe(true)
+    rmSync(back, { recursive: true })
+    await expect(client.upload({ ...reader, endpoint: closed }, folder, 'data', 'denied')).rejects.toThrow()
+    await expect(
+      client.upload({ ...keys, secretKey: 'another-secret', endpoint: closed }, folder, 'data', 'denied'),
+    ).rejects.toThrow()
+    expect((await skein.cli('fs', 'test', '-e', '/data/denied')).code).not.toBe(0)
+  })
+})
+
+it('takes any caller of this machine without a file of keys, and none with one', async () => {
+  const put = await fetch(`${open}/data/plain`, { method: 'PUT', body: 'bytes' })
+  expect(put.status).toBe(200)
+  expect((await skein.cli('fs', 'cat', '/data/plain')).stdout).toBe('bytes')
+  const got = await fetch(`${open}/data/plain`, { headers: { range: 'bytes=1-2' } })
+  expect([got.status, await got.text()]).toEqual([206, 'yt'])
+  const denied = await fetch(`${closed}/data/plain`)
+  expect([denied.status, await denied.text()]).toEqual([403, expect.stringContaining('<Code>AccessDenied</Code>')])
+  // A page of another site.
+  const page = await fetch(`${open}/data/page`, { method: 'PUT', body: 'x', headers: { origin: 'http://example.com' } })
+  expect(page.status).toBe(403)
+})
+
+it('shows objects of the store that nobody has loaded, and keeps what it read', async () => {
+  writeFileSync(join(skein.folder, 'store', 'cold'), contentOf('cold', 200_000))
+  const got = await fetch(`${open}/data/cold`)
+  expect(Buffer.from(await got.arrayBuffer()).equals(contentOf('cold', 200_000))).toBe(true)
+})
+
+it('is refused with one line where its keys can be read by others', async () => {
+  chmodSync(credentials(), 0o644)
+  const child = startChild(process.execPath, gatewayArguments(), { logFile: join(skein.folder, 'refused.log') })
+  expect(await child.ended).toBe(1)
+  const stderr = readFileSync(join(skein.folder, 'refused.log'), 'utf8')
+  expect(oneLine({ code: 1, stdout: '', stderr, bytes: Buffer.alloc(0) })).toContain('chmod 600')
+  chmodSync(credentials(), 0o600)
+  const exposed = await skein.cli('gateway', '-Dskein.gateway.bind.host=0.0.0.0')
+  expect(oneLine(exposed)).toMatch(/skein\.gateway\.bind\.host.*set skein\.gateway\.credentials\.file/)
+})
