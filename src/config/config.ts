@@ -120,6 +120,9 @@ export interface GatewayConfig {
         readonly domains: readonly string[]
         readonly region: string
         readonly uploadExpiryMs: number
+        readonly requestsMax: number
+        readonly connectionsMax: number
+        readonly idleMs: number
       }
     | undefined
 }

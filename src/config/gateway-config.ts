@@ -37,6 +37,9 @@ export function gatewayOf(values: Values, machineHostname: string, cwd: (path: s
             domains: values.words('skein.gateway.s3.domain') ?? [],
             region: values.word('skein.gateway.s3.region'),
             uploadExpiryMs: values.amount('skein.gateway.s3.upload.expiry'),
+            requestsMax: values.amount('skein.gateway.s3.requests.max'),
+            connectionsMax: values.amount('skein.gateway.s3.connections.max'),
+            idleMs: values.amount('skein.gateway.s3.idle.timeout'),
           },
   }
 }

@@ -31,7 +31,7 @@ function environment(store?: Store): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(own),
     PATH: `${process.env['PATH']}:${cached}`,
-    AWS_CONFIG_FILE: '/dev/null',
+    AWS_CONFIG_FILE: join(import.meta.dirname, 'aws-config.ini'),
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     AWS_EC2_METADATA_DISABLED: 'true',
     AWS_REGION: 'us-east-1',
@@ -104,7 +104,26 @@ function rclone(): StoreClient {
   }
 }
 
+function awscli(): StoreClient {
+  const aws = (store: Store, ...args: readonly string[]): Promise<string> =>
+    output(store, 'aws', '--endpoint-url', store.endpoint, ...args)
+  return {
+    name: 'awscli',
+    isInstalled: firstLine('aws', '--version') !== undefined,
+    upload: async (store, folder, bucket, prefix) =>
+      void (await aws(store, 's3', 'cp', '--recursive', '--only-show-errors', folder, `s3://${bucket}/${prefix}`)),
+    download: async (store, bucket, prefix, folder) => {
+      await aws(store, 's3', 'cp', '--recursive', '--only-show-errors', `s3://${bucket}/${prefix}`, folder)
+      const query = ['list-objects-v2', '--bucket', bucket, '--prefix', `${prefix}/`, '--output', 'json']
+      const { Contents = [] } = JSON.parse(await aws(store, 's3api', ...query)) as {
+        Contents?: { Key: string; Size: number }[]
+      }
+      return Object.fromEntries(Contents.map(({ Key, Size }) => [Key.slice(prefix.length + 1), Size]))
+    },
+  }
+}
+
 /** Each of them, there or not. A missing one fails nothing, not even in CI: only servers do. */
 export function storeClients(): readonly StoreClient[] {
-  return [boto3(), s5cmd(), rclone()]
+  return [boto3(), awscli(), s5cmd(), rclone()]
 }

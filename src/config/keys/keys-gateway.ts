@@ -34,7 +34,7 @@ export const gatewayKeys = {
     kind: 'text',
     default: 'us-east-1',
     scope: 'gateway',
-    doc: 'Region that GetBucketLocation returns, and that signatures must name',
+    doc: 'Region that the S3 port reports. Signatures may name any region',
   },
   'skein.gateway.s3.upload.expiry': {
     kind: 'duration',
@@ -42,6 +42,29 @@ export const gatewayKeys = {
     min: 60_000,
     scope: 'gateway',
     doc: 'Time after which the parts of a multipart upload that nobody completed are deleted',
+  },
+  'skein.gateway.s3.requests.max': {
+    kind: 'integer',
+    default: '256',
+    min: 1,
+    max: 65536,
+    scope: 'gateway',
+    doc: 'Maximum S3 requests that are served at a time. More are answered with `SlowDown`',
+  },
+  'skein.gateway.s3.connections.max': {
+    kind: 'integer',
+    default: '1024',
+    min: 1,
+    max: 65536,
+    scope: 'gateway',
+    doc: 'Maximum connections to the S3 port. At the limit, an idle connection is closed to accept a new one',
+  },
+  'skein.gateway.s3.idle.timeout': {
+    kind: 'duration',
+    default: '30s',
+    min: 1000,
+    scope: 'gateway',
+    doc: 'How long a client of the S3 port may send or accept no data in the middle of a body',
   },
   'skein.gateway.credentials.file': {
     kind: 'path',

@@ -59,6 +59,8 @@ export async function startS3Door({
   const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs }
   const s3Server = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics })
   const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes, maxHeaderSize: headBytesMax })
+  // S3 ignores expectations that it does not know; Node.js would answer 417.
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response))
   try {
     const { address, guard } = await listenHttp(server, {
       ...limits,

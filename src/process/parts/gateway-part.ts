@@ -29,6 +29,12 @@ export async function startGatewayPart(context: RoleContext, config: Config): Pr
       region: s3.region,
       uploadExpiryMs: s3.uploadExpiryMs,
       credentialsFile,
+      limits: {
+        requestsMax: s3.requestsMax,
+        connectionsMax: s3.connectionsMax,
+        peerConnectionsMax: s3.connectionsMax,
+        idleMs: s3.idleMs,
+      },
       names: [s3.reachHost, ...config.httpHostNames],
     },
     clock,

@@ -18,15 +18,18 @@ export interface BodyPlan {
   readonly payloadHash: string
   /** Undefined: the body is sent as it is. */
   readonly chunked: { readonly isSigned: boolean; readonly hasTrailer: boolean } | undefined
-  /** Bytes of the body as sent; undefined with `Transfer-Encoding: chunked`. */
-  readonly sentBytes: number | undefined
-  /** Bytes of the content; undefined only if `sentBytes` is. */
+  /** Bytes of the content; undefined: not announced. */
   readonly contentBytes: number | undefined
   /** SHA-256 in hexadecimal. */
   readonly sha256: string | undefined
   readonly md5: Buffer | undefined
   /** At most one; its value is undefined if it comes in a trailer. */
-  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer | undefined } | undefined
+  readonly checksum: AnnouncedChecksum | undefined
+}
+
+export interface AnnouncedChecksum {
+  readonly algorithm: ChecksumAlgorithm
+  readonly value: Buffer | undefined
 }
 
 const unsignedPayload = 'UNSIGNED-PAYLOAD'
@@ -37,10 +40,14 @@ const chunkedForms: Readonly<Record<string, NonNullable<BodyPlan['chunked']>>> =
 }
 
 /**
+ * The plan without its checksum, whose headers mean something else for some operations.
  * @param claim how the request is signed. Only a signature in headers must cover the body
  * @throws S3 InvalidRequest, InvalidArgument, InvalidDigest, MissingContentLength, NotImplemented
  */
-export function bodyPlan(headers: HeaderFields, claim: Pick<SignatureClaim, 'kind'> | undefined): BodyPlan {
+export function bodyForm(
+  headers: HeaderFields,
+  claim: Pick<SignatureClaim, 'kind'> | undefined,
+): Omit<BodyPlan, 'checksum'> {
   const given = headers.get('x-amz-content-sha256')?.trim()
   if (given === undefined && claim?.kind === 'header')
     throw s3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256')
@@ -55,19 +62,21 @@ export function bodyPlan(headers: HeaderFields, claim: Pick<SignatureClaim, 'kin
       'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING- form or a valid sha256 value.',
     )
   const sentBytes = lengthOf(headers, 'content-length')
-  const isEncoded = headers.has('transfer-encoding')
   const contentBytes = chunked === undefined ? sentBytes : lengthOf(headers, 'x-amz-decoded-content-length')
   if (chunked !== undefined && contentBytes === undefined)
     throw s3Error('MissingContentLength', 'You must provide the x-amz-decoded-content-length HTTP header.')
   return {
     payloadHash,
     chunked,
-    sentBytes: isEncoded ? undefined : (sentBytes ?? 0),
-    contentBytes: chunked === undefined && isEncoded ? undefined : (contentBytes ?? 0),
+    contentBytes: chunked === undefined && headers.has('transfer-encoding') ? undefined : contentBytes,
     sha256,
     md5: md5Of(headers.get('content-md5')),
-    checksum: checksumOf(headers, chunked?.hasTrailer === true),
   }
+}
+
+/** @throws S3 InvalidRequest */
+export function withChecksum(form: Omit<BodyPlan, 'checksum'>, headers: HeaderFields): BodyPlan {
+  return { ...form, checksum: checksumOf(headers, form.chunked?.hasTrailer === true) }
 }
 
 function lengthOf(headers: HeaderFields, name: string): number | undefined {
@@ -85,7 +94,7 @@ function md5Of(text: string | undefined): Buffer | undefined {
   return value
 }
 
-function checksumOf(headers: HeaderFields, hasTrailer: boolean): BodyPlan['checksum'] {
+function checksumOf(headers: HeaderFields, hasTrailer: boolean): AnnouncedChecksum | undefined {
   const inHeaders = checksumAlgorithms.filter((algorithm) => headers.has(checksumHeader(algorithm)))
   const trailers = (headers.get('x-amz-trailer') ?? '')
     .split(',')

@@ -128,5 +128,5 @@ export function digested(
   algorithm: ChecksumAlgorithm | undefined,
 ): CheckedContent {
   const plan = { payloadHash: '', chunked: undefined, sha256: undefined, md5: undefined, checksum: undefined }
-  return new CheckedContent(chunks, { ...plan, sentBytes: length, contentBytes: length }, undefined, algorithm)
+  return new CheckedContent(chunks, { ...plan, contentBytes: length }, undefined, algorithm)
 }

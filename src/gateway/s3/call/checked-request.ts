@@ -4,7 +4,7 @@
 import { Secret } from '../../../base/secret.ts'
 import type { Caller, Callers } from '../../callers.ts'
 import { s3Error } from '../answer/error-table.ts'
-import { type BodyPlan, bodyPlan } from '../body/body-plan.ts'
+import { bodyForm, type BodyPlan, withChecksum } from '../body/body-plan.ts'
 import { HeaderFields } from '../request/header-fields.ts'
 import { checkHeaders } from '../request/header-rules.ts'
 import { type RequestTarget, targetOf } from '../request/object-address.ts'
@@ -43,6 +43,9 @@ export interface CheckedRequest {
   readonly seed: SignatureSeed | undefined
 }
 
+/** Operations whose body must not be left out by mistake. */
+const bodies: ReadonlySet<Operation> = new Set<Operation>(['PutObject', 'UploadPart'])
+
 const anybody: Caller = { id: 'anonymous', secret: new Secret(''), may: () => true }
 
 /** @throws S3 errors of every part of a request's head */
@@ -54,8 +57,8 @@ export function checkedRequest(head: RequestHead, { domains, callers, keys, nowM
   const headers = sent.withQuery(query)
   const claim = callers === undefined ? undefined : claimOf(sent, query)
   if (callers !== undefined && claim === undefined) throw s3Error('AccessDenied', 'Requests must be signed.')
-  const plan = bodyPlan(headers, claim)
-  const parts = { method, path: target.path, query, headers: sent, payloadHash: plan.payloadHash }
+  const form = bodyForm(headers, claim)
+  const parts = { method, path: target.path, query, headers: sent, payloadHash: form.payloadHash }
   const signed = callers === undefined || claim === undefined ? undefined : verified(claim, parts, callers, keys, nowMs)
   if (signed !== undefined && headers.has('x-amz-security-token'))
     throw s3Error('InvalidToken', 'Temporary credentials are not implemented: leave out the security token.')
@@ -63,7 +66,10 @@ export function checkedRequest(head: RequestHead, { domains, callers, keys, nowM
   const { operation, reads } = operationOf(method, target, query, headers)
   checkHeaders(operation, reads, headers)
   if (target.bucket !== '' && !caller.may(reads ? 'read' : 'write', target.bucket)) throw s3Error('AccessDenied')
+  const hasLength = form.contentBytes !== undefined || headers.has('transfer-encoding')
+  if (bodies.has(operation) && !hasLength) throw s3Error('MissingContentLength')
   // There a checksum is that of the object, not of the request.
-  const own = operation === 'CompleteMultipartUpload' ? { ...plan, checksum: undefined } : plan
-  return { target, query, headers, operation, plan: own, caller, seed: signed?.seed }
+  const ofObject = operation === 'CompleteMultipartUpload'
+  const plan = ofObject ? { ...form, checksum: undefined } : withChecksum(form, headers)
+  return { target, query, headers, operation, plan, caller, seed: signed?.seed }
 }

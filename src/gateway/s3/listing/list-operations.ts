@@ -41,11 +41,10 @@ export async function listObjectsV2(context: S3Context, call: S3Call): Promise<S
   const listed = listQuery(query)
   const { prefix, delimiter, maxKeys } = listed
   const token = query.get('continuation-token')
-  if (token === '') throw s3Error('InvalidArgument', 'The continuation token provided is incorrect')
   const startAfter = textOf(query, 'start-after')
   const listing = [bucket, prefix, delimiter]
   const start = startAfter === '' ? undefined : { after: startAfter, isPrefix: false }
-  const page = await pageOf(context, call, listed, token === undefined ? start : placeOfToken(token, listing))
+  const page = await pageOf(context, call, listed, (token ?? '') === '' ? start : placeOfToken(token ?? '', listing))
   const text = spelling(listed)
   const owner = query.get('fetch-owner') === 'true' ? caller.id : undefined
   return documentReply(

@@ -6,7 +6,7 @@ import { type SkeinError, toSkeinError } from '../../../base/errors.ts'
 import type { CreateOptions, FileStatus, FileSystem, ObjectMetadata } from '../../../client/file-system.ts'
 import { s3Error } from '../answer/error-table.ts'
 import type { ObjectAddress } from '../request/object-address.ts'
-import type { WriteCondition } from '../request/conditions.ts'
+import { matches, type WriteCondition } from '../request/conditions.ts'
 import { bucketFailure, existingObject, pathOf } from './object-access.ts'
 
 type Condition = Pick<CreateOptions, 'ifExists' | 'ifFileId'>
@@ -23,12 +23,12 @@ export async function writableAs(
 ): Promise<Condition> {
   if (condition === undefined) return { ifExists: 'overwrite' }
   const found = await existingObject(fileSystem, address, { signal })
-  if (condition.kind === 'absent') {
-    if (found !== undefined) throw s3Error('PreconditionFailed')
+  if (found === undefined) {
+    if (condition.kind === 'match') throw s3Error('NoSuchKey')
     return { ifExists: 'exclusive' }
   }
-  if (found === undefined) throw s3Error('NoSuchKey')
-  if (condition.etag !== '*' && !found.etags.includes(condition.etag)) throw s3Error('PreconditionFailed')
+  const isMatch = condition.kind !== 'absent' && matches(condition.etags, found.etags, 'strong')
+  if (isMatch !== (condition.kind === 'match') || condition.kind === 'absent') throw s3Error('PreconditionFailed')
   return { ifExists: 'overwrite', ifFileId: found.fileId }
 }
 

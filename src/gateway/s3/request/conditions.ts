@@ -37,22 +37,21 @@ export function evaluated(conditions: ConditionHeaders, { etags, modifiedMs }: V
 }
 
 /**
- * What is required of the object that a write replaces. Only what S3 has for writes: `If-Match`
- * with one ETag, and `If-None-Match: *`.
- * @throws S3 NotImplemented
+ * What is required of the object that a write replaces: it is not there, it is there and has one of
+ * these ETags, or it is not there or has none of them. The ETags are those of a header.
  */
-export type WriteCondition = { readonly kind: 'absent' } | { readonly kind: 'match'; readonly etag: string }
+export type WriteCondition =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'match'; readonly etags: string }
+  | { readonly kind: 'other'; readonly etags: string }
 
+/** @throws S3 NotImplemented for both conditions at once */
 export function writeCondition({ ifMatch, ifNoneMatch }: ConditionHeaders): WriteCondition | undefined {
   if (ifMatch !== undefined && ifNoneMatch !== undefined)
     throw s3Error('NotImplemented', 'If-Match together with If-None-Match is not implemented for writes.')
-  if (ifNoneMatch !== undefined) {
-    if (ifNoneMatch.trim() !== '*')
-      throw s3Error('NotImplemented', 'If-None-Match is implemented for writes with the value * only.')
-    return { kind: 'absent' }
-  }
-  if (ifMatch === undefined) return undefined
-  return { kind: 'match', etag: ifMatch.trim() === '*' ? '*' : bare(ifMatch) }
+  if (ifMatch !== undefined) return { kind: 'match', etags: ifMatch }
+  if (ifNoneMatch === undefined) return undefined
+  return ifNoneMatch.trim() === '*' ? { kind: 'absent' } : { kind: 'other', etags: ifNoneMatch }
 }
 
 /** Whether a list of entity tags has one of these. */

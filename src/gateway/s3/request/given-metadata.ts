@@ -52,7 +52,7 @@ function contentEncoding(headers: HeaderFields): string | undefined {
     .get('content-encoding')
     ?.split(',')
     .map((coding) => coding.trim())
-  return codings?.filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked').join(',')
+  return codings?.filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked').join(', ')
 }
 
 function checkedHeader(name: string, value: string): string {

@@ -7,7 +7,14 @@ import type { Operation } from './operations.ts'
 
 /** Taken by every operation. */
 const everywhere: ReadonlySet<string> = new Set([
-  ...['x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token', 'x-amz-user-agent', 'x-amz-request-payer'],
+  ...[
+    'x-amz-date',
+    'x-amz-content-sha256',
+    'x-amz-security-token',
+    'x-amz-user-agent',
+    'x-amz-request-payer',
+    'x-amz-api-version',
+  ],
   ...['x-amz-sdk-checksum-algorithm', 'x-amz-decoded-content-length', 'x-amz-trailer', 'x-amz-te'],
   ...['x-amz-checksum-crc32', 'x-amz-checksum-crc32c', 'x-amz-checksum-crc64nvme'],
   ...['x-amz-checksum-sha1', 'x-amz-checksum-sha256'],
@@ -38,6 +45,9 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
   'x-amz-acl': ['private', 'bucket-owner-full-control'],
   'x-amz-storage-class': ['STANDARD'],
   'x-amz-server-side-encryption-bucket-key-enabled': ['false'],
+  // Nothing is locked, and nothing is in an archive.
+  'x-amz-bypass-governance-retention': ['true'],
+  'x-amz-optional-object-attributes': ['RestoreStatus'],
 }
 
 /** Conditions on what is written are evaluated by these operations. */

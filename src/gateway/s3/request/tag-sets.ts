@@ -13,7 +13,7 @@ const keyCharactersMax = 128
 const valueCharactersMax = 256
 const textCharactersMax = 4096
 
-/** The text that is stored; empty for no tags. @throws S3 InvalidTag, InvalidArgument */
+/** The text that is stored, sorted by key; empty for no tags. @throws S3 InvalidTag */
 export function tagText(tags: readonly Tag[]): string {
   if (tags.length > tagsMax) throw s3Error('InvalidTag', `Object tags cannot be greater than ${tagsMax}`)
   if (new Set(tags.map(({ key }) => key)).size < tags.length)
@@ -24,7 +24,8 @@ export function tagText(tags: readonly Tag[]): string {
     if (value.length > valueCharactersMax || !value.isWellFormed())
       throw s3Error('InvalidTag', 'The TagValue you have provided is invalid')
   }
-  const text = tags.map(({ key, value }) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&')
+  const sorted = tags.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  const text = sorted.map(({ key, value }) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&')
   if (text.length > textCharactersMax)
     throw s3Error('InvalidTag', `The tags are longer than ${textCharactersMax} bytes when they are encoded`)
   return text

@@ -2,7 +2,7 @@
 // payload in multiple chunks", with and without trailing headers, Amazon S3 API Reference.
 import { array, asyncProperty, assert, boolean, integer, uint8Array } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bodyPlan } from '../../../../src/gateway/s3/body/body-plan.ts'
+import { bodyForm, type BodyPlan, withChecksum } from '../../../../src/gateway/s3/body/body-plan.ts'
 import { CheckedContent } from '../../../../src/gateway/s3/body/checked-content.ts'
 import { ChunkDecoder } from '../../../../src/gateway/s3/body/chunk-decoder.ts'
 import type { HeaderFields } from '../../../../src/gateway/s3/request/header-fields.ts'
@@ -11,6 +11,9 @@ import { ChunkSignatures } from '../../../../src/gateway/s3/signature/chunk-sign
 import { SigningKeys } from '../../../../src/gateway/s3/signature/signing-keys.ts'
 import { verified } from '../../../../src/gateway/s3/signature/verification.ts'
 import { codeOf, exampleCallers, exampleMs, requestParts } from './support/signed.ts'
+
+const bodyPlan = (headers: HeaderFields, claim: Parameters<typeof bodyForm>[1]): BodyPlan =>
+  withChecksum(bodyForm(headers, claim), headers)
 
 const content = Buffer.alloc(66_560, 'a')
 

@@ -47,8 +47,8 @@ describe('conditions of writes', () => {
   it('are those of S3', () => {
     expect(writeCondition({})).toBeUndefined()
     expect(writeCondition({ ifNoneMatch: ' * ' })).toEqual({ kind: 'absent' })
-    expect(writeCondition({ ifMatch: '"a"' })).toEqual({ kind: 'match', etag: 'a' })
-    expect(codeOf(() => writeCondition({ ifNoneMatch: '"a"' }))).toBe('NotImplemented')
+    expect(writeCondition({ ifMatch: '"a"' })).toEqual({ kind: 'match', etags: '"a"' })
+    expect(writeCondition({ ifNoneMatch: '"a"' })).toEqual({ kind: 'other', etags: '"a"' })
     expect(codeOf(() => writeCondition({ ifNoneMatch: '*', ifMatch: '"a"' }))).toBe('NotImplemented')
   })
 })

@@ -19,10 +19,10 @@ describe('metadata of a request', () => {
       'cache-control': 'no-cache',
       'x-amz-acl': 'private',
     }
-    expect(givenMetadata(fields({ ...headers, 'content-encoding': 'aws-chunked, gzip' }))).toEqual({
+    expect(givenMetadata(fields({ ...headers, 'content-encoding': 'aws-chunked,gzip, br' }))).toEqual({
       contentType: 'text/plain',
       userMetadata: { color: 'red' },
-      contentHeaders: { 'cache-control': 'no-cache', 'content-encoding': 'gzip' },
+      contentHeaders: { 'cache-control': 'no-cache', 'content-encoding': 'gzip, br' },
     })
     expect(givenMetadata(fields({ 'content-encoding': 'aws-chunked' })).contentHeaders).toEqual({})
   })

@@ -183,6 +183,13 @@ describe('conditional writes', () => {
     expect(await get('seen')).toBe('b')
   })
 
+  it('If-None-Match with an ETag writes over every other version', async () => {
+    expect(await failureOf(put('other', 'a', { IfNoneMatch: md5('a') }))).toBe('no error')
+    expect(await failureOf(put('other', 'b', { IfNoneMatch: md5('a') }))).toEqual(['PreconditionFailed', 412])
+    expect(await failureOf(put('other', 'b', { IfNoneMatch: md5('b') }))).toBe('no error')
+    expect(await get('other')).toBe('b')
+  })
+
   it('of ten at the same time one wins', async () => {
     const all = Array.from({ length: 10 }, (_, index) => failureOf(put('race', String(index), { IfNoneMatch: '*' })))
     expect((await Promise.all(all)).filter((result) => result === 'no error')).toHaveLength(1)

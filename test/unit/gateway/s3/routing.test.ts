@@ -137,6 +137,7 @@ describe('headers', () => {
       false,
       { 'x-amz-meta-a': 'b', 'x-amz-acl': 'private', 'x-amz-storage-class': 'STANDARD', 'if-match': '"a"' },
     ],
+    ['ListObjectsV2', true, { 'x-amz-optional-object-attributes': 'RestoreStatus', 'x-amz-api-version': '2006-03-01' }],
     ['PutObject', false, { 'x-amzn-trace-id': 'by a load balancer', 'x-forwarded-for': '1.2.3.4' }],
     ['CopyObject', false, { 'x-amz-copy-source': '/a/b', 'x-amz-metadata-directive': 'COPY', 'if-none-match': '*' }],
     [
@@ -158,7 +159,7 @@ describe('headers', () => {
     ['PutObject', { 'x-amz-website-redirect-location': '/' }],
     ['PutObject', { 'x-amz-write-offset-bytes': '0' }],
     ['GetObject', { 'x-amz-server-side-encryption-customer-key': 'a' }],
-    ['ListObjectsV2', { 'x-amz-optional-object-attributes': 'RestoreStatus' }],
+    ['ListObjectsV2', { 'x-amz-optional-object-attributes': 'Other' }],
     ['UploadPart', { 'x-amz-meta-a': 'b' }],
     ['DeleteObject', { 'if-match': '"a"' }],
     ['CreateMultipartUpload', { 'if-none-match': '*' }],
