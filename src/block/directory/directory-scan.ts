@@ -14,7 +14,7 @@ import {
   removeFile,
   statFile,
 } from '../disk/disk-calls.ts'
-import { blockIdOfFile, type DirectoryLayout, namesInFolder } from '../disk/directory-layout.ts'
+import { blockIdOfFile, type DirectoryLayout, foldersPresent, namesInFolder } from '../disk/directory-layout.ts'
 
 const filesAtOnce = 32
 
@@ -32,7 +32,7 @@ export async function scanDirectory(layout: DirectoryLayout, signal: AbortSignal
   let tornFiles = 0
   let foreignFiles = 0
   try {
-    for (const [index, folder] of layout.folders.entries()) {
+    for (const [index, folder] of await foldersPresent(layout)) {
       throwIfAborted(signal)
       await inLanes(await namesInFolder(folder), async (name) => {
         const blockId = blockIdOfFile(index, name)

@@ -14,7 +14,7 @@
 // refused, nothing in it is touched.
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, realpath } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { makeDirectories } from '../../base/files/make-directories.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { diskError, hasErrno, removeFile, syncDirectory } from './disk-calls.ts'
@@ -97,6 +97,15 @@ export async function inBlockFolder<T>(
 export async function syncBlockName(layout: DirectoryLayout, blockId: number): Promise<void> {
   const folder = layout.folders[folderIndexOf(blockId)] ?? ''
   for (const path of [folder, dirname(folder), layout.path]) await syncDirectory(path)
+}
+
+/**
+ * The folders of blocks that are there, each with its index: one look at their parent in place of
+ * 256, of which a young directory has few. @throws what namesInFolder throws
+ */
+export async function foldersPresent(layout: DirectoryLayout): Promise<[index: number, folder: string][]> {
+  const names = new Set(await namesInFolder(dirname(layout.folders[0] ?? '')))
+  return [...layout.folders.entries()].filter(([, folder]) => names.has(basename(folder)))
 }
 
 /**
