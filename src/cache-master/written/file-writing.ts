@@ -139,8 +139,12 @@ export class WrittenFileService {
     if (others.length === 0)
       throw new SkeinError('unavailable', 'no worker can store the block: all live workers were tried')
     const roomy = others.filter((worker) => freeBytes(worker) >= length)
+    const most = Math.max(...others.map(freeBytes))
+    // A writer of unknown length reserves a whole block and may need little of it. If all room is
+    // reserved, a worker may take it from writers that stand still: the roomiest one is asked.
+    if (roomy.length === 0 && request.openEnded === true)
+      roomy.push(...others.filter((worker) => worker.capacityBytes >= length && freeBytes(worker) === most).slice(0, 1))
     if (roomy.length === 0) {
-      const most = Math.max(...others.map(freeBytes))
       const message = `no worker has room for ${length} bytes: the most that is free on one is ${most}`
       throw new SkeinError('resource_exhausted', message, { reason: 'no_capacity' })
     }

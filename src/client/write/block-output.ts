@@ -22,8 +22,11 @@ export interface BlockOutputParts {
   readonly header: BlockHeader
   /** Whether the block may end before that. */
   readonly openEnded: boolean
-  /** A worker for a block of `length` bytes that is none of `failed`. */
-  readonly place: (length: number, failed: ReadonlySet<string>) => Promise<PlaceBlockResponse>
+  /**
+   * A worker for a block of `length` bytes, or of at most as many when it is open-ended, that is
+   * none of `failed`.
+   */
+  readonly place: (length: number, failed: ReadonlySet<string>, openEnded: boolean) => Promise<PlaceBlockResponse>
   readonly targetOf: (worker: PlaceBlockResponse) => BlockTarget
   readonly kept: KeptChunks
   readonly retry: RetryPolicy
@@ -108,7 +111,7 @@ export class BlockOutput {
 
   async #put(): Promise<void> {
     const { header, targetOf, signal } = this.#parts
-    const target = targetOf(await this.#place(this.#length))
+    const target = targetOf(await this.#place(this.#length, false))
     const [only] = this.#pending
     const bytes = only !== undefined && this.#pending.length === 1 ? only : Buffer.concat(this.#pending)
     await target.put({ header: { ...header, length: this.#length }, bytes }, signal)
@@ -117,7 +120,7 @@ export class BlockOutput {
   async #sendPending(): Promise<void> {
     const { header, openEnded, targetOf, kept, signal } = this.#parts
     if (this.#sink === undefined) {
-      const target = targetOf(await this.#place(header.length))
+      const target = targetOf(await this.#place(header.length, openEnded))
       this.#takenBytes = 0
       this.#sink = await target.open(header, signal, openEnded ? { openEnded } : {})
       if (this.#sink === undefined) {
@@ -133,9 +136,9 @@ export class BlockOutput {
     }
   }
 
-  async #place(length: number): Promise<PlaceBlockResponse> {
+  async #place(length: number, openEnded: boolean): Promise<PlaceBlockResponse> {
     this.#worker = undefined
-    this.#worker = await this.#parts.place(length, this.#failed)
+    this.#worker = await this.#parts.place(length, this.#failed, openEnded)
     return this.#worker
   }
 

@@ -227,8 +227,11 @@ export class CachedFileOutput {
     return new BlockOutput({
       header,
       openEnded: known === undefined,
-      place: (bytes, failed) =>
-        lifecycle.placeBlock({ fileId, blockIndex: index, length: bytes, excludedWorkerIds: [...failed] }, { signal }),
+      place: (bytes, failed, openEnded) =>
+        lifecycle.placeBlock(
+          { fileId, blockIndex: index, length: bytes, excludedWorkerIds: [...failed], openEnded },
+          { signal },
+        ),
       targetOf: (worker) => targets.targetFor(worker),
       kept: new KeptChunks(kept),
       ...{ retry, clock, random, logger, signal },

@@ -149,6 +149,8 @@ export interface PlaceBlockRequest {
   blockIndex: number;
   length: number;
   excludedWorkerIds: string[];
+  /** the block may end before `length`; the worker decides whether it has the room */
+  openEnded?: boolean | undefined;
 }
 
 export interface PlaceBlockResponse {
@@ -1492,7 +1494,7 @@ export const CreateFileResponse: MessageFns<CreateFileResponse> = {
 };
 
 function createBasePlaceBlockRequest(): PlaceBlockRequest {
-  return { fileId: 0, blockIndex: 0, length: 0, excludedWorkerIds: [] };
+  return { fileId: 0, blockIndex: 0, length: 0, excludedWorkerIds: [], openEnded: undefined };
 }
 
 export const PlaceBlockRequest: MessageFns<PlaceBlockRequest> = {
@@ -1508,6 +1510,9 @@ export const PlaceBlockRequest: MessageFns<PlaceBlockRequest> = {
     }
     for (const v of message.excludedWorkerIds) {
       writer.uint32(34).string(v!);
+    }
+    if (message.openEnded !== undefined) {
+      writer.uint32(160).bool(message.openEnded);
     }
     return writer;
   },
@@ -1557,6 +1562,14 @@ export const PlaceBlockRequest: MessageFns<PlaceBlockRequest> = {
             message.excludedWorkerIds.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.openEnded = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1578,6 +1591,7 @@ export const PlaceBlockRequest: MessageFns<PlaceBlockRequest> = {
     message.blockIndex = object.blockIndex ?? 0;
     message.length = object.length ?? 0;
     message.excludedWorkerIds = object.excludedWorkerIds?.map((e) => e) || [];
+    message.openEnded = object.openEnded ?? undefined;
     return message;
   },
 };

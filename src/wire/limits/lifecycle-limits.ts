@@ -56,7 +56,13 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   },
   placeBlock: {
     bytesMax: mebibyte,
-    fields: { fileId, blockIndex: count32, length: size, excludedWorkerIds: list(word, 10_000) },
+    fields: {
+      fileId,
+      blockIndex: count32,
+      length: size,
+      excludedWorkerIds: list(word, 10_000),
+      openEnded: optional(flag),
+    },
   },
   completeFile: { fields: { fileId, length: size, ...objectMetadata, clientMetadata } },
   abandonFile: { fields: { fileId } },

@@ -139,6 +139,9 @@ describe('blocks are placed', () => {
     await expect(place(fileId)).rejects.toMatchObject({ code: 'unavailable' })
     await fixture.worker('full', [], 98)
     await expect(place(fileId)).rejects.toMatchObject({ code: 'resource_exhausted', reason: 'no_capacity' })
+    // Who does not know the length yet is sent to the roomiest worker, which decides.
+    const open = { fileId, blockIndex: 0, length: 4, excludedWorkerIds: [], openEnded: true }
+    expect(await fixture.lifecycle.placeBlock(open, call)).toMatchObject({ workerId: 'full' })
     await fixture.worker('half', [], 80)
     await fixture.worker('free', [], 0)
     const chosen = new Map<string, number>()
