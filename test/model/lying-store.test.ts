@@ -80,7 +80,7 @@ vi.mock('../../src/cache-master/store/listed-names.ts', async (original) => {
 const replayed = process.env['SKEIN_SEED']
 /** `n` is one seed; `n+count` are as many, told at the same time. */
 const [replayedFirst, replayedCount = '1'] = replayed?.split('+') ?? []
-const seeds = replayed === undefined ? ordinaryOrLong(120, 5000) : Number(replayedCount)
+const seeds = replayed === undefined ? ordinaryOrLong(300, 5000) : Number(replayedCount)
 const first = replayed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(replayedFirst)
 const atOnce = 16
 const world = new LyingWorld()
