@@ -226,7 +226,8 @@ describe('all in one process: its master comes back empty', () => {
       '/ns/newer': newer,
     })
     expect(durable()).toEqual([])
-    expect(await cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'No problems found.\n' })
+    // The master knows with the worker's next heartbeat.
+    await expect.poll(() => cli('fsadmin', 'doctor')).toMatchObject({ code: 0, stdout: 'No problems found.\n' })
     expect(oneLine(await cli('fsadmin', 'adopt', 'no id'))).toContain("'no id' is not a cluster id")
   })
 })
