@@ -27,8 +27,8 @@ export default defineConfig({
           setupFiles,
           testTimeout: isLong ? longMs : 30_000,
           expect: { poll: { timeout: 20_000 } },
-          // One process per core is left to the tests by default, less one; most of them wait.
-          maxWorkers: 2,
+          // More than the cores of a small machine: most tests wait for a time.
+          maxWorkers: 3,
         },
       },
       {
@@ -38,7 +38,7 @@ export default defineConfig({
           include: ['test/{integration,torture}/**/*.test.ts'],
           exclude: alone,
           // Their processes wait for each other, and for time, more than they compute.
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
