@@ -11,7 +11,7 @@ import type { RoleContext } from './role-shell.ts'
  * Address of a server for others: the listening address on loopback, else the role's reachable
  * host.
  */
-function reachable(listening: string, listen: Listen): string {
+export function reachable(listening: string, listen: Pick<Listen, 'bindHost' | 'reachHost'>): string {
   return listen.reachHost === listen.bindHost
     ? listening
     : `${listen.reachHost}:${listening.slice(listening.lastIndexOf(':') + 1)}`

@@ -7,15 +7,14 @@ import { connectCluster } from '../../src/client/connect.ts'
 import { loadConfig } from '../../src/config/read-config.ts'
 import { fileSystemSuite } from '../conformance/support/file-system.ts'
 import { startChild } from '../support/child.ts'
-import { freePorts } from '../support/local-skein.ts'
+import { freePortProperties } from '../support/local-skein.ts'
 
 fileSystemSuite('of a cluster', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-file-system-'))
   const home = join(folder, 'home')
   const store = join(folder, 'store')
   for (const path of [home, store]) mkdirSync(path)
-  const ports = Object.fromEntries(freePorts.map((flag) => flag.slice(2).split('=') as [string, string]))
-  const definitions = { ...ports, 'skein.home': home, 'skein.ufs.file.roots': store }
+  const definitions = { ...freePortProperties, 'skein.home': home, 'skein.ufs.file.roots': store }
   const script = join(import.meta.dirname, '../torture/support/written-files-child.ts')
   const logFile = join(folder, 'local.log')
   const child = startChild(process.execPath, [script, JSON.stringify(definitions)], { logFile })

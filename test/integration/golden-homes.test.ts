@@ -32,10 +32,7 @@ describe.each(homes)('the home of %s', (name) => {
         const read = await skein.cli('fs', 'cat', `/golden/${key}`)
         expect(read, key).toMatchObject({ code: 0, stdout: content })
       }
-      const stat = async (key: string): Promise<unknown> => {
-        const { stdout } = await skein.cli('fs', 'stat', `/golden/${key}`, '--format', 'json')
-        return JSON.parse(stdout) as unknown
-      }
+      const stat = (key: string): Promise<unknown> => skein.json('fs', 'stat', `/golden/${key}`)
       expect(await stat('a.txt')).toMatchObject({ ttlMs: 3650 * 86_400_000, persistenceState: 'PERSISTED' })
       expect(await stat('dir/1')).toMatchObject({ pinned: true })
       expect(await stat('only')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })

@@ -11,11 +11,15 @@ import type { Origin } from './origin/server.ts'
 import { testCredential } from './origin/stores.ts'
 import { childEnvironment } from './child-environment.ts'
 
-/** Every port 0. */
-export const freePorts: readonly string[] = ['master', 'worker', 'job.master', 'job.worker']
-  .flatMap((role) => [`goosefs.${role}.rpc.port`, `goosefs.${role}.web.port`])
-  .concat('goosefs.worker.data.port', 'skein.gateway.s3.port')
-  .map((key) => `-D${key}=0`)
+/** Every port 0, for a configuration. */
+export const freePortProperties: Readonly<Record<string, string>> = Object.fromEntries(
+  ['master', 'worker', 'job.master', 'job.worker']
+    .flatMap((role) => [`goosefs.${role}.rpc.port`, `goosefs.${role}.web.port`])
+    .concat('goosefs.worker.data.port', 'skein.gateway.s3.port')
+    .map((key) => [key, '0']),
+)
+/** Every port 0, for a command line. */
+export const freePorts: readonly string[] = Object.entries(freePortProperties).map(([key, port]) => `-D${key}=${port}`)
 
 export interface LocalSkeinOptions {
   readonly quota?: string

@@ -8,7 +8,7 @@ import { loadConfig } from '../../src/config/read-config.ts'
 import { connectCluster } from '../../src/client/connect.ts'
 import type { Cluster } from '../../src/client/cluster.ts'
 import { type Child, startChild } from './child.ts'
-import { freePorts } from './local-skein.ts'
+import { freePortProperties } from './local-skein.ts'
 import type { Origin } from './origin/server.ts'
 import { testCredential } from './origin/stores.ts'
 
@@ -25,8 +25,12 @@ export class SourceSkein {
     this.folder = mkdtempSync(join(tmpdir(), `skein-${name}-`))
     this.home = join(this.folder, 'home')
     mkdirSync(this.home)
-    const ports = Object.fromEntries(freePorts.map((flag) => flag.slice(2).split('=') as [string, string]))
-    this.definitions = { ...ports, 'skein.home': this.home, 'skein.ufs.allowPrivateEndpoints': 'true', ...properties }
+    this.definitions = {
+      ...freePortProperties,
+      'skein.home': this.home,
+      'skein.ufs.allowPrivateEndpoints': 'true',
+      ...properties,
+    }
   }
 
   get logFile(): string {

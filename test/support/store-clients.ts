@@ -10,6 +10,19 @@ import type { Radosgw } from './radosgw.ts'
 
 type Store = Pick<Radosgw, 'endpoint' | 'accessKey' | 'secretKey'>
 
+/** Names that clients encode in different ways: the length of each file, by its path. */
+export const oddFiles: Readonly<Record<string, number>> = {
+  'name with blanks/ first and last ': 1000,
+  'a+b': 1001,
+  'a%2Fb': 1002,
+  'a/b': 1003,
+  'caf\u00e9': 1004,
+  'decomposed/cafe\u0301': 1005,
+  'emoji/\u{1f600}\u{1f1eb}\u{1f1f7}': 1006,
+  '&amp;<b>"\'#=;,$@!~(1)': 1007,
+  empty: 0,
+}
+
 export interface StoreClient {
   readonly name: string
   readonly isInstalled: boolean

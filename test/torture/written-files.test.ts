@@ -14,7 +14,7 @@ import type { Cluster } from '../../src/client/cluster.ts'
 import { readObject } from '../conformance/support/under-file-system-writes.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { contentOf, sha256 } from '../support/dataset.ts'
-import { freePorts } from '../support/local-skein.ts'
+import { freePortProperties } from '../support/local-skein.ts'
 import { type Beneath, startBeneath } from './support/beneath.ts'
 
 const kills = process.env['SKEIN_TORTURE'] === 'full' ? 30 : 3
@@ -27,9 +27,8 @@ describe(`written files and kill -9, seed ${seed}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-written-'))
   const home = join(folder, 'home')
   mkdirSync(home)
-  const ports = Object.fromEntries(freePorts.map((flag) => flag.slice(2).split('=') as [string, string]))
   const definitions = {
-    ...ports,
+    ...freePortProperties,
     'skein.home': home,
     'skein.ufs.allowPrivateEndpoints': 'true',
     'goosefs.worker.tieredstore.level0.dirs.quota': '4GB',

@@ -5,6 +5,7 @@ import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.t
 import { SkeinError } from '../../base/errors.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
 import type { SetAttributes } from '../../meta/commands/lifecycle-commands.ts'
+import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import { type TtlChange, ttlChanges } from '../../meta/apply/namespace-ttl.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
@@ -75,11 +76,7 @@ export class AttributeService {
     for await (const page of treePages(this.#context, target.directory.id, target.key, signal)) {
       const others = page.filter(({ file, directory }) => (file ?? directory)?.pinned !== pinned)
       await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory)?.id ?? 0), pinned })
-      const files = others.filter(({ file }) => file !== undefined)
-      changes.add(
-        files.length,
-        files.map(({ key }) => pathOf(target.record, key)),
-      )
+      changes.addFiles(target.record, others)
     }
     return changes
   }
@@ -149,11 +146,7 @@ export class AttributeService {
       await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
       // As `free` does, so that whatever loads them later meets no order to delete.
       if (cached.length > 0) await log.submit({ type: 'renew_files', atMs: clock.nowMs(), fileIds: cached })
-      const files = others.filter(({ file }) => file !== undefined)
-      changes.add(
-        files.length,
-        files.map(({ key }) => pathOf(target.record, key)),
-      )
+      changes.addFiles(target.record, others)
     }
     return changes
   }
@@ -180,11 +173,7 @@ export class AttributeService {
         return changedOwnership(set.kind, set, change) !== set
       })
       await this.#set({ inodeIds: others.map(({ file, directory }) => (file ?? directory).id), ...change })
-      const files = others.filter(({ file }) => file !== undefined)
-      changes.add(
-        files.length,
-        files.map(({ key }) => pathOf(target.record, key)),
-      )
+      changes.addFiles(target.record, others)
     }
     return changes
   }
@@ -253,6 +242,15 @@ class Changes implements ChangedFiles {
   add(files: number, paths: readonly string[]): void {
     this.files += files
     this.paths.push(...paths.slice(0, namedPathsMax - this.paths.length))
+  }
+
+  /** The files among some entries. */
+  addFiles(record: NamespaceRecord, entries: readonly Pick<TreeEntry, 'key' | 'file'>[]): void {
+    const files = entries.filter(({ file }) => file !== undefined)
+    this.add(
+      files.length,
+      files.map(({ key }) => pathOf(record, key)),
+    )
   }
 }
 

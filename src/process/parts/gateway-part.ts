@@ -1,9 +1,8 @@
 // Why: programs reach the cache by protocols that they speak already. How: one file system of the
-// cluster for all doors; each door that is configured opens its port.
+// cluster for all doors; each door that is configured opens its port, and is loaded only then.
 import type { Config } from '../../config/config.ts'
-import { connectCluster } from '../../client/connect.ts'
-import { startS3Door } from '../../gateway/s3/s3-door.ts'
 import type { RoleContext } from '../role-shell.ts'
+import { reachable } from '../servers.ts'
 
 /** Addresses of the doors; a door that is shut has none. */
 export interface DoorAddresses {
@@ -18,6 +17,8 @@ export async function startGatewayPart(context: RoleContext, config: Config): Pr
   const { clock, logger, metrics } = context
   const { s3, credentialsFile } = config.gateway
   if (s3 === undefined) return {}
+  const { connectCluster } = await import('../../client/connect.ts')
+  const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
   const { files } = connectCluster(config, logger)
   context.onStop('file system', () => files.close())
   const door = await startS3Door({
@@ -42,6 +43,5 @@ export async function startGatewayPart(context: RoleContext, config: Config): Pr
     metrics,
   })
   context.onStop('S3 port', () => door.close(context.drainMs()))
-  const { address } = door
-  return { s3: s3.reachHost === s3.bindHost ? address : `${s3.reachHost}${address.slice(address.lastIndexOf(':'))}` }
+  return { s3: reachable(door.address, s3) }
 }

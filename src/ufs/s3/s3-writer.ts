@@ -125,14 +125,7 @@ export class S3Writer {
     const { store, objects } = this.#context
     const source = await store.stat(from, signal)
     if (from === to) return source
-    if (source.length > this.#copyBytesMax)
-      return await this.write(
-        to,
-        source.length,
-        this.#bytesOf(source, signal),
-        { overwrite: true, metadata: source.metadata },
-        signal,
-      )
+    if (source.length > this.#copyBytesMax) return await this.#copyBytes(source, to, { overwrite: true }, signal)
     await this.#send('COPY', from, signal, (abortSignal) => objects.copy(source, to, {}, abortSignal))
     const copied = await store.stat(to, signal)
     if (copied.length === source.length) return copied
@@ -146,14 +139,7 @@ export class S3Writer {
 
   async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
     const { store, objects } = this.#context
-    if (source.length > this.#copyBytesMax)
-      return await this.write(
-        to,
-        source.length,
-        this.#bytesOf(source, signal),
-        { overwrite: false, metadata: source.metadata },
-        signal,
-      )
+    if (source.length > this.#copyBytesMax) return await this.#copyBytes(source, to, { overwrite: false }, signal)
     let attempts = 0
     const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
       attempts += 1
@@ -179,8 +165,15 @@ export class S3Writer {
     return this.#context.copyBytesMax ?? copyBytesMaxDefault
   }
 
-  #bytesOf({ key, etag, length }: ObjectInfo, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
+  /** Reads and writes the bytes of an object that the store does not copy itself. */
+  #copyBytes(
+    { key, etag, length, metadata }: ObjectInfo,
+    to: string,
+    { overwrite }: { readonly overwrite: boolean },
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    const bytes = this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
+    return this.write(to, length, bytes, { overwrite, metadata }, signal)
   }
 
   async #putWhole(

@@ -14,7 +14,7 @@ import { connectCluster } from '../../../src/client/connect.ts'
 import type { Cluster } from '../../../src/client/cluster.ts'
 import { run } from '../../../src/process/roles/local-role.ts'
 import type { LoadStatus } from '../../../src/wire/generated/job.ts'
-import { freePorts } from '../local-skein.ts'
+import { freePortProperties } from '../local-skein.ts'
 import { Oracle } from '../oracle.ts'
 import { type Lie, lies } from './lies.ts'
 import { type LyingBucket, type LyingStore, startLyingStore } from './server.ts'
@@ -61,9 +61,8 @@ export class LyingWorld {
     Error.stackTraceLimit = 1
     this.#store = await startLyingStore()
     const home = join(this.#folder, 'home')
-    const ports = Object.fromEntries(freePorts.map((flag) => flag.slice(2).split('=') as [string, string]))
     const definitions = {
-      ...ports,
+      ...freePortProperties,
       'skein.home': home,
       'skein.ufs.allowPrivateEndpoints': 'true',
       'goosefs.user.block.size.bytes.default': String(blockBytes),
