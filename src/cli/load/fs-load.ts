@@ -16,7 +16,7 @@ import { openSource, type SourceFlags } from './load-source.ts'
 import { checkManifest, writeManifest } from './manifest.ts'
 import { notEmpty } from '../frame/numbers.ts'
 import { pathGlob } from './path-glob.ts'
-import { planLoad } from './plan-load.ts'
+import { planLoad } from './follow-plan.ts'
 import { printable } from '../frame/printable.ts'
 import { reportLoad } from './report-load.ts'
 
