@@ -4,7 +4,7 @@ import { toSkeinError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { ConfigMode } from './config.ts'
 import { type Setting, settingError } from './layers.ts'
-import { parseValue, type Value } from './keys/parse-value.ts'
+import { parseValue, type Value } from './keys/value-syntax.ts'
 import { definitionOf, type KeyName } from './keys/schema.ts'
 
 /** The names of keys: those of the table, with the number of a tier instead of `{x}`. */

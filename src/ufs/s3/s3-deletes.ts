@@ -6,7 +6,7 @@ import { isSkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { changedError } from '../rename-by-copy.ts'
 import type { ObjectInfo } from '../under-file-system.ts'
-import type { ObjectRequests } from './request/object-requests.ts'
+import type { ObjectRequests } from './request/write-requests.ts'
 import { undoing } from './upload-cleanup.ts'
 
 export interface S3DeletesParts {

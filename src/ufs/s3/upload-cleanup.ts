@@ -5,7 +5,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { ObjectRequests } from './request/object-requests.ts'
+import type { ObjectRequests } from './request/write-requests.ts'
 import { requestName } from '../trust/s3-errors.ts'
 
 export interface UploadCleanupContext {

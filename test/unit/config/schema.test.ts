@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { documentKeys } from '../../../src/config/keys/document-keys.ts'
 import type { KeyTable } from '../../../src/config/keys/key-definition.ts'
-import { parseValue } from '../../../src/config/keys/parse-value.ts'
+import { parseValue } from '../../../src/config/keys/value-syntax.ts'
 import { definitionOf, nearestKey, schema, schemaGroups } from '../../../src/config/keys/schema.ts'
 
 const table: KeyTable = schema

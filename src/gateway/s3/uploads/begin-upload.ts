@@ -7,7 +7,7 @@ import { documentReply, emptyReply, type S3Call, type S3Context, type S3Reply } 
 import type { HeaderFields } from '../request/header-fields.ts'
 import { storedFields } from '../objects/call-fields.ts'
 import type { UploadRecord } from './upload-metadata.ts'
-import { newUploadId, UploadRecords } from './upload-records.ts'
+import { newUploadId, UploadRecords } from './stored-uploads.ts'
 
 export async function createMultipartUpload(context: S3Context, call: S3Call): Promise<S3Reply> {
   const { fileSystem, clock, uploadExpiryMs } = context

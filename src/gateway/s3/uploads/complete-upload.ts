@@ -20,7 +20,7 @@ import { pathOf } from '../objects/object-access.ts'
 import { writableAs, writeObject } from '../objects/object-writing.ts'
 import { partSizesText } from '../objects/part-sizes.ts'
 import type { UploadRecord } from './upload-metadata.ts'
-import { UploadRecords } from './upload-records.ts'
+import { UploadRecords } from './stored-uploads.ts'
 
 const leastPartBytes = 5 * 1024 * 1024
 const rememberedMs = 3_600_000

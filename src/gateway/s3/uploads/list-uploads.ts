@@ -1,5 +1,5 @@
 // Why: clients find uploads that were left behind, and the parts that an upload has. How: both are
-// listings of the files of upload-records.ts. Uploads are sorted by key, then by id; of those of a
+// listings of the files of stored-uploads.ts. Uploads are sorted by key, then by id; of those of a
 // bucket no more are kept in memory than a page needs.
 import { element, group } from '../../../base/xml/xml-write.ts'
 import { documentTime, xmlDocument } from '../answer/document.ts'
@@ -8,7 +8,7 @@ import { countOf, listQuery, spelling, textOf } from '../listing/list-query.ts'
 import { storedChecksum } from '../objects/client-metadata.ts'
 import { checksumElement } from '../objects/copy-objects.ts'
 import type { UploadRecord } from './upload-metadata.ts'
-import { UploadRecords } from './upload-records.ts'
+import { UploadRecords } from './stored-uploads.ts'
 
 type UploadItem = { readonly key: string; readonly id: string; readonly record?: UploadRecord }
 

@@ -1,5 +1,5 @@
 // Why: parts are stored as they come, in any order, and again if they come again. How: each is a
-// file of its own (upload-records.ts), written like an object.
+// file of its own (stored-uploads.ts), written like an object.
 import { element } from '../../../base/xml/xml-write.ts'
 import { documentTime, xmlDocument } from '../answer/document.ts'
 import { s3Error } from '../answer/error-table.ts'
@@ -12,7 +12,7 @@ import { checksumElement, openSource } from '../objects/copy-objects.ts'
 import { digestFacts } from '../objects/write-objects.ts'
 import { writeObject } from '../objects/object-writing.ts'
 import type { UploadRecord } from './upload-metadata.ts'
-import { UploadRecords } from './upload-records.ts'
+import { UploadRecords } from './stored-uploads.ts'
 
 const partNumberMax = 10_000
 

@@ -4,7 +4,7 @@
 // change something use the SDK (sdk-requests.ts). It is loaded on the first such request; it costs
 // 36 MB and 0.2 s, which a process that only reads does not pay.
 import type { StoreDocument } from './document-get.ts'
-import type { ObjectRequests, ObjectWrites } from './object-requests.ts'
+import type { ObjectRequests, ObjectWrites } from './write-requests.ts'
 import { answerError, errorCodeOf, plainToTlsError, requestName, type StoreAddress } from '../../trust/s3-errors.ts'
 import type { S3Options } from '../../store-options.ts'
 import type { DocumentRequest, StoreRequests } from './store-requests.ts'
