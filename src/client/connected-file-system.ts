@@ -13,6 +13,7 @@ import type {
   FileStatus,
   FileSystem,
   ListOptions,
+  OpenOptions,
   StatOptions,
 } from './file-system.ts'
 import type { FileReads } from './open/file-reads.ts'
@@ -43,7 +44,7 @@ export class ConnectedFileSystem implements FileSystem {
     return this.#parts.reads.list(path, options)
   }
 
-  open(path: string, options?: StatOptions): Promise<FileHandle> {
+  open(path: string, options?: OpenOptions): Promise<FileHandle> {
     return this.#parts.reads.open(path, options)
   }
 

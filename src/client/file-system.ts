@@ -83,6 +83,14 @@ export interface StatOptions extends CallSignal {
   readonly maxAgeMs?: number
 }
 
+export interface OpenOptions extends StatOptions {
+  /**
+   * Told of the bytes that reads of the handle got, what was read ahead included: from blocks that
+   * were known to be cached, or from the store through a worker. For measurements.
+   */
+  readonly onSource?: ((source: 'cache' | 'store', bytes: number) => void) | undefined
+}
+
 /** Entries of the store that cannot be files, such as names that are not UTF-8. */
 export interface UnusableEntries {
   /** At most 1000 of them. */
@@ -205,7 +213,7 @@ export interface FileSystem {
    * without a call. Changes through this file system count at once, changes by others after that
    * time; with `maxAgeMs` the master is always asked.
    */
-  open(path: string, options?: StatOptions): Promise<FileHandle>
+  open(path: string, options?: OpenOptions): Promise<FileHandle>
   create(path: string, options?: CreateOptions): Promise<FileOutput>
   /** With its parents. An existing directory is no error. */
   makeDirectory(path: string, options?: CallSignal): Promise<void>

@@ -218,31 +218,46 @@ const jobWorkerMetrics = {
   skein_job_worker_idle_buffers_bytes: { type: 'gauge', help: 'Memory of buffers that are kept for the next reads.' },
 } as const satisfies Metrics
 
-const gatewayMetrics = {
-  skein_gateway_s3_connections: { type: 'gauge', help: 'Open connections of the S3 port.' },
-  skein_gateway_s3_rejections_total: {
+const doors = ['s3', 'webhdfs', 'fuse'] as const
+const doorOperations = ['read', 'write', 'list', 'stat', 'copy', 'rename', 'delete', 'multipart', 'other'] as const
+
+const doorMetrics = {
+  skein_door_requests_total: {
     type: 'counter',
-    help: 'Connections that the S3 port rejected, or closed while idle, because a limit was reached.',
+    labels: { door: doors, operation: doorOperations, outcome: ['ok', 'client_error', 'server_error'] },
+    help:
+      'Requests. `multipart`: uploads in parts, the parts included. `other`: all else, and what was refused ' +
+      'before its operation was known. `client_error`: includes what was not found.',
   },
-  skein_gateway_s3_requests_in_flight: { type: 'gauge', help: 'S3 requests that are being served.' },
-  skein_gateway_s3_requests_total: {
-    type: 'counter',
-    labels: {
-      operation: ['read', 'write', 'list', 'copy', 'delete', 'multipart', 'other'],
-      outcome: ['ok', 'client_error', 'server_error'],
-    },
-    help: 'S3 requests. `other`: of buckets and tags, and requests that were refused before their operation was known.',
-  },
-  skein_gateway_s3_request_duration_seconds: {
+  skein_door_request_duration_seconds: {
     type: 'histogram',
-    labels: { operation: ['read', 'write', 'list', 'copy', 'delete', 'multipart', 'other'] },
-    buckets: [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600],
-    help: 'Duration of S3 requests, from the head of the request to the end of the answer.',
+    labels: { door: doors, operation: doorOperations },
+    buckets: [0.0005, 0.002, 0.005, 0.015, 0.05, 0.2, 1, 5, 30, 120, 600],
+    help: 'Duration of requests, from their head to the end of the answer.',
   },
-  skein_gateway_s3_read_bytes_total: { type: 'counter', help: 'Bytes of objects sent to clients of S3.' },
-  skein_gateway_s3_written_bytes_total: {
+  skein_door_requests_in_flight: { type: 'gauge', labels: { door: doors }, help: 'Requests that are being served.' },
+  skein_door_sent_bytes_total: {
     type: 'counter',
-    help: 'Bytes of objects and parts received from clients of S3 and stored.',
+    labels: { door: doors },
+    help: 'Bytes of files sent to clients.',
+  },
+  skein_door_received_bytes_total: {
+    type: 'counter',
+    labels: { door: doors },
+    help: 'Bytes of files received from clients and stored.',
+  },
+  skein_door_file_bytes_total: {
+    type: 'counter',
+    labels: { door: doors, source: ['cache', 'store'] },
+    help:
+      'Bytes read for clients, read-ahead included: from blocks that were cached when the file was opened (`cache`), ' +
+      'or through a worker from the under file system (`store`). `cache` divided by the sum is the hit ratio.',
+  },
+  skein_door_connections: { type: 'gauge', labels: { door: doors }, help: 'Open connections of the port.' },
+  skein_door_rejections_total: {
+    type: 'counter',
+    labels: { door: doors },
+    help: 'Connections that the port rejected, or closed while idle, because a limit was reached.',
   },
 } as const satisfies Metrics
 
@@ -258,7 +273,7 @@ export const metricAreas = [
   { title: 'Worker', roles: ['worker'], metrics: workerMetrics },
   { title: 'Job master', roles: ['job-master'], metrics: jobMasterMetrics },
   { title: 'Job worker', roles: ['job-worker'], metrics: jobWorkerMetrics },
-  { title: 'Gateway', roles: ['gateway'], metrics: gatewayMetrics },
+  { title: 'Doors', roles: ['gateway'], metrics: doorMetrics },
 ] as const satisfies readonly { title: string; roles: readonly string[]; metrics: Metrics }[]
 
 export const metricTable = {
@@ -268,7 +283,7 @@ export const metricTable = {
   ...workerMetrics,
   ...jobMasterMetrics,
   ...jobWorkerMetrics,
-  ...gatewayMetrics,
+  ...doorMetrics,
 } as const satisfies Metrics
 
 export type MetricName = keyof typeof metricTable

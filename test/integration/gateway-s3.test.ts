@@ -8,6 +8,7 @@ import { main } from '../support/cluster.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { contentOf } from '../support/dataset.ts'
 import { LocalSkein, oneLine } from '../support/local-skein.ts'
+import { until } from '../support/until.ts'
 import { storeClients } from '../support/store-clients.ts'
 
 const keys = { accessKey: 'loader', secretKey: 'secret-of-the-loader' }
@@ -99,9 +100,28 @@ it('takes any caller of this machine without a file of keys, and none with one',
 
 it('shows objects of the store that nobody has loaded, and keeps what it read', async () => {
   writeFileSync(join(skein.folder, 'store', 'cold'), contentOf('cold', 200_000))
-  const got = await fetch(`${open}/data/cold`)
-  expect(Buffer.from(await got.arrayBuffer()).equals(contentOf('cold', 200_000))).toBe(true)
+  const before = await fileBytes()
+  let rounds = 0
+  const get = async (): Promise<{ cache: number; store: number }> => {
+    const got = await fetch(`${open}/data/cold`)
+    expect(Buffer.from(await got.arrayBuffer()).equals(contentOf('cold', 200_000))).toBe(true)
+    rounds += 1
+    return fileBytes()
+  }
+  expect((await get()).store - before.store).toBe(200_000)
+  // It counts as cached when the worker has reported it, and it is opened anew.
+  const after = await until(get, ({ cache }) => cache > before.cache)
+  expect(after.cache - before.cache).toBe(200_000)
+  expect(after.store - before.store).toBe(200_000 * (rounds - 1))
 })
+
+/** Of the metrics of `skein local`. */
+async function fileBytes(): Promise<{ cache: number; store: number }> {
+  const text = await (await fetch(`http://${skein.addresses()['web'] ?? ''}/metrics`)).text()
+  const of = (source: string): number =>
+    Number(new RegExp(`^skein_door_file_bytes_total\\{door="s3",source="${source}"\\} (\\d+)$`, 'm').exec(text)?.[1])
+  return { cache: of('cache'), store: of('store') }
+}
 
 it('is refused with one line where its keys can be read by others', async () => {
   chmodSync(credentials(), 0o644)

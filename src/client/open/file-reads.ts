@@ -13,6 +13,7 @@ import type {
   FileStatus,
   FileSystem,
   ListOptions,
+  OpenOptions,
   StatOptions,
 } from '../file-system.ts'
 import type { FileReader } from '../read/file-reader.ts'
@@ -58,7 +59,7 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     return listDirectory(this.#options.master, path, options, this.#sync(options).syncIntervalMs, signal)
   }
 
-  async open(path: string, options: StatOptions = {}): Promise<FileHandle> {
+  async open(path: string, options: OpenOptions = {}): Promise<FileHandle> {
     const { master, opened, reader, clock, ahead: memory } = this.#options
     const answer = await this.#ask(path, options)
     const { file } = answer
@@ -69,6 +70,7 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
       clock,
       askAgain: (signal) => opened.open(path, true, () => master.openFile({ path, ...this.#sync({}) }, { signal })),
       onChanged: (changed) => this.#refresh(path, changed),
+      onSource: options.onSource,
     })
     const { length } = file
     const readRange: FillPart = (range, target, signal, onBytes) => version.readInto(range, target, signal, onBytes)

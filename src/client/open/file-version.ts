@@ -8,6 +8,7 @@ import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { type ErrorCode, isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { ByteRange } from '../../wire/data/data-client.ts'
 import type { FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
+import type { OpenOptions } from '../file-system.ts'
 import { type FileReader, newReadMemory, type ReadMemory } from '../read/file-reader.ts'
 import { place, type ReadTarget } from '../read/read-target.ts'
 
@@ -17,6 +18,8 @@ export interface FileVersionOptions {
   readonly askAgain: (signal: AbortSignal) => Promise<OpenFileResponse>
   /** Called when the store has another content by now. Does not throw. */
   readonly onChanged: (file: FileInfo) => Promise<void>
+  /** Told where bytes came from. */
+  readonly onSource?: OpenOptions['onSource']
   readonly clock: Clock
 }
 
@@ -76,7 +79,12 @@ export class FileVersion {
     if (this.#isWorthAsking()) await this.#ask(signal)
     while (at < end) {
       try {
-        const how = { range: { offset: at, length: end - at }, target, memory: this.#memory }
+        const how = {
+          range: { offset: at, length: end - at },
+          target,
+          memory: this.#memory,
+          onSource: this.#options.onSource,
+        }
         for await (const chunk of this.#options.reader.readOpened(this.#opened, signal, how)) {
           at += chunk.length
           yield chunk

@@ -80,6 +80,8 @@ interface ReadHow {
   readonly target?: ReadTarget | undefined
   /** Default: of this read alone. */
   readonly memory?: ReadMemory
+  /** Told where bytes came from. */
+  readonly onSource?: ((source: 'cache' | 'store', bytes: number) => void) | undefined
 }
 
 /** A source for a part of a block. Called with the range that is still missing. */
@@ -88,6 +90,12 @@ interface Source {
   /** Undefined: the store. */
   readonly worker: WorkerInfo | undefined
   read(offset: number, length: number): AsyncIterable<Uint8Array>
+}
+
+interface WantedBlock extends Pick<ReadHow, 'onSource'> {
+  readonly name: string
+  readonly blockId: number
+  readonly isOnlyCached: boolean
 }
 
 export class FileReader {
@@ -134,7 +142,7 @@ export class FileReader {
   async *readOpened(
     opened: OpenFileResponse,
     signal: AbortSignal,
-    { range, target, memory = newReadMemory() }: ReadHow = {},
+    { range, target, memory = newReadMemory(), onSource }: ReadHow = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
     assert(file !== undefined, 'OpenFile returns a file')
@@ -152,7 +160,7 @@ export class FileReader {
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
       const sources = this.#sourcesOf({ file, index, target }, replicas, memory, signal)
       const blockId = blockIdOf(file.fileId, index)
-      const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file) }
+      const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file), onSource }
       const last = yield* this.#readBlock(what, part, sources, memory, signal)
       if (last.worker === undefined) memory.wasStoreRead = true
       else if (wasReadWhole(memory, index, part.end - part.offset, length))
@@ -223,7 +231,7 @@ export class FileReader {
 
   /** @returns the source that delivered the last byte */
   async *#readBlock(
-    what: { readonly name: string; readonly blockId: number; readonly isOnlyCached: boolean },
+    what: WantedBlock,
     { offset, end }: { readonly offset: number; readonly end: number },
     sources: readonly Source[],
     { failedWorkers, silentWorkers }: ReadMemory,
@@ -236,6 +244,7 @@ export class FileReader {
     let last = new SkeinError('unavailable', 'no worker has it, and this client cannot read its store')
     if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'no live worker has it')
     for (const source of sources) {
+      const before = emitted
       try {
         for await (const chunk of source.read(offset + emitted, length - emitted)) {
           throwIfAborted(signal)
@@ -262,6 +271,8 @@ export class FileReader {
           source: source.name,
           error: error.message,
         })
+      } finally {
+        if (emitted > before) what.onSource?.(source.worker === undefined ? 'store' : 'cache', emitted - before)
       }
     }
     const nowhere = what.isOnlyCached

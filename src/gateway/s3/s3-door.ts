@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { isLoopback } from '../../base/loopback.ts'
 import type { FileSystem } from '../../client/file-system.ts'
+import { DoorMetrics } from '../../telemetry/door-metrics.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { closeHttp, httpServerOptions, listenHttp } from '../../wire/http/http-listen.ts'
@@ -56,8 +57,9 @@ export async function startS3Door({
     credentialsFile === undefined ? undefined : await openCredentials(credentialsFile, { clock, logger })
   const limits = { ...defaultS3DoorLimits, ...options.limits }
   const domains = options.domains.map((domain) => domain.toLowerCase())
-  const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs }
-  const s3Server = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics })
+  const door = new DoorMetrics('s3', { metrics, clock })
+  const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs, onSource: door.onSource }
+  const s3Server = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics: door })
   const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes, maxHeaderSize: headBytesMax })
   // S3 ignores expectations that it does not know; Node.js would answer 417.
   server.on('checkExpectation', (request, response) => void server.emit('request', request, response))
@@ -72,8 +74,7 @@ export async function startS3Door({
         void s3Server.serve(request, response, awaitsContinue, error),
       cutOne: (peer) => s3Server.cutOne(peer),
     })
-    metrics.observe('skein_gateway_s3_connections', () => guard.connections)
-    metrics.observe('skein_gateway_s3_rejections_total', () => guard.turnedAway)
+    door.observePort({ connections: () => guard.connections, rejections: () => guard.turnedAway })
     return {
       address,
       close: async (graceMs) => {

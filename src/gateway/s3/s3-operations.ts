@@ -1,4 +1,5 @@
 // Why: the table of what the door does. How: a handler for each operation of request/operations.ts.
+import type { DoorOperation } from '../../telemetry/door-metrics.ts'
 import type { S3Handler } from './call/s3-call.ts'
 import {
   createBucket,
@@ -22,12 +23,10 @@ import { completeMultipartUpload } from './uploads/complete-upload.ts'
 import { listMultipartUploads, listParts } from './uploads/list-uploads.ts'
 import { uploadPart, uploadPartCopy } from './uploads/upload-parts.ts'
 
-/** For metrics. */
-export type OperationKind = 'read' | 'write' | 'list' | 'copy' | 'delete' | 'multipart' | 'other'
-
 interface OperationDefinition {
   readonly handler: S3Handler
-  readonly kind: OperationKind
+  /** For metrics. */
+  readonly kind: DoorOperation
   /** It may take minutes before there is an answer, which is then kept alive. */
   readonly isSlow?: true
 }
@@ -41,7 +40,7 @@ export const s3Operations: Readonly<Record<Operation, OperationDefinition>> = {
   ListMultipartUploads: { handler: listMultipartUploads, kind: 'multipart' },
   ListObjectsV2: { handler: listObjectsV2, kind: 'list' },
   ListObjects: { handler: listObjectsV1, kind: 'list' },
-  HeadBucket: { handler: headBucket, kind: 'other' },
+  HeadBucket: { handler: headBucket, kind: 'stat' },
   CreateBucket: { handler: createBucket, kind: 'other' },
   DeleteBucket: { handler: deleteBucket, kind: 'other' },
   DeleteObjects: { handler: deleteObjects, kind: 'delete' },
@@ -55,7 +54,7 @@ export const s3Operations: Readonly<Record<Operation, OperationDefinition>> = {
   CompleteMultipartUpload: { handler: completeMultipartUpload, kind: 'multipart', isSlow: true },
   AbortMultipartUpload: { handler: abortMultipartUpload, kind: 'multipart' },
   GetObject: { handler: getObject, kind: 'read' },
-  HeadObject: { handler: headObject, kind: 'read' },
+  HeadObject: { handler: headObject, kind: 'stat' },
   CopyObject: { handler: copyObject, kind: 'copy', isSlow: true },
   PutObject: { handler: putObject, kind: 'write' },
   DeleteObject: { handler: deleteObject, kind: 'delete' },

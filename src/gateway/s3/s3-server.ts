@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Budget } from '../../base/flow/budget.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
+import type { DoorMetrics, DoorOperation, DoorOutcome } from '../../telemetry/door-metrics.ts'
 import { IdleWatch } from '../../wire/http/idle-watch.ts'
 import { Stragglers } from '../../wire/http/stragglers.ts'
 import type { Callers } from '../callers.ts'
@@ -17,7 +17,7 @@ import { type CheckedRequest, checkedRequest } from './call/checked-request.ts'
 import type { S3Call, S3Context, S3Reply } from './call/s3-call.ts'
 import { KeptAlive, type Sending, sendError, sendReply } from './reply-sending.ts'
 import { requestBody } from './request-body.ts'
-import { s3Operations, type OperationKind } from './s3-operations.ts'
+import { s3Operations } from './s3-operations.ts'
 import type { S3DoorLimits } from './s3-options.ts'
 import { ChunkSignatures } from './signature/chunk-signatures.ts'
 import { SigningKeys } from './signature/signing-keys.ts'
@@ -28,7 +28,7 @@ export interface S3ServerParts {
   readonly callers: Callers | undefined
   readonly domains: readonly string[]
   readonly limits: S3DoorLimits
-  readonly metrics: Pick<MetricRegistry, 'add' | 'observe' | 'record'>
+  readonly metrics: DoorMetrics
 }
 
 interface Exchange extends Sending {
@@ -39,7 +39,7 @@ interface Exchange extends Sending {
   /** Of an object or a part, when it is asked for. */
   content: CheckedContent | undefined
   keptAlive: KeptAlive | undefined
-  kind: OperationKind
+  kind: DoorOperation
 }
 
 /**
@@ -57,14 +57,13 @@ export class S3Server {
 
   constructor(parts: S3ServerParts) {
     this.#parts = parts
-    const { limits, context, metrics } = parts
+    const { limits, context } = parts
     this.#documents = new Budget('documents of S3 requests', limits.documentsBytesMax)
     this.#stragglers = new Stragglers({
       clock: context.clock,
       leastBytesPerSecond: limits.leastBytesPerSecond,
       isWanted: () => this.#running.size >= limits.requestsMax,
     })
-    metrics.observe('skein_gateway_s3_requests_in_flight', () => this.#running.size)
   }
 
   cutOne(peer: string | undefined): boolean {
@@ -115,10 +114,10 @@ export class S3Server {
         request.socket.destroy()
       },
     })
-    const startMs = clock.monotonicMs()
+    const end = metrics.begin()
     const isOverLimit = this.#running.size >= limits.requestsMax
     this.#running.add(controller)
-    let outcome: 'ok' | 'client_error' | 'server_error' = 'ok'
+    let outcome: DoorOutcome = 'ok'
     try {
       if (refusal !== undefined) throw refusal
       if (isOverLimit) throw s3Error('SlowDown', `${limits.requestsMax} requests are being served. Try again.`)
@@ -132,9 +131,7 @@ export class S3Server {
       watch.stop()
       this.#running.delete(controller)
       this.#dropBody(exchange)
-      metrics.add('skein_gateway_s3_requests_total', 1, { operation: exchange.kind, outcome })
-      const seconds = (clock.monotonicMs() - startMs) / 1000
-      metrics.record('skein_gateway_s3_request_duration_seconds', seconds, { operation: exchange.kind })
+      end(exchange.kind, outcome)
     }
   }
 
@@ -150,13 +147,12 @@ export class S3Server {
     const reply = await handler(context, this.#callOf(exchange, checked))
     exchange.keptAlive?.end()
     await this.#send(exchange, reply)
-    metrics.add('skein_gateway_s3_written_bytes_total', exchange.content?.digests.bytes ?? 0)
+    metrics.received(exchange.content?.digests.bytes ?? 0)
   }
 
   async #send(exchange: Exchange, reply: S3Reply): Promise<void> {
     this.#closeIfUnread(exchange)
-    const sent = await sendReply(exchange, reply)
-    this.#parts.metrics.add('skein_gateway_s3_read_bytes_total', sent)
+    this.#parts.metrics.sent(await sendReply(exchange, reply))
   }
 
   #callOf(exchange: Exchange, checked: CheckedRequest): S3Call {
@@ -189,7 +185,7 @@ export class S3Server {
     return { bucket, key, query, headers, caller, signal, contentBytes: plan.contentBytes, content, document }
   }
 
-  #refuse(exchange: Exchange, error: SkeinError): 'client_error' | 'server_error' {
+  #refuse(exchange: Exchange, error: SkeinError): DoorOutcome {
     const { logger } = this.#parts.context
     const { requestId, resource, request } = exchange
     const answer = s3AnswerOf(error)

@@ -117,6 +117,20 @@ describe('FileReader', () => {
     expect(reads.map(({ source }) => source)).toEqual(['b', 'b', 'store'])
   })
 
+  test('tells how many bytes came from the cache, and how many from the store', async () => {
+    const cut: Behaviour = { kind: 'fail', goodBytes: 6, chunkBytes: 3 }
+    const opened = answer(25, [['b'], ['b'], []])
+    const { fileReader } = reader(
+      () => opened,
+      (source, index) => (source === 'b' && index === 1 ? cut : whole),
+    )
+    const bytes = { cache: 0, store: 0 }
+    const onSource = (source: 'cache' | 'store', count: number): void => void (bytes[source] += count)
+    let read = 0
+    for await (const chunk of fileReader.readOpened(opened, never, { onSource })) read += chunk.length
+    expect({ read, ...bytes }).toEqual({ read: 25, cache: 16, store: 9 })
+  })
+
   test('goes on at the byte after the last good one, and leaves a failed worker for last', async () => {
     const cut: Behaviour = { kind: 'fail', goodBytes: 6, chunkBytes: 3 }
     const opened = answer(20, [

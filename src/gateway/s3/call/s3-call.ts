@@ -1,7 +1,7 @@
 // Why: an operation of S3 is a function from a request to an answer, whatever carries both. How:
 // what operations are given and what they return; s3-server.ts does the rest.
 import type { Clock } from '../../../base/clock.ts'
-import type { FileSystem } from '../../../client/file-system.ts'
+import type { FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { Caller } from '../../callers.ts'
 import type { CheckedContent } from '../body/checked-content.ts'
@@ -18,6 +18,8 @@ export interface S3Context {
   readonly region: string
   /** How long the parts of an upload are kept. */
   readonly uploadExpiryMs: number
+  /** For files that are opened. */
+  readonly onSource?: OpenOptions['onSource']
 }
 
 /** One request that was checked, and may do what it asks for in its bucket. */

@@ -3,7 +3,7 @@
 // bytes, or the directory of this name if a user made it; then it is empty.
 import { isSkeinError, toSkeinError } from '../../../base/errors.ts'
 import { formatPath } from '../../../base/paths.ts'
-import type { CallSignal, FileRange, FileSystem } from '../../../client/file-system.ts'
+import type { CallSignal, FileRange, FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import { s3Error } from '../answer/error-table.ts'
 import type { ObjectAddress } from '../request/object-address.ts'
 import { objectOf, type ObjectView } from './object-view.ts'
@@ -79,7 +79,7 @@ export async function existingObject(
 export async function openObject(
   fileSystem: FileSystem,
   address: ObjectAddress,
-  options: CallSignal,
+  options: OpenOptions,
 ): Promise<OpenObject> {
   try {
     const handle = await fileSystem.open(pathOf(address), options)

@@ -12,9 +12,9 @@ import { objectHeaders, validatorHeaders } from './object-headers.ts'
 import type { ObjectView } from './object-view.ts'
 import { partPlace } from './part-sizes.ts'
 
-export async function getObject({ fileSystem }: S3Context, call: S3Call): Promise<S3Reply> {
+export async function getObject({ fileSystem, onSource }: S3Context, call: S3Call): Promise<S3Reply> {
   checkVersion(call)
-  const object = await openObject(fileSystem, call, call)
+  const object = await openObject(fileSystem, call, { signal: call.signal, onSource })
   try {
     const answer = readAnswer(call, object.view)
     if (answer.range === undefined) {

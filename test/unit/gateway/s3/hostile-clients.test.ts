@@ -219,11 +219,15 @@ describe('metrics', () => {
     await plainly(door, 'GET', '/bucket/a')
     await plainly(door, 'GET', '/bucket/b')
     const { metrics } = door
+    const s3 = { door: 's3' } as const
     const count = (operation: 'read' | 'write', outcome: 'ok' | 'client_error'): number =>
-      metrics.get('skein_gateway_s3_requests_total', { operation, outcome })
+      metrics.get('skein_door_requests_total', { ...s3, operation, outcome })
     expect([count('write', 'ok'), count('read', 'ok'), count('read', 'client_error')]).toEqual([1, 1, 1])
-    expect(metrics.get('skein_gateway_s3_read_bytes_total')).toBe(3)
-    expect(metrics.get('skein_gateway_s3_written_bytes_total')).toBe(3)
-    expect(metrics.get('skein_gateway_s3_requests_in_flight')).toBe(0)
+    expect(metrics.get('skein_door_sent_bytes_total', s3)).toBe(3)
+    expect(metrics.get('skein_door_received_bytes_total', s3)).toBe(3)
+    expect(metrics.get('skein_door_requests_in_flight', s3)).toBe(0)
+    expect(metrics.prometheusText()).toContain(
+      'skein_door_request_duration_seconds_count{door="s3",operation="read"} 2\n',
+    )
   })
 })
