@@ -1,9 +1,8 @@
 // Why: the data port of a worker (protocol: data-plane.ts). How: node:http. Bodies stream with
 // back-pressure in both directions. Silent peers are disconnected after `idleMs`, and slow ones
-// while others wait for their resources (stragglers.ts). Small blocks in memory share one byte
+// while others wait for their resources (served-requests.ts). Small blocks in memory share one byte
 // budget; a request takes its share only after it has shown that its bytes arrive.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { Budget, type Share } from '../../base/flow/budget.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -29,11 +28,10 @@ import { type DataServerLimits, defaultDataServerLimits } from './data-server-li
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { exactBody, openEndedBody, readWhole, wasTaken, writeBody } from '../http/http-body.ts'
 import { closeHttp, httpServerOptions, listenHttp } from '../http/http-listen.ts'
-import { IdleWatch } from '../http/idle-watch.ts'
 import { announcedLength, hasBody, isOpenEnded, parseRange, trailingLength } from '../http/request-shape.ts'
 import { checkBlocksType } from '../http/request-origin.ts'
+import { type ServedRequest, ServedRequests } from '../http/served-requests.ts'
 import { refuseRequest } from './request-refusal.ts'
-import { Stragglers } from '../http/stragglers.ts'
 import { WriteTurns } from './write-turns.ts'
 
 export interface DataServerOptions {
@@ -86,35 +84,26 @@ export async function startDataServer(options: DataServerOptions): Promise<Runni
   return { address, close: (graceMs) => closeHttp(server, options.clock, graceMs, () => dataServer.abortAll()) }
 }
 
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly signal: AbortSignal
-  readonly watch: IdleWatch
-  /** Whether the peer waits for `100 Continue`. Cleared when it was sent. */
-  awaitsContinue: boolean
-}
-
 class DataServer {
   readonly #handlers: DataPlaneHandlers
   readonly #logger: Logger
-  readonly #clock: Clock
   readonly #limits: DataServerLimits
   readonly #smallBytes: Budget
   readonly #writes: WriteTurns
-  readonly #stragglers: Stragglers
-  readonly #running = new Set<AbortController>()
+  readonly #served: ServedRequests
 
   constructor(options: DataServerOptions, limits: DataServerLimits) {
     this.#handlers = options.handlers
     this.#logger = options.logger
-    this.#clock = options.clock
     this.#limits = limits
     this.#smallBytes = new Budget('small blocks in memory', limits.smallBytesMax)
     this.#writes = new WriteTurns(limits.writeBytesMax)
-    this.#stragglers = new Stragglers({
+    this.#served = new ServedRequests({
+      what: 'the data port',
       clock: options.clock,
       leastBytesPerSecond: limits.leastBytesPerSecond,
+      idleMs: ({ method }) => (method === 'PUT' ? limits.uploadIdleMs : limits.idleMs),
+      kindOf,
       isWanted: (kind) =>
         kind === smallBlocks
           ? this.#smallBytes.waiting > 0
@@ -127,12 +116,11 @@ class DataServer {
   }
 
   cutOne(peer: string | undefined): boolean {
-    return this.#stragglers.cutOne(peer)
+    return this.#served.cutOne(peer)
   }
 
   abortAll(): void {
-    for (const controller of this.#running)
-      controller.abort(new SkeinError('unavailable', 'the data port is stopping', { reason: 'stopping' }))
+    this.#served.abortAll()
   }
 
   /** @param refusal why the request must be refused */
@@ -142,46 +130,20 @@ class DataServer {
     awaitsContinue: boolean,
     refusal?: SkeinError,
   ): Promise<void> {
-    const controller = new AbortController()
-    const gone = (): void => controller.abort(new SkeinError('cancelled', 'the client closed the connection'))
-    response.on('close', gone)
-    const idleMs = request.method === 'PUT' ? this.#limits.uploadIdleMs : this.#limits.idleMs
-    const watch = new IdleWatch(this.#clock, idleMs, () => {
-      const stalled = new SkeinError('deadline_exceeded', `the client made no progress for ${idleMs} ms`, {
-        reason: 'stalled',
-      })
-      controller.abort(stalled)
-      request.destroy(stalled)
-    })
-    const exchange: Exchange = { request, response, signal: controller.signal, watch, awaitsContinue }
-    this.#running.add(controller)
-    const { socket } = request
-    const unwatch = this.#stragglers.watch({
-      kind: kindOf(request),
-      peer: socket.remoteAddress ?? '',
-      isWaiting: () => watch.isWaiting,
-      movedBytes: () => watch.movedBytes - unsentBytes(socket),
-      cut: (error) => {
-        controller.abort(error)
-        socket.destroy()
-      },
-    })
+    const exchange = this.#served.begin(request, response, awaitsContinue)
     try {
       if (refusal !== undefined) throw refusal
       if (request.method === 'GET' && hasBody(request))
         throw new SkeinError('invalid_argument', 'a GET must not have a body')
       await this.#route(exchange)
     } catch (thrown) {
-      refuseRequest(exchange, toSkeinError(thrown), this.#logger, this.#clock)
+      refuseRequest(exchange, toSkeinError(thrown), this.#logger)
     } finally {
-      response.off('close', gone)
-      unwatch()
-      watch.stop()
-      this.#running.delete(controller)
+      exchange.end()
     }
   }
 
-  #route(exchange: Exchange): Promise<void> {
+  #route(exchange: ServedRequest): Promise<void> {
     const { method, url } = exchange.request
     if (url === blocksPath && method === 'POST') return this.#receiveSmall(exchange)
     const id = url?.startsWith(`${blocksPath}/`) === true ? url.slice(blocksPath.length + 1) : ''
@@ -195,7 +157,7 @@ class DataServer {
     throw new SkeinError('unimplemented', `a data port does not serve ${method ?? ''} ${(url ?? '').slice(0, 100)}`)
   }
 
-  async #read(exchange: Exchange, blockId: number): Promise<void> {
+  async #read(exchange: ServedRequest, blockId: number): Promise<void> {
     const { request, response, signal } = exchange
     const { offset, length: wanted } = parseRange(request.headers.range)
     const readerHost = request.headers[hostHeaderName] as string | undefined
@@ -210,7 +172,7 @@ class DataServer {
     response.end()
   }
 
-  async #readStore(exchange: Exchange, namespaceId: string): Promise<void> {
+  async #readStore(exchange: ServedRequest, namespaceId: string): Promise<void> {
     const { request, response, signal, watch } = exchange
     const object = decodeStoreObject(request.headers[objectHeaderName] as string | undefined)
     const { offset, length: wanted } = parseRange(request.headers.range)
@@ -230,7 +192,7 @@ class DataServer {
     response.end()
   }
 
-  async #receive(exchange: Exchange, blockId: number): Promise<void> {
+  async #receive(exchange: ServedRequest, blockId: number): Promise<void> {
     const { request, response, watch } = exchange
     const header = decodeBlockHeader(request.headers[blockHeaderName] as string | undefined, blockId)
     const openEnded = isOpenEnded(request)
@@ -241,7 +203,7 @@ class DataServer {
         `the body of block ${blockId} has ${announced} bytes, its header says ${header.length}`,
       )
     }
-    const begin = (): void => sendContinue(exchange)
+    const begin = (): void => exchange.askForBody()
     const body = openEnded
       ? openEndedBody(request, announced, watch, begin, () => trailingLength(request, lengthTrailerName))
       : exactBody(request, announced, watch, begin)
@@ -258,7 +220,7 @@ class DataServer {
     response.end()
   }
 
-  async #receiveSmall(exchange: Exchange): Promise<void> {
+  async #receiveSmall(exchange: ServedRequest): Promise<void> {
     const { request, response, watch } = exchange
     const announced = announcedLength(request)
     if (announced > framesBytesMax) {
@@ -269,7 +231,7 @@ class DataServer {
     }
     checkBlocksType(request.headers)
     const hints = decodeHints(request.headers)
-    sendContinue(exchange)
+    exchange.askForBody()
     let share: Share | undefined
     try {
       const body = await readWhole(request, announced, watch, unbudgetedBytes, async () => {
@@ -300,19 +262,4 @@ function kindOf({ method, url }: IncomingMessage): string {
   if (method === 'POST') return smallBlocks
   if (method === 'PUT') return blockWrites
   return url?.startsWith(blocksPath) === true ? 'block reads' : 'store reads'
-}
-
-/**
- * Bytes that were written to a connection and have not left this process. Node counts them for its
- * own time-outs.
- */
-function unsentBytes(socket: Socket): number {
-  const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null }
-  return socket.writableLength > 0 ? (handle?.writeQueueSize ?? 0) : 0
-}
-
-function sendContinue(exchange: Exchange): void {
-  if (!exchange.awaitsContinue) return
-  exchange.awaitsContinue = false
-  exchange.response.writeContinue()
 }
