@@ -45,7 +45,7 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
       await namespaces.delete(request, options)
       return {}
     },
-    getNamespaceAccess: async ({ namespaceId, holderId = '' }) => namespaces.access(namespaceId, holderId),
+    getNamespaceAccess: async (request) => namespaces.access(request),
     holdNamespaces: async (request) => context.holders.hold(request),
     getStatus: (request, options) =>
       askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),

@@ -3,6 +3,7 @@
 import { systemClock, systemRandom } from '../base/clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { MetricRegistry } from '../telemetry/registry.ts'
 import { DataClient } from '../wire/data/data-client.ts'
 import type { MasterServiceDefinition, WorkerInfo } from '../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
@@ -11,7 +12,8 @@ import type { Service } from '../wire/service.ts'
 import { AheadMemory } from './open/ahead-memory.ts'
 import { FileReads } from './open/file-reads.ts'
 import { OpenedFiles } from './open/opened-files.ts'
-import { FileReader } from './read/file-reader.ts'
+import type { DirectOrigin } from './origin/direct-origin.ts'
+import { FileReader, type OriginReader } from './read/file-reader.ts'
 import { keptWorkerList } from './read/kept-worker-list.ts'
 import { PassiveCopies } from './read/passive-copies.ts'
 import { ShortCircuitReader } from './read/short-circuit-reader.ts'
@@ -30,6 +32,9 @@ export interface ReadingLinks {
   /** A worker whose connection is closed by others. */
   readonly workerAt: (address: string) => Service<WorkerServiceDefinition>
   readonly logger: Logger
+  /** Whose secrets are used when no worker answers. */
+  readonly storeSecrets: 'cluster' | 'own'
+  readonly metrics: MetricRegistry
 }
 
 export interface Reading {
@@ -41,7 +46,8 @@ export interface Reading {
   close(): void
 }
 
-export function connectReading(config: Config, { master, connectWorker, workerAt, logger }: ReadingLinks): Reading {
+export function connectReading(config: Config, links: ReadingLinks): Reading {
+  const { master, connectWorker, workerAt, logger } = links
   const { hostname } = config.worker
   const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
   const streams = given('goosefs.user.block.worker.client.pool.max', config.jobWorker.blockStreamsMax)
@@ -57,7 +63,8 @@ export function connectReading(config: Config, { master, connectWorker, workerAt
     told.catch((error: unknown) => logger.debug('cannot drop a wrong block', { blockId, error }))
   }
   const listWorkers = keptWorkerList((request, call) => master.listWorkers(request, call), clock)
-  const origin = new WorkerOriginReader({ ...reading, master: { listWorkers } })
+  const direct = config.user.origin.fallback ? lateDirectOrigin(config, links) : undefined
+  const origin = new WorkerOriginReader({ ...reading, master: { listWorkers }, direct })
   const reader = new FileReader({ ...reading, dropWrong, near, syncIntervalMs, origin, passive })
   const opened = new OpenedFiles({ clock, keepMs: keptOpenMs(config, syncIntervalMs) })
   const ahead = new AheadMemory(config.user.readAheadBytes, clock)
@@ -65,12 +72,30 @@ export function connectReading(config: Config, { master, connectWorker, workerAt
     reader,
     reads: new FileReads({ master, reader, opened, ahead, syncIntervalMs, clock }),
     opened,
-    settle: async () => passive?.settle(settleMs),
+    settle: async () => {
+      await Promise.all([passive?.settle(settleMs), direct?.close()])
+    },
     close: () => {
       passive?.close()
       near.close()
       data.close()
     },
+  }
+}
+
+/** What it needs is loaded when it is first used, which most programs never do. */
+function lateDirectOrigin(config: Config, { master, logger, storeSecrets: secrets, metrics }: ReadingLinks) {
+  let loaded: Promise<DirectOrigin> | undefined
+  const load = async (): Promise<DirectOrigin> => {
+    const module = await import('./origin/direct-origin.ts')
+    const random = systemRandom
+    return new module.DirectOrigin({ config, master, secrets, clock: systemClock, random, logger, metrics })
+  }
+  return {
+    readOrigin: async function* readOrigin(...read: Parameters<OriginReader['readOrigin']>) {
+      yield* (await (loaded ??= load())).readOrigin(...read)
+    },
+    close: async () => (await loaded)?.close(),
   }
 }
 

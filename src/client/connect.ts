@@ -14,6 +14,7 @@ import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } fro
 import { directoriesAtMaster } from './worker-directories.ts'
 import type { Config } from '../config/config.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
+import { MetricRegistry } from '../telemetry/registry.ts'
 import { createClient, type ServiceClient } from '../wire/rpc/channel.ts'
 import { DataClient } from '../wire/data/data-client.ts'
 import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -27,11 +28,22 @@ const unreachableMs = 2000
 /** How long a command waits for a job master to register. */
 const unregisteredMs = 3000
 
+export interface ConnectClusterOptions {
+  readonly logger?: Logger
+  /** Whose secrets are used when no worker answers. Default `own`; a role uses the cluster's. */
+  readonly storeSecrets?: 'cluster' | 'own'
+  /** Default: nobody sees the metrics. */
+  readonly metrics?: MetricRegistry
+}
+
 /**
  * Returns the cluster at `config.master.address`. Connects at the first call.
  * @throws SkeinError invalid_argument for a bad address
  */
-export function connectCluster(config: Config, logger: Logger = silentLogger): Cluster {
+export function connectCluster(
+  config: Config,
+  { logger = silentLogger, storeSecrets = 'own', metrics = new MetricRegistry() }: ConnectClusterOptions = {},
+): Cluster {
   const { address } = config.master
   const options = {
     deadlineMs: config.rpcDeadlineMs,
@@ -52,7 +64,9 @@ export function connectCluster(config: Config, logger: Logger = silentLogger): C
     workers.set(at, client)
     return client.service
   }
-  const reading = connectReading(config, { master: master.service, connectWorker, workerAt, logger })
+  const reading = connectReading(config, {
+    ...{ master: master.service, connectWorker, workerAt, logger, storeSecrets, metrics },
+  })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   // Blocks that are written slowly must not keep readers from connections.
   const uploads = new DataClient({ clock: systemClock, connectionsMax: config.jobWorker.blockStreamsMax })

@@ -249,6 +249,8 @@ export interface Config {
     readonly openedFileAgeMs: number
     readonly readAheadBytes: number
     readonly writeKeptBytes: number
+    /** Reading from stores without a worker. */
+    readonly origin: { readonly fallback: boolean; readonly credentialsFile: string | undefined }
   }
   readonly load: LoadConfig
   /** The source of each key that is not at its default. */

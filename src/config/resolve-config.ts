@@ -90,7 +90,7 @@ export function resolveConfig(
     jobWorker: jobWorkerOf(values, machine),
     gateway: gatewayOf(values, machine.hostname, (path) => resolvePath(machine.cwd, path)),
     ufs: ufsOf(values, machine),
-    user: userOf(values),
+    user: userOf(values, (path) => resolvePath(machine.cwd, path)),
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
     warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],

@@ -222,6 +222,10 @@ const doors = ['s3', 'webhdfs', 'fuse'] as const
 const doorOperations = ['read', 'write', 'list', 'stat', 'copy', 'rename', 'delete', 'multipart', 'other'] as const
 
 const doorMetrics = {
+  skein_door_origin_bytes_total: {
+    type: 'counter',
+    help: 'Bytes that this process read from stores itself, because no worker answered.',
+  },
   skein_door_requests_total: {
     type: 'counter',
     labels: { door: doors, operation: doorOperations, outcome: ['ok', 'client_error', 'server_error'] },

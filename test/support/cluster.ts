@@ -25,6 +25,10 @@ export interface ClusterOptions {
   readonly queueUrl: string
   readonly workers?: number
   readonly quota?: string
+  /** False: no job master and no job workers. */
+  readonly jobs?: boolean
+  /** A gateway, which is no worker's host. */
+  readonly gateway?: boolean
   /** Extra `-Dkey=value` for every role. */
   readonly properties?: Readonly<Record<string, string>>
 }
@@ -52,7 +56,7 @@ export function run(
   })
 }
 
-/** Roles: `master`, `job-master`, `worker-1`.., `job-worker-1`... */
+/** Roles: `master`, `job-master`, `worker-1`.., `job-worker-1`.., `gateway`. */
 export class Cluster {
   readonly home: string
   readonly masterAddress: string
@@ -83,11 +87,13 @@ export class Cluster {
       roles.push({ name, args: [command, ...flags(properties)], child: undefined })
     }
     add('master', 'master', { 'skein.home': join(home, 'main') })
-    add('job-master', 'job-master', {
-      'skein.home': join(home, 'main'),
-      'goosefs.job.master.rpc.port': await freePort(),
-      'goosefs.job.master.web.port': 0,
-    })
+    const { jobs = true, gateway = false } = options
+    if (jobs)
+      add('job-master', 'job-master', {
+        'skein.home': join(home, 'main'),
+        'goosefs.job.master.rpc.port': await freePort(),
+        'goosefs.job.master.web.port': 0,
+      })
     for (let n = 1; n <= (options.workers ?? 2); n += 1) {
       const host = join(home, `host-${n}`)
       mkdirSync(join(host, 'cache'), { recursive: true })
@@ -101,12 +107,19 @@ export class Cluster {
         'goosefs.worker.tieredstore.level0.dirs.quota': options.quota ?? '4GB',
         'goosefs.worker.tieredstore.level0.dirs.mediumtype': 'SSD',
       })
-      add(`job-worker-${n}`, 'job-worker', {
-        ...shared,
-        'goosefs.job.worker.rpc.port': await freePort(),
-        'goosefs.job.worker.web.port': 0,
-      })
+      if (jobs)
+        add(`job-worker-${n}`, 'job-worker', {
+          ...shared,
+          'goosefs.job.worker.rpc.port': await freePort(),
+          'goosefs.job.worker.web.port': 0,
+        })
     }
+    if (gateway)
+      add('gateway', 'gateway', {
+        'skein.home': join(home, 'gateway'),
+        'skein.gateway.s3.port': 0,
+        'skein.gateway.web.port': 0,
+      })
     const cluster = new Cluster(home, `127.0.0.1:${masterPort}`, roles)
     try {
       for (const role of roles) await cluster.startRole(role.name)
@@ -156,11 +169,16 @@ export class Cluster {
 
   /** A role's web port, as its ready line says it. */
   webAddress(name: string): string {
+    return this.ready(name)['web'] ?? ''
+  }
+
+  /** The addresses in the ready line of a role. */
+  ready(name: string): Readonly<Record<string, string>> {
     const ready = this.#role(name)
       .child?.stdout()
       .split('\n')
       .find((line) => line.startsWith('{"ready"'))
-    return (JSON.parse(ready ?? '{}') as { web?: string }).web ?? ''
+    return JSON.parse(ready ?? '{}') as Record<string, string>
   }
 
   /** Runs a client command against this cluster, in this process. */

@@ -23,7 +23,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   queue: ['base', 'telemetry'],
   meta: ['base'],
   load: ['base'],
-  client: ['base', 'config', 'telemetry', 'wire', 'block'],
+  client: ['base', 'config', 'telemetry', 'wire', 'block', 'ufs'],
   gateway: ['base', 'config', 'telemetry', 'wire', 'client'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],

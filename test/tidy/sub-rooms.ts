@@ -43,6 +43,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
   },
   client: {
     read: [],
+    origin: ['read'],
     status: ['file-range.ts', 'file-system.ts'],
     open: ['file-range.ts', 'file-system.ts', 'read', 'status'],
     write: ['file-system.ts', 'worker-directories.ts'],

@@ -180,6 +180,7 @@ test(
       data,
       hostname: 'rotten',
       random: systemRandom,
+      clock: systemClock,
       logger: silentLogger,
     }
     const reader = new FileReader({ ...reading, origin: new WorkerOriginReader(reading) })

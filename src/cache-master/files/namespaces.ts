@@ -11,6 +11,7 @@ import type { SetTtlRequest } from '../../wire/generated/lifecycle.ts'
 import type {
   CreateNamespaceRequest,
   NamespaceAccess,
+  NamespaceAccessRequest,
   NamespaceInfo,
   NamespaceRequest,
   UpdateNamespaceRequest,
@@ -206,13 +207,14 @@ export class NamespaceService {
   }
 
   /**
-   * The definition with its secrets in clear: for roles only. @param holderId who goes by it from
-   * now on @throws SkeinError not_found
+   * The definition with its secrets in clear, which are for roles only. `holderId` goes by it from
+   * now on. @throws SkeinError not_found
    */
-  access(namespaceId: string, holderId: string): NamespaceAccess {
+  access({ namespaceId, holderId = '', withoutSecrets = false }: NamespaceAccessRequest): NamespaceAccess {
     const record = namespaceById(this.#context.tables, namespaceId)
     if (record === undefined) throw new SkeinError('not_found', 'the namespace does not exist any more')
-    const { uri, attributes, secrets } = this.#context.stores.accessOf(record)
+    const known = Object.keys(record.sealedSecrets)
+    const { uri, attributes, secrets } = this.#context.stores.accessOf(record, withoutSecrets ? known : [])
     const clear = Object.entries(secrets).map(([field, secret]) => [field, secret.reveal()] as const)
     const leaseMs = holderId === '' ? 0 : this.#context.holders.grant(namespaceId, holderId, record.version)
     return {

@@ -1,15 +1,14 @@
 // Why: clients read uncached files through a worker, so they never see the credentials of the
-// store. How: open stores are shared and kept for a while. Each read reads ahead within the slots
-// and memory of this worker. A store that rejects our credentials is reopened once, and the read
-// continues after the last byte sent. If the reader names the block that it reads, read-through.ts
-// caches it.
+// store. How: open stores are shared and kept for a while. Each read (ufs/leased-reads.ts) reads
+// ahead within the slots and memory of this worker. If the reader names the block that it reads,
+// read-through.ts caches it.
 import { Budget } from '../../base/flow/budget.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
-import { isUnproven, readInOneAnswer } from '../../ufs/s3/one-answer.ts'
-import { readAhead, type ReadAheadOptions } from '../../ufs/read-ahead.ts'
-import { isRefusal, type OpenStore, StoreCache, type StoreLease } from '../../ufs/store-cache.ts'
+import { leasedRead } from '../../ufs/leased-reads.ts'
+import type { ReadAheadOptions } from '../../ufs/read-ahead.ts'
+import { type OpenStore, StoreCache } from '../../ufs/store-cache.ts'
 import type { BlockStore } from '../../block/block-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -84,7 +83,7 @@ export function createStoreReads({ openStore, clock, limits, metrics, keep }: St
   metrics?.observe('skein_worker_store_read_buffers_bytes', () => memory.used)
   const resources: ReadAheadOptions = { rangeBytes, rangesAhead, slots, bytes: memory }
   const readStore = (request: StoreReadRequest, signal: AbortSignal): AsyncIterable<Uint8Array> =>
-    counted(leased(stores, resources, request, signal), (count) =>
+    counted(leasedRead(stores, resources, request, signal), (count) =>
       metrics?.add('skein_worker_read_bytes_total', count, { source: 'ufs' }),
     )
   const fills =
@@ -134,62 +133,5 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, count: (bytes: number
   for await (const chunk of chunks) {
     count(chunk.length)
     yield chunk
-  }
-}
-
-async function* leased(
-  stores: StoreCache,
-  resources: ReadAheadOptions,
-  request: StoreReadRequest,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const lease = await stores.lease(request.namespaceId)
-  try {
-    throwIfAborted(signal)
-    yield* read(lease, resources, request, signal)
-  } finally {
-    await lease.release()
-  }
-}
-
-async function* read(
-  lease: StoreLease,
-  resources: ReadAheadOptions,
-  { key, etag, offset, length }: StoreReadRequest,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  let got = 0
-  let renewed = false
-  let unproven: SkeinError | undefined
-  for (;;) {
-    try {
-      const rest = { key, etag, offset: offset + got, length: length - got }
-      const options = { ...resources, ...lease.store.readAhead }
-      const chunks =
-        unproven === undefined
-          ? readAhead(lease.store, rest, options, signal)
-          : readInOneAnswer(lease.store, rest, options, signal)
-      for await (const chunk of chunks) {
-        got += chunk.length
-        if (got > length) break
-        yield chunk
-      }
-      if (got === length) return
-      throw new SkeinError('data_loss', `the store returned ${got} instead of ${length} bytes of ${key}`, {
-        retryable: true,
-      })
-    } catch (thrown) {
-      const error = toSkeinError(thrown)
-      // If no response names its version, one response may still deliver a whole object. Parts of
-      // an object are refused again.
-      if (unproven === undefined && isUnproven(error) && offset + got === 0) {
-        unproven = error
-        continue
-      }
-      if (unproven !== undefined && error.reason === 'object_changed') throw unproven
-      if (unproven !== undefined && got > 0) throw error
-      if (renewed || !isRefusal(error) || signal.aborted || !(await lease.renew())) throw error
-      renewed = true
-    }
   }
 }

@@ -2,11 +2,12 @@
 // worker reads for the client and caches the block if it may. A worker on the client's host is
 // preferred; else all clients of a block use the same worker, so that the store is read once. If a
 // worker fails, the next one continues after the last byte received. A worker that ended too early
-// is asked again later: it may deliver the rest, or the reason for the failure.
+// is asked again later: it may deliver the rest, or the reason for the failure. When no worker
+// answers, the client reads from the store by itself, if it may (origin/direct-origin.ts).
 import { createHash } from 'node:crypto'
 import { assert } from '../../base/assert.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
-import { abortReason, throwIfAborted } from '../../base/clock.ts'
+import { abortReason, type Clock, throwIfAborted } from '../../base/clock.ts'
 import { type ErrorCode, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { DataClient } from '../../wire/data/data-client.ts'
@@ -20,6 +21,9 @@ export interface WorkerOriginReaderOptions {
   readonly data: Pick<DataClient, 'readStore'>
   /** Name of this host. Its workers are asked first. */
   readonly hostname: string
+  /** Reads when no worker answers. Undefined: the read fails then. */
+  readonly direct?: OriginReader | undefined
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly logger: Logger
 }
 
@@ -28,9 +32,17 @@ export interface WorkerOriginReaderOptions {
  * everywhere.
  */
 const nextWorkerCodes: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline_exceeded', 'unimplemented'])
+/** Reasons of errors that no worker has answered with. */
+const goneReasons: ReadonlySet<string | undefined> = new Set([
+  ...['no_worker', 'unreachable', 'stalled', 'connection_lost', 'body_cut', 'stopping'],
+])
+/** How long a worker that could not be reached is not tried, where the client can do without. */
+const goneMs = 2000
 
 export class WorkerOriginReader implements OriginReader {
   readonly #options: WorkerOriginReaderOptions
+  /** By data address: when workers could not be reached. */
+  readonly #goneMs = new Map<string, number>()
 
   constructor(options: WorkerOriginReaderOptions) {
     this.#options = options
@@ -39,7 +51,7 @@ export class WorkerOriginReader implements OriginReader {
   /**
    * See OriginReader.
    * @throws SkeinError unavailable (`no_worker`) when no worker is live, the error of the last
-   *   worker when all failed, and what the store throws
+   *   worker when all failed, what the direct reader throws, and what the store throws
    */
   async *readOrigin(
     file: FileInfo,
@@ -47,7 +59,7 @@ export class WorkerOriginReader implements OriginReader {
     length: number,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { data, logger } = this.#options
+    const { data, direct, clock, logger } = this.#options
     const block = blockAt(file, offset, length)
     const waiting = await this.#liveWorkers(block.blockId, signal)
     const kept = mayBeKept(file) ? { block } : {}
@@ -74,22 +86,33 @@ export class WorkerOriginReader implements OriginReader {
           worker: worker.dataAddress,
           error: last.message,
         })
+        if (last.reason === 'unreachable' || last.reason === 'stalled')
+          this.#goneMs.set(worker.dataAddress, clock.monotonicMs())
         // A worker is asked again only if it delivered bytes, so the loop ends.
         if (got > before) waiting.push(worker)
       }
     }
-    throw last
+    if (direct === undefined || !goneReasons.has(last.reason)) throw last
+    yield* direct.readOrigin(file, offset + got, length - got, signal)
   }
 
   async #liveWorkers(blockId: number, signal: AbortSignal): Promise<WorkerInfo[]> {
     throwIfAborted(signal)
-    const { master, hostname } = this.#options
+    const { master, hostname, direct } = this.#options
     const { workers } = await master.listWorkers({}, { signal })
     return workers
-      .filter(({ live }) => live)
+      .filter(({ live, dataAddress }) => live && (direct === undefined || !this.#isGone(dataAddress)))
       .map((worker) => ({ worker, rank: rankOf(worker, blockId, hostname) }))
       .sort((a, b) => a.rank - b.rank)
       .map(({ worker }) => worker)
+  }
+
+  #isGone(address: string): boolean {
+    const sinceMs = this.#goneMs.get(address)
+    if (sinceMs === undefined) return false
+    if (this.#options.clock.monotonicMs() - sinceMs < goneMs) return true
+    this.#goneMs.delete(address)
+    return false
   }
 }
 

@@ -325,4 +325,19 @@ export const unusedKeys = {
   ),
   'goosefs.zookeeper.address': unused('text', 'ZooKeeper is not used'),
   'goosefs.zookeeper.enabled': unused('text', 'ZooKeeper is not used'),
+  'skein.user.origin.fallback': {
+    kind: 'boolean',
+    default: 'true',
+    scope: 'client',
+    doc:
+      'Read files from the store without a worker while no worker answers. The gateway uses the secrets of the ' +
+      'cluster, other programs those of `skein.user.origin.credentials.file`. If false, such reads fail',
+  },
+  'skein.user.origin.credentials.file': {
+    kind: 'path',
+    scope: 'client',
+    doc:
+      'JSON object of the secrets that this program uses to read from stores without a worker, by namespace: ' +
+      '`{"data":{"s3.accessKeyId":"...","s3.secretAccessKey":"..."}}`. Others must not be able to read it',
+  },
 } as const satisfies KeyTable

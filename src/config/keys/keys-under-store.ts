@@ -41,21 +41,21 @@ export const underStoreKeys = {
     default: '10',
     min: 0,
     max: 1000,
-    scope: 'roles',
+    scope: 'all',
     doc: 'Maximum retries of a request to the store',
   },
   'fs.cosn.client.socket.timeoutsec': {
     kind: 'seconds',
     default: '30',
     min: 100,
-    scope: 'roles',
+    scope: 'all',
     doc: 'A request to the store fails after this many seconds without a byte from the store',
   },
   'fs.cosn.connection.timeout': {
     kind: 'duration',
     default: '10s',
     min: 100,
-    scope: 'roles',
+    scope: 'all',
     doc: 'Timeout for connecting to the store',
   },
   'fs.cosn.max.connection.num': {
@@ -63,46 +63,46 @@ export const underStoreKeys = {
     default: '1024',
     min: 1,
     max: 65_536,
-    scope: 'roles',
+    scope: 'all',
     doc: 'Maximum connections to one bucket',
   },
   'fs.cosn.traffic.limit': {
     kind: 'integer',
     default: '-1',
     min: -1,
-    scope: 'roles',
+    scope: 'all',
     doc: 'Maximum bits per second of one request, enforced by COS. -1 means no limit',
   },
-  'fs.cosn.bucket.region': { kind: 'text', scope: 'roles', doc: 'Region of COS buckets; also a namespace attribute' },
+  'fs.cosn.bucket.region': { kind: 'text', scope: 'all', doc: 'Region of COS buckets; also a namespace attribute' },
   'fs.cosn.bucket.endpoint_suffix': {
     kind: 'text',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Host suffix that replaces `cos.<region>.myqcloud.com`; also a namespace attribute',
   },
   'fs.cosn.useHttps': {
     kind: 'boolean',
     default: 'true',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Use https for COS; also a namespace attribute',
   },
   'fs.cosn.userinfo.secretId': {
     kind: 'secret',
-    scope: 'master',
+    scope: 'all',
     doc: 'COS secret id for namespaces without their own',
   },
   'fs.cosn.userinfo.secretKey': {
     kind: 'secret',
-    scope: 'master',
+    scope: 'all',
     doc: 'COS secret key for namespaces without their own',
   },
   'fs.cosn.userinfo.sessionToken': {
     kind: 'secret',
-    scope: 'master',
+    scope: 'all',
     doc: 'COS session token for namespaces without their own',
   },
   'fs.cosn.http.proxy.ip': {
     kind: 'text',
-    scope: 'roles',
+    scope: 'all',
     doc:
       'Address or name of the HTTP proxy for all stores. Overrides the proxy variables of the environment; also ' +
       'a namespace attribute',
@@ -111,35 +111,35 @@ export const underStoreKeys = {
     kind: 'integer',
     min: 1,
     max: 65_535,
-    scope: 'roles',
+    scope: 'all',
     doc: 'Port of the proxy in `fs.cosn.http.proxy.ip`; also a namespace attribute',
   },
   'fs.cosn.http.proxy.username': {
     kind: 'text',
-    scope: 'roles',
+    scope: 'all',
     doc: 'User name for the proxy in `fs.cosn.http.proxy.ip`; also a namespace attribute',
   },
   'fs.cosn.http.proxy.password': {
     kind: 'secret',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Password for the proxy in `fs.cosn.http.proxy.ip`; also a namespace secret',
   },
   'skein.ufs.http.proxy': {
     kind: 'secret',
     defaultDoc: '`HTTP_PROXY` or `http_proxy`',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Proxy for stores with http endpoints: `http://user:password@host:port`',
   },
   'skein.ufs.https.proxy': {
     kind: 'secret',
     defaultDoc: '`HTTPS_PROXY` or `https_proxy`',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Proxy for stores with https endpoints. Uses CONNECT tunnels',
   },
   'skein.ufs.no.proxy': {
     kind: 'text',
     defaultDoc: '`NO_PROXY` or `no_proxy`',
-    scope: 'roles',
+    scope: 'all',
     doc:
       'Hosts that are reached without the two proxies above: names, suffixes, `host:port`, addresses or address ' +
       'ranges. `*` means all hosts',
@@ -149,7 +149,7 @@ export const underStoreKeys = {
     default: '1KB',
     min: 0,
     max: 2 ** 30,
-    scope: 'roles',
+    scope: 'all',
     doc:
       'Minimum bytes per second of a response from the store, measured over `fs.cosn.client.socket.timeoutsec`. ' +
       'Slower requests fail. 0 means no minimum; also a namespace attribute',
@@ -158,13 +158,13 @@ export const underStoreKeys = {
     kind: 'boolean',
     default: 'false',
     localDefault: 'true',
-    scope: 'roles',
+    scope: 'all',
     doc: 'Allow stores at loopback, link-local and private addresses, and plain http',
   },
   'skein.ufs.file.roots': {
     kind: 'list',
     localDefault: '/',
-    scope: 'roles',
+    scope: 'all',
     doc:
       'Directories that `file://` namespaces may use: absolute paths, the same on the master, workers and job ' +
       'workers. Symbolic links are resolved before the comparison. If unset, `file://` namespaces are refused',

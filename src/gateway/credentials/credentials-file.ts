@@ -1,16 +1,11 @@
 // Why: who may use the doors is written in a file, which must be a secret. How: a JSON array of
 // access keys; anything else, and a file that others may read, is refused with a message that names
 // the file and the entry.
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 import { z } from 'zod'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
+import { SkeinError } from '../../base/errors.ts'
+import { readSecretDocument } from '../../base/files/secret-file.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Caller, Callers } from '../callers.ts'
-
-const fileBytesMax = 1024 * 1024
-/** Others may do nothing with it, and the group may not write it. */
-const forbiddenModeBits = 0o027
 
 const namespaceName = /^(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62})$/
 const schema = z.array(
@@ -27,7 +22,8 @@ const schema = z.array(
 
 /** @throws SkeinError failed_precondition with one line */
 export async function readCredentials(path: string): Promise<Callers> {
-  const entries = parsed(path, await readSecretFile(path))
+  const document = await readSecretDocument(path, (problem) => refusal(path, problem))
+  const entries = parsed(path, document)
   const callers = new Map<string, Caller>()
   for (const { accessKeyId, secretAccessKey, namespaces, access } of entries) {
     if (callers.has(accessKeyId)) throw refusal(path, `the access key ${accessKeyId} is there twice`)
@@ -42,38 +38,12 @@ export async function readCredentials(path: string): Promise<Callers> {
   return { withKey: (accessKeyId) => callers.get(accessKeyId) }
 }
 
-function parsed(path: string, text: string): z.infer<typeof schema> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // The message of the parser would show a part of the file.
-    throw refusal(path, 'it is not JSON')
-  }
+function parsed(path: string, value: unknown): z.infer<typeof schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const [issue] = result.error.issues
   const at = issue?.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
   throw refusal(path, `${at === '' || at === undefined ? 'the document' : at} ${issue?.message ?? 'is not valid'}`)
-}
-
-async function readSecretFile(path: string): Promise<string> {
-  let file: FileHandle | undefined
-  try {
-    // A FIFO would wait for a writer without O_NONBLOCK.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const about = await file.stat()
-    if (!about.isFile()) throw refusal(path, 'it is not a file')
-    if ((about.mode & forbiddenModeBits) !== 0)
-      throw refusal(path, 'others may read it, or the group may write it: chmod 600 it')
-    if (about.size > fileBytesMax) throw refusal(path, `it is longer than ${fileBytesMax} bytes`)
-    return await file.readFile('utf8')
-  } catch (thrown) {
-    if (thrown instanceof SkeinError) throw thrown
-    throw refusal(path, toSkeinError(thrown).message)
-  } finally {
-    await file?.close()
-  }
 }
 
 function refusal(path: string, problem: string): SkeinError {

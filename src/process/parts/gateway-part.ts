@@ -19,7 +19,7 @@ export async function startGatewayPart(context: RoleContext, config: Config): Pr
   if (s3 === undefined) return {}
   const { connectCluster } = await import('../../client/connect.ts')
   const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
-  const { files } = connectCluster(config, logger)
+  const { files } = connectCluster(config, { logger, storeSecrets: 'cluster', metrics })
   context.onStop('file system', () => files.close())
   const door = await startS3Door({
     fileSystem: files,

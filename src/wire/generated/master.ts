@@ -105,8 +105,12 @@ export interface NamespaceList {
 /** What a job worker or cache worker needs to open the store. Has plain-text secrets: only for roles, never logged. */
 export interface NamespaceAccessRequest {
   namespaceId: string;
-  /** the role that will use it and renews it with HoldNamespaces; empty = none */
-  holderId?: string | undefined;
+  /** who will use it and renews it with HoldNamespaces; empty = none */
+  holderId?:
+    | string
+    | undefined;
+  /** for programs, which have secrets of their own */
+  withoutSecrets?: boolean | undefined;
 }
 
 export interface NamespaceAccess {
@@ -1700,7 +1704,7 @@ export const NamespaceList: MessageFns<NamespaceList> = {
 };
 
 function createBaseNamespaceAccessRequest(): NamespaceAccessRequest {
-  return { namespaceId: "", holderId: undefined };
+  return { namespaceId: "", holderId: undefined, withoutSecrets: undefined };
 }
 
 export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
@@ -1710,6 +1714,9 @@ export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
     }
     if (message.holderId !== undefined) {
       writer.uint32(18).string(message.holderId);
+    }
+    if (message.withoutSecrets !== undefined) {
+      writer.uint32(24).bool(message.withoutSecrets);
     }
     return writer;
   },
@@ -1743,6 +1750,14 @@ export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
             message.holderId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.withoutSecrets = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1762,6 +1777,7 @@ export const NamespaceAccessRequest: MessageFns<NamespaceAccessRequest> = {
     const message = createBaseNamespaceAccessRequest();
     message.namespaceId = object.namespaceId ?? "";
     message.holderId = object.holderId ?? undefined;
+    message.withoutSecrets = object.withoutSecrets ?? undefined;
     return message;
   },
 };

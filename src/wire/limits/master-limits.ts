@@ -68,7 +68,9 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     bytesMax: mebibyte,
     fields: { holderId: word, namespaces: list(record<HeldNamespace>({ namespaceId: word, version: size }), 5000) },
   },
-  getNamespaceAccess: { fields: { namespaceId: word, holderId: optional(word) } },
+  getNamespaceAccess: {
+    fields: { namespaceId: word, holderId: optional(word), withoutSecrets: optional(flag) },
+  },
 
   getStatus: { fields: located },
   listStatus: {

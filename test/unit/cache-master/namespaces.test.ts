@@ -51,6 +51,8 @@ describe('namespaces', () => {
       expect(await fixture.service.listNamespaces({}, call)).toEqual({ namespaces: [created] })
       const access = await fixture.service.getNamespaceAccess({ namespaceId: created.namespaceId }, call)
       expect(access).toMatchObject({ name: 'ns', secrets: { 's3.secretAccessKey': canary }, version: 1 })
+      const asked = { namespaceId: created.namespaceId, withoutSecrets: true }
+      expect(await fixture.service.getNamespaceAccess(asked, call)).toEqual({ ...access, secrets: {} })
     }
   })
 

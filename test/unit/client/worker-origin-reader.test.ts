@@ -2,10 +2,10 @@
 // real parts end to end.
 import { afterEach, describe, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
-import { seededRandom, systemClock, throwIfAborted } from '../../../src/base/clock.ts'
+import { type Clock, seededRandom, systemClock, throwIfAborted } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { createStoreReads } from '../../../src/cache-worker/reads/store-reads.ts'
-import { FileReader } from '../../../src/client/read/file-reader.ts'
+import { FileReader, type OriginReader } from '../../../src/client/read/file-reader.ts'
 import { WorkerOriginReader } from '../../../src/client/read/worker-origin-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { DataClient } from '../../../src/wire/data/data-client.ts'
@@ -35,7 +35,11 @@ interface Turn {
   readonly error?: SkeinError
 }
 
-function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>) {
+function house(
+  workers: readonly WorkerInfo[],
+  turns: Record<string, Turn[]>,
+  direct?: { readonly reader: OriginReader; readonly clock: Pick<Clock, 'monotonicMs'> },
+) {
   const asked: { worker: string; offset: number; length: number }[] = []
   let open = 0
   async function* readStore(
@@ -63,6 +67,8 @@ function house(workers: readonly WorkerInfo[], turns: Record<string, Turn[]>) {
     master: { listWorkers: async () => ({ workers: [...workers] }) },
     data: { readStore },
     hostname: 'host-c',
+    direct: direct?.reader,
+    clock: direct?.clock ?? systemClock,
     logger: silentLogger,
   })
   const take = async (offset = 0, length = content.length, signal = never) => {
@@ -126,6 +132,7 @@ describe('WorkerOriginReader', () => {
         },
       },
       hostname: 'host-c',
+      clock: systemClock,
       logger: silentLogger,
     })
     const persisted = { ...file, blockSizeBytes: 400, persistenceState: 'PERSISTED', replicationMax: -1 }
@@ -209,6 +216,63 @@ describe('WorkerOriginReader', () => {
     }
   })
 
+  describe('with a direct reader', () => {
+    const gone = (reason = 'unreachable'): SkeinError => new SkeinError('unavailable', 'gone', { reason })
+    function direct(error?: SkeinError) {
+      const asked: { offset: number; length: number }[] = []
+      let nowMs = 0
+      const reader: OriginReader = {
+        readOrigin: async function* readOrigin(_file, offset, length) {
+          asked.push({ offset, length })
+          if (error !== undefined) throw error
+          yield content.subarray(offset, offset + length)
+        },
+      }
+      return { asked, reader, clock: { monotonicMs: () => nowMs }, pass: (ms: number) => (nowMs += ms) }
+    }
+
+    test('goes on by itself after the last byte, when no worker answers any more', async () => {
+      for (const reason of ['unreachable', 'connection_lost', 'body_cut', 'stalled', 'stopping']) {
+        const own = direct()
+        const { take } = house([workerOf('c')], { c: [{ bytes: 128, error: gone(reason) }, { error: gone() }] }, own)
+        const { bytes, error } = await take(10, 900)
+        expect(error).toBeUndefined()
+        expect(bytes.equals(content.subarray(10, 910))).toBe(true)
+        expect(own.asked).toEqual([{ offset: 138, length: 772 }])
+      }
+      const own = direct()
+      expect((await house([workerOf('c', false)], {}, own).take()).bytes.equals(content)).toBe(true)
+    })
+
+    test('does not ask the store again where a worker has said what the store says', async () => {
+      const own = direct()
+      for (const error of [
+        new SkeinError('aborted', 'changed', { reason: 'object_changed' }),
+        new SkeinError('not_found', 'no object'),
+        new SkeinError('unavailable', 'the store is down', { reason: 'SlowDown' }),
+      ])
+        expect((await house([workerOf('c')], { c: [{ error }] }, own).take()).error).toBe(error)
+      expect(own.asked).toEqual([])
+    })
+
+    test('what the store says is the answer', async () => {
+      const changed = new SkeinError('aborted', 'changed', { reason: 'object_changed' })
+      expect((await house([], {}, direct(changed)).take()).error).toBe(changed)
+    })
+
+    test('leaves a worker alone for a moment, and uses it again afterwards', async () => {
+      const own = direct()
+      const { take, order } = house([workerOf('c')], { c: [{ error: gone() }] }, own)
+      await take()
+      await take()
+      expect(order()).toEqual(['c'])
+      own.pass(2001)
+      expect((await take()).bytes.equals(content)).toBe(true)
+      expect(order()).toEqual(['c', 'c'])
+      expect(own.asked.length).toBe(2)
+    })
+  })
+
   test('a reader that leaves ends the read; an abort is not taken for a failed worker', async () => {
     const { reader, open, order } = house([workerOf('c'), workerOf('a')], {})
     for await (const chunk of reader.readOrigin(file, 0, 1000, never)) {
@@ -270,7 +334,7 @@ describe('a file that is cached nowhere', () => {
     const far = await startWorker('far', stores.far)
     const data = new DataClient({ clock: systemClock })
     cleanups.push(() => data.close())
-    const options = { data, hostname: 'host-near', random: seededRandom(1), logger: silentLogger }
+    const options = { data, hostname: 'host-near', random: seededRandom(1), clock: systemClock, logger: silentLogger }
     const origin = new WorkerOriginReader({
       ...options,
       master: { listWorkers: async () => ({ workers: [far.info, near.info] }) },

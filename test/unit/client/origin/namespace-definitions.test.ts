@@ -2,13 +2,13 @@
 // master's book of holders and a role's own over two fake stores; what is under way at the old one
 // is ended, and made again at the new one.
 import { expect, it } from 'vitest'
-import { seededRandom, systemClock } from '../../../src/base/clock.ts'
-import { SkeinError } from '../../../src/base/errors.ts'
-import { DefinitionHolders } from '../../../src/cache-master/workers/definition-holders.ts'
-import { NamespaceDefinitions } from '../../../src/process/namespace-definitions.ts'
-import { silentLogger } from '../../../src/telemetry/logger.ts'
-import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
-import { MemoryTables } from '../meta/support/memory-tables.ts'
+import { seededRandom, systemClock } from '../../../../src/base/clock.ts'
+import { SkeinError } from '../../../../src/base/errors.ts'
+import { DefinitionHolders } from '../../../../src/cache-master/workers/definition-holders.ts'
+import { NamespaceDefinitions } from '../../../../src/client/origin/namespace-definitions.ts'
+import { silentLogger } from '../../../../src/telemetry/logger.ts'
+import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
+import { MemoryTables } from '../../meta/support/memory-tables.ts'
 
 const { signal } = new AbortController()
 const record = { id: 'n', name: 'ns', uri: 's3://b/', attributes: {}, sealedSecrets: {}, createdMs: 1, rootId: 1 }

@@ -1,25 +1,29 @@
-// Why: workers and job workers open stores with the namespace definitions of the master, and must
+// Why: whoever reads from a store opens it with the namespace definition of the master, and must
 // stop using a definition when it changes: `ns update` returns when no role uses the old definition
 // any more. How: a role holds a definition for a few seconds, and renews it with a call to the
 // master twice a second. A definition that the master reports as changed is retired at once: calls
 // to its store are aborted and repeated with the new definition (ufs/following-store.ts). Only then
 // does the next call report that it is no longer held. A role that cannot reach the master stops
 // using its definitions when they expire.
-import type { Clock, Random } from '../base/clock.ts'
-import { isSkeinError, toSkeinError } from '../base/errors.ts'
-import { retry, type RetryPolicy } from '../base/flow/retry.ts'
-import { SingleFlight } from '../base/flow/single-flight.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import { DefinedStore, type DefinitionSource, FollowingStore } from '../ufs/following-store.ts'
-import type { UnderFileSystem } from '../ufs/under-file-system.ts'
-import type { MasterServiceDefinition, NamespaceAccess } from '../wire/generated/master.ts'
-import type { Service } from '../wire/service.ts'
+import type { Clock, Random } from '../../base/clock.ts'
+import { isSkeinError, toSkeinError } from '../../base/errors.ts'
+import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
+import { SingleFlight } from '../../base/flow/single-flight.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { DefinedStore, type DefinitionSource, FollowingStore } from '../../ufs/following-store.ts'
+import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
+import type { MasterServiceDefinition, NamespaceAccess } from '../../wire/generated/master.ts'
+import type { Service } from '../../wire/service.ts'
 
 export interface NamespaceDefinitionsOptions {
   /** Id of this process as a holder of definitions. */
   readonly holderId: string
   readonly master: Pick<Service<MasterServiceDefinition>, 'getNamespaceAccess' | 'holdNamespaces'>
   readonly open: (access: NamespaceAccess) => Promise<UnderFileSystem>
+  /** Ask for the definitions alone. Default: with the secrets, which are for roles. */
+  readonly withoutSecrets?: boolean
+  /** While the master does not answer. Default: about two minutes. */
+  readonly masterPolicy?: RetryPolicy
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -46,7 +50,7 @@ const idleMs = 30_000
 /** Safety margin for clock drift between processes, and for calls that are ending. */
 const spareMs = 500
 /** Retries for about two minutes when the master does not answer. */
-const masterPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
+const patientPolicy: RetryPolicy = { attemptsMax: 60, initialMs: 100, maxMs: 5000 }
 
 export class NamespaceDefinitions {
   readonly #options: NamespaceDefinitionsOptions
@@ -125,22 +129,25 @@ export class NamespaceDefinitions {
 
   /** Retries while the master does not answer. */
   async #current(namespaceId: string, signal: AbortSignal): Promise<Held> {
-    const { clock, random } = this.#options
+    const { clock, random, masterPolicy: policy = patientPolicy } = this.#options
     const either = AbortSignal.any([signal, this.#closing.signal])
     return await retry(async () => this.#valid(namespaceId) ?? (await this.#ask(namespaceId)), {
-      ...{ policy: masterPolicy, clock, random, signal: either },
+      ...{ policy, clock, random, signal: either },
     })
   }
 
   async #ask(namespaceId: string): Promise<Held> {
-    const { master, holderId, clock } = this.#options
+    const { master, holderId, clock, withoutSecrets = false } = this.#options
     return await this.#asking.run(namespaceId, async () => {
       const askedMs = clock.monotonicMs()
       this.#askedFor.add(namespaceId)
       let access: NamespaceAccess
       try {
         // Does not use the caller's signal, because other callers may wait for the same answer.
-        access = await master.getNamespaceAccess({ namespaceId, holderId }, { signal: this.#closing.signal })
+        access = await master.getNamespaceAccess(
+          { namespaceId, holderId, ...(withoutSecrets && { withoutSecrets }) },
+          { signal: this.#closing.signal },
+        )
       } catch (thrown) {
         const known = this.#held.get(namespaceId)
         if (known !== undefined && isSkeinError(thrown, 'not_found')) this.#retire(namespaceId, known)
