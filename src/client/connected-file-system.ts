@@ -4,6 +4,7 @@ import { SkeinError } from '../base/errors.ts'
 import type {
   AttributeChanges,
   BlockLocation,
+  CacheUsage,
   CallSignal,
   CreateOptions,
   DeleteOptions,
@@ -14,6 +15,7 @@ import type {
   FileSystem,
   ListOptions,
   OpenOptions,
+  PathSummary,
   StatOptions,
 } from './file-system.ts'
 import type { FileReads } from './open/file-reads.ts'
@@ -50,6 +52,14 @@ export class ConnectedFileSystem implements FileSystem {
 
   blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]> {
     return this.#parts.reads.blockLocations(path, range, options)
+  }
+
+  summary(path: string, options?: StatOptions): Promise<PathSummary> {
+    return this.#parts.reads.summary(path, options)
+  }
+
+  usage(options?: CallSignal): Promise<CacheUsage> {
+    return this.#parts.reads.usage(options)
   }
 
   async create(path: string, options?: CreateOptions): Promise<FileOutput> {

@@ -118,6 +118,22 @@ export interface ListOptions extends StatOptions {
   readonly onUnusable?: (entries: UnusableEntries) => void
 }
 
+/** What is below a path: of a directory all of it, of a file the file. */
+export interface PathSummary {
+  readonly files: number
+  /** A directory counts itself; `/` does not. */
+  readonly directories: number
+  readonly bytes: number
+  /** Bytes of blocks with a replica on a live worker. */
+  readonly cachedBytes: number
+}
+
+/** The room for blocks on all live workers, all tiers together. */
+export interface CacheUsage {
+  readonly capacityBytes: number
+  readonly usedBytes: number
+}
+
 /** A cached block and the hosts of its replicas. */
 export interface BlockLocation {
   readonly offset: number
@@ -228,6 +244,9 @@ export interface FileSystem {
   setAttributes(path: string, changes: AttributeChanges): Promise<void>
   /** Cached blocks of a range and where they are. */
   blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]>
+  /** Counted by the master. The time that it takes grows with what is below the path. */
+  summary(path: string, options?: StatOptions): Promise<PathSummary>
+  usage(options?: CallSignal): Promise<CacheUsage>
   /** Not supported by a cache of objects: throws unimplemented. */
   append(path: string): Promise<never>
   truncate(path: string, length: number): Promise<never>

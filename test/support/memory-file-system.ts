@@ -4,10 +4,12 @@
 import type { Clock } from '../../src/base/clock.ts'
 import { throwIfAborted } from '../../src/base/clock.ts'
 import { SkeinError } from '../../src/base/errors.ts'
+import { type Ownership, ownershipOf } from '../../src/base/attributes/ownership.ts'
 import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../src/base/paths.ts'
 import type {
   AttributeChanges,
   BlockLocation,
+  CacheUsage,
   CallSignal,
   CreateOptions,
   DeleteOptions,
@@ -17,6 +19,7 @@ import type {
   FileSystem,
   ListOptions,
   ObjectMetadata,
+  PathSummary,
   StatOptions,
 } from '../../src/client/file-system.ts'
 import { firstAtOrAfter, listedEntries, type MemoryNode } from './memory-listing.ts'
@@ -39,10 +42,13 @@ const blockSizeBytes = 1024 * 1024
 const userMetadataBytesMax = 2048
 const clientMetadataBytesMax = 8192
 const chunkBytes = 64 * 1024
+const memoryBytes = 1024 * 1024 * 1024
 
 export class MemoryFileSystem implements FileSystem {
   readonly #clock: Pick<Clock, 'nowMs'>
   readonly #namespaces = new Map<string, Namespace>()
+  /** Of directories, by path. */
+  readonly #ownership = new Map<string, Ownership>()
   #lastFileId = 1000
   /** Outputs that are neither closed nor aborted. */
   unfinished = 0
@@ -185,22 +191,50 @@ export class MemoryFileSystem implements FileSystem {
         this.#remove(namespace, node.key)
   }
 
-  async setAttributes(path: string, { signal, clientMetadata, ttl }: AttributeChanges): Promise<void> {
+  async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
+    const { signal, clientMetadata, ttl, replicationMin } = changes
     await settled(signal)
     const { namespace, key } = this.#parse(path)
     checkMetadata(clientMetadata === undefined ? {} : { clientMetadata })
     const node = this.#fileAt(namespace, key)
     if (node === undefined) {
-      this.#directory(namespace, key)
+      const { path: own } = this.#directory(namespace, key)
+      this.#ownership.set(own, { ...this.#ownership.get(own), ...ownershipOf(changes) })
       if (clientMetadata !== undefined) throw new SkeinError('failed_precondition', `${path} is a directory`)
       return
     }
     const expiry = ttl === undefined ? {} : { ttl: ttl === 'none' ? undefined : { ...ttl, setMs: this.#clock.nowMs() } }
-    this.#put(namespace, { ...node, ...(clientMetadata !== undefined && { clientMetadata }), ...expiry })
+    const counted = replicationMin === undefined ? {} : { replicationMin }
+    const own = { ...node.ownership, ...ownershipOf(changes) }
+    const told = clientMetadata === undefined ? {} : { clientMetadata }
+    this.#put(namespace, { ...node, ...told, ...expiry, ...counted, ownership: own })
   }
 
   blockLocations(): Promise<readonly BlockLocation[]> {
     return Promise.resolve([])
+  }
+
+  async summary(path: string, { signal }: StatOptions = {}): Promise<PathSummary> {
+    await settled(signal)
+    const paths = path === '/' ? [...this.#namespaces.keys()].map((name) => `/${name}`) : [path]
+    const total = { files: 0, directories: 0, bytes: 0, cachedBytes: 0 }
+    for (const each of paths) {
+      const self = await this.stat(each)
+      const entries = self.kind === 'file' ? [self] : [self, ...this.#entries(each, { recursive: true })]
+      total.files += entries.filter(({ kind }) => kind === 'file').length
+      total.directories += entries.filter(({ kind }) => kind === 'directory').length
+      for (const { length, cachedBytes } of entries) {
+        total.bytes += length
+        total.cachedBytes += cachedBytes
+      }
+    }
+    return total
+  }
+
+  async usage({ signal }: CallSignal = {}): Promise<CacheUsage> {
+    await settled(signal)
+    const { bytes } = await this.summary('/')
+    return { capacityBytes: memoryBytes, usedBytes: bytes }
   }
 
   append(): Promise<never> {
@@ -231,7 +265,7 @@ export class MemoryFileSystem implements FileSystem {
       .map(({ key: entryKey, node }) =>
         node?.kind === 'file'
           ? fileStatus(namespace.name, node)
-          : directoryOf(namespace.name, entryKey, node?.modifiedMs),
+          : this.#owned(directoryOf(namespace.name, entryKey, node?.modifiedMs)),
       )
   }
 
@@ -259,6 +293,9 @@ export class MemoryFileSystem implements FileSystem {
       userMetadata: given.userMetadata ?? {},
       clientMetadata: given.clientMetadata ?? {},
       ttl: given.ttl === undefined ? undefined : { ...given.ttl, setMs: nowMs },
+      ownership: ownershipOf(given),
+      replicationMin: 0,
+      blockSizeBytes: given.blockSizeBytes ?? blockSizeBytes,
     }
   }
 
@@ -268,7 +305,11 @@ export class MemoryFileSystem implements FileSystem {
     const below = this.#below(namespace, directoryKey)
     const own = below.find((node) => node.key === directoryKey && node.kind === 'directory')
     if (below.length === 0) throw notFound(formatPath({ namespace: namespace.name, key }))
-    return directoryOf(namespace.name, directoryKey, own?.modifiedMs)
+    return this.#owned(directoryOf(namespace.name, directoryKey, own?.modifiedMs))
+  }
+
+  #owned(status: FileStatus): FileStatus {
+    return { ...status, ...this.#ownership.get(status.path) }
   }
 
   #checkTarget(namespace: Namespace, key: string, { ifExists, ifFileId }: CreateOptions): void {
@@ -327,7 +368,8 @@ function fileStatus(namespace: string, node: MemoryNode): FileStatus {
       false,
       modifiedMs,
     ),
-    ...{ kind: 'file', length: node.bytes.length, blockSizeBytes, fileId, etag, mode: 0o666 },
+    ...{ kind: 'file', length: node.bytes.length, fileId, etag, mode: 0o666, ...node.ownership },
+    ...{ blockSizeBytes: node.blockSizeBytes, replicationMin: node.replicationMin },
     ...{ contentType, userMetadata, clientMetadata, ttl: ttl && { ms: ttl.ms, action: ttl.action } },
     isExplicit: true,
     persistence: etag === '' ? 'not_persisted' : 'persisted',

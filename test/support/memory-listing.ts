@@ -1,6 +1,7 @@
 // Why: the order and the limits of a listing are the hard part of the contract, so they are a
 // function of their own. How: over the sorted keys of a namespace; directories that have no row are
 // derived from the keys below them.
+import type { Ownership } from '../../src/base/attributes/ownership.ts'
 import type { ListOptions } from '../../src/client/file-system.ts'
 import { compareKeys } from '../../src/meta/edge-order.ts'
 
@@ -15,6 +16,9 @@ export interface MemoryNode {
   readonly contentType: string
   readonly userMetadata: Readonly<Record<string, string>>
   readonly clientMetadata: Readonly<Record<string, string>>
+  readonly ownership: Ownership
+  readonly replicationMin: number
+  readonly blockSizeBytes: number
   readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE'; readonly setMs: number } | undefined
 }
 

@@ -7,6 +7,7 @@ import type { FileInfo, MasterServiceDefinition, OpenFileResponse } from '../../
 import type { Service } from '../../wire/service.ts'
 import type {
   BlockLocation,
+  CacheUsage,
   CallSignal,
   FileHandle,
   FileRange,
@@ -14,6 +15,7 @@ import type {
   FileSystem,
   ListOptions,
   OpenOptions,
+  PathSummary,
   StatOptions,
 } from '../file-system.ts'
 import type { FileReader } from '../read/file-reader.ts'
@@ -28,7 +30,10 @@ import type { OpenedFiles } from './opened-files.ts'
 import { ReadAhead } from './handle-read-ahead.ts'
 
 export interface FileReadsOptions {
-  readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus' | 'listStatus' | 'openFile' | 'refreshFile'>
+  readonly master: Pick<
+    Service<MasterServiceDefinition>,
+    'getStatus' | 'listStatus' | 'openFile' | 'refreshFile' | 'count' | 'getClusterSummary'
+  >
   readonly reader: Pick<FileReader, 'readOpened'>
   readonly opened: OpenedFiles
   /** Maximum age of the master's metadata. Undefined: the master's default. */
@@ -42,7 +47,7 @@ interface Sync {
   readonly syncIntervalMs?: number
 }
 
-export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'blockLocations'> {
+export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'blockLocations' | 'summary' | 'usage'> {
   readonly #options: FileReadsOptions
   readonly #handles = new Set<FileHandle>()
 
@@ -86,6 +91,17 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     options: CallSignal = {},
   ): Promise<readonly BlockLocation[]> {
     return blockLocationsOf(await this.#ask(path, options), range)
+  }
+
+  async summary(path: string, { signal = neverAborted(), ...options }: StatOptions = {}): Promise<PathSummary> {
+    const counted = await this.#options.master.count({ path, ...this.#sync(options) }, { signal })
+    const { files, folders, bytes, cachedBytes } = counted
+    return { files, directories: folders, bytes, cachedBytes }
+  }
+
+  async usage({ signal = neverAborted() }: CallSignal = {}): Promise<CacheUsage> {
+    const { capacityBytes, usedBytes } = await this.#options.master.getClusterSummary({}, { signal })
+    return { capacityBytes, usedBytes }
   }
 
   /** Closes all handles. */

@@ -199,6 +199,18 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
         expect(await code(entries(fileSystem, `${top}/missing`))).toBe('not_found')
       })
 
+      it('can be summed up', async () => {
+        await put('a/x', 'a/y/z', 'b')
+        const { cachedBytes, ...counted } = await fileSystem.summary(top)
+        expect(counted).toEqual({ files: 3, directories: 3, bytes: 9 })
+        expect(cachedBytes).toBeLessThanOrEqual(9)
+        expect(await fileSystem.summary(`${top}/b`)).toMatchObject({ files: 1, directories: 0, bytes: 1 })
+        expect(await code(fileSystem.summary(`${top}/missing`))).toBe('not_found')
+        const { capacityBytes, usedBytes } = await fileSystem.usage()
+        expect(usedBytes).toBeLessThanOrEqual(capacityBytes)
+        expect(capacityBytes).toBeGreaterThan(0)
+      })
+
       it('shows the namespaces below /', async () => {
         const own = (await entries(fileSystem, '/')).find(({ name: one }) => one === tested.namespace)
         expect(own).toMatchObject({ path: `/${tested.namespace}`, kind: 'directory', isMountPoint: true })

@@ -46,6 +46,8 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
       getStatus: (request, options) => master.getStatus(request, options),
       listStatus: (request, options) => master.listStatus(request, options),
       refreshFile: (request, options) => master.refreshFile(request, options),
+      count: (request, options) => master.count(request, options),
+      getClusterSummary: (request, options) => master.getClusterSummary(request, options),
     },
     reader: {
       async *readOpened({ file }, _signal, { range } = {}) {

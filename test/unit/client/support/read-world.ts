@@ -98,6 +98,8 @@ export class ReadWorld {
         this.beforeRefresh()
         return { file: undefined }
       },
+      count: () => Promise.reject(new SkeinError('unimplemented', 'this master does not count')),
+      getClusterSummary: () => Promise.reject(new SkeinError('unimplemented', 'this master has no summary')),
     }
     const reader = new FileReader({
       master,
