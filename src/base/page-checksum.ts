@@ -1,7 +1,7 @@
 // Why: block bytes are checksummed in pages, so that a range read verifies only the pages that it
 // touches. How: CRC-32 (as in zlib) of each 1 MiB page, computed while the bytes stream by. Writers
 // in other processes (short circuit) and the block store share this definition.
-import { crc32 } from 'node:zlib'
+import { crc32 } from './checksum/crc32.ts'
 
 /** Bytes per page checksum. The last page of a block may be shorter. */
 export const pageBytes = 1024 * 1024

@@ -5,6 +5,7 @@
 // piece.
 import { assert } from '../assert.ts'
 import type { Clock } from '../clock.ts'
+import { alignedOffset, unzeroedBuffer } from './aligned-memory.ts'
 
 export interface PiecePoolOptions {
   /** Bytes per piece. */
@@ -50,7 +51,7 @@ export class PiecePool {
   take(bytes: number): Uint8Array {
     assert(bytes > 0 && bytes <= this.pieceBytes, 'no more than a piece')
     if (bytes <= this.pieceBytes * sharedPart) return this.#cut(bytes)
-    return new Uint8Array(this.#lend(bytes), 0, bytes)
+    return new Uint8Array(this.#lend(bytes), alignedOffset, bytes)
   }
 
   #cut(bytes: number): Uint8Array {
@@ -59,13 +60,13 @@ export class PiecePool {
       this.#shared = this.#lend(this.pieceBytes)
       this.#sharedBytes = 0
     }
-    const part = new Uint8Array(this.#shared, this.#sharedBytes, bytes)
+    const part = new Uint8Array(this.#shared, alignedOffset + this.#sharedBytes, bytes)
     this.#sharedBytes += bytes
     return part
   }
 
   #lend(bytes: number): ArrayBuffer {
-    const piece = this.#idle.pop() ?? unzeroed(this.pieceBytes)
+    const piece = this.#idle.pop() ?? unzeroedBuffer(this.pieceBytes)
     this.#idleLeast = Math.min(this.#idleLeast, this.#idle.length)
     this.#lent.set(piece, bytes)
     return piece
@@ -102,8 +103,4 @@ export class PiecePool {
       if (this.#idle.length > 0) this.#lookLater()
     })
   }
-}
-
-function unzeroed(bytes: number): ArrayBuffer {
-  return Buffer.allocUnsafeSlow(bytes).buffer
 }

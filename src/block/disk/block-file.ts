@@ -8,7 +8,8 @@
 //   8 bytes magic | u32 footer length
 //
 // The footer's length is last, so that it is found from the file's end. Everything here is pure.
-import { crc32 } from 'node:zlib'
+import { crc32 as textCrc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import type { BlockHeader, KeptBlock } from '../block-store.ts'
@@ -146,7 +147,7 @@ export interface StoredBlock extends KeptBlock {
 export function storedBlock(header: BlockHeader): StoredBlock {
   const { blockId, length, namespaceId, key, etag, offset, durable } = header
   // A NUL is in no name of a namespace and in no ETag.
-  const names = crc32(`${namespaceId}\0${etag}\0${offset}\0${key}`) | 0
+  const names = textCrc32(`${namespaceId}\0${etag}\0${offset}\0${key}`) | 0
   return { blockId, length, durable, names }
 }
 

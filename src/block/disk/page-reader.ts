@@ -5,6 +5,7 @@
 import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
+import { unzeroedBytes } from '../../base/flow/aligned-memory.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { rottenPage } from './block-file.ts'
 import type { BlockHeader, BlockPlace, BlockReader } from '../block-store.ts'
@@ -152,7 +153,7 @@ export class PageReader implements BlockReader {
       return pages
     }
     const bytes = to - from
-    const into = pieces !== undefined && bytes <= pieces.pieceBytes ? pieces.take(bytes) : Buffer.allocUnsafeSlow(bytes)
+    const into = pieces !== undefined && bytes <= pieces.pieceBytes ? pieces.take(bytes) : unzeroedBytes(bytes)
     await this.#fill(into, from)
     return into
   }

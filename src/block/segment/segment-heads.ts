@@ -8,7 +8,7 @@
 // segment of this length; else the segment itself is read. It is never the truth about a block's
 // bytes: those are checked against the segment.
 import { readFile } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { closeFile, newFileFlags, openFile, removeFile, writeFully } from '../disk/disk-calls.ts'
 import type { Segment } from './segment-file.ts'

@@ -14,7 +14,7 @@
 // outside knows it. The sequence number grows with each block and each tombstone of a directory; a
 // copy made by compaction keeps it. So of all records of one block the highest number is the truth,
 // wherever it lies. Everything here is pure.
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 import { pageCount } from '../disk/block-file.ts'
 import type { BlockHeader } from '../block-store.ts'
 import { readSafeInteger, writeSafeInteger } from '../disk/safe-integer.ts'

@@ -10,7 +10,7 @@
 // Segment header, little-endian: magic "SKEINJ01" | firstSeq u64 | nonce u32 | crc u32 of the 20
 // bytes before. Entry: magic u32 | crc u32 of all that follows | payload bytes u32 | 0 u32 | seq
 // u64 | epoch u64 | durableSeq u64 | payload
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 
 export const segmentHeaderBytes = 24
 export const entryHeaderBytes = 40

@@ -3,7 +3,7 @@
 // to its data. Snapshots of the previous version have no seal.
 import { constants, type PathLike } from 'node:fs'
 import { copyFile, type FileHandle, open } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 import { SkeinError } from '../../base/errors.ts'
 
 const word = Buffer.from('SKEINSN1')

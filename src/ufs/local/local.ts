@@ -9,6 +9,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { unzeroedBytes } from '../../base/flow/aligned-memory.ts'
 import { keyProblem } from '../../base/paths.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { realRoot } from './file-roots.ts'
@@ -133,7 +134,7 @@ export class LocalUnderFileSystem implements UnderFileSystem {
       for (let done = 0; done < request.length;) {
         throwIfAborted(signal)
         const wanted = Math.min(chunkBytes, request.length - done)
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, request.offset + done)
+        const { bytesRead, buffer } = await file.read(unzeroedBytes(wanted), 0, wanted, request.offset + done)
         if (bytesRead === 0) throw changedWhileRead(name)
         done += bytesRead
         this.#counters.readBytes += bytesRead

@@ -1,12 +1,13 @@
 // Why: the bytes of a range are read directly into the buffers that the caller receives. How: one
 // exact buffer for a small object, large pieces for a stream. A stream that is not read pauses its
 // connection.
+import { unzeroedBytes } from '../../base/flow/aligned-memory.ts'
 import type { SkeinError } from '../../base/errors.ts'
 import type { PieceSource, ReadRequest } from '../under-file-system.ts'
 import type { RangeSink } from './range-response.ts'
 
 /** Bytes of a stream are read into buffers of this length. */
-const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: (bytes) => Buffer.allocUnsafeSlow(bytes) }
+const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: unzeroedBytes }
 /** The minimum length of a chunk, except for the last one. */
 const chunkBytesMin = 256 * 1024
 /** Unread bytes of one stream after which its connection is paused. */

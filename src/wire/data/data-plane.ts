@@ -22,7 +22,7 @@
 // A reader may send the name of its host in `x-skein-host`, which only decides what counts as read
 // on the worker's own host. An error is JSON (status.ts) with a matching HTTP status. A body is
 // complete only if it has exactly its announced length, before it or in the trailer.
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../base/checksum/crc32.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { BlockHeader } from '../generated/worker.ts'
 import { errorFromJson, type ErrorJson, errorToJson } from '../status.ts'

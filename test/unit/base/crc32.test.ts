@@ -8,7 +8,7 @@ it('is the CRC-32 of zlib for every length, at every place in a buffer, from eve
   const random = seededRandom(7)
   const bytes = Buffer.from(Array.from({ length: 4096 }, () => Math.floor(random() * 256)))
   expect(crc32(Buffer.from('123456789'))).toBe(0xcbf43926)
-  for (let length = 0; length <= 300; length += 1) {
+  for (const length of [...Array.from({ length: 301 }, (_, index) => index), 1023, 2048, 4000]) {
     for (let round = 0; round < 8; round += 1) {
       const from = Math.floor(random() * (bytes.length - length))
       const seed = round === 0 ? 0 : Math.floor(random() * 2 ** 32)

@@ -2,7 +2,7 @@
 // the name of the algorithm ("Checking object integrity", Amazon S3 User Guide). Values are base64;
 // a CRC has its most significant byte first.
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../../base/checksum/crc32.ts'
 import { crc32c } from '../../../base/checksum/crc32c.ts'
 import { Crc64, crc64Nvme } from '../../../base/checksum/crc64.ts'
 import { s3Error } from '../answer/error-table.ts'
