@@ -59,7 +59,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     's3/objects': ['s3/answer', 's3/request', 's3/body', 's3/call'],
     's3/listing': ['s3/answer', 's3/request', 's3/call', 's3/objects'],
     's3/uploads': ['s3/answer', 's3/request', 's3/body', 's3/call', 's3/listing', 's3/objects'],
-    's3/buckets': ['s3/answer', 's3/call', 's3/listing', 's3/objects'],
+    's3/buckets': ['s3/answer', 's3/request', 's3/call', 's3/listing', 's3/objects'],
     s3: [
       ...['callers.ts', 'credentials', 's3/answer', 's3/request', 's3/signature', 's3/body', 's3/call'],
       ...['s3/objects', 's3/listing', 's3/buckets', 's3/uploads'],

@@ -15,6 +15,7 @@ import { listObjectsV1, listObjectsV2 } from './listing/list-operations.ts'
 import { copyObject } from './objects/copy-objects.ts'
 import { deleteObject, deleteObjects } from './objects/delete-objects.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './objects/object-tags.ts'
+import { getObjectAttributes } from './objects/object-attributes.ts'
 import { getObject, headObject } from './objects/read-objects.ts'
 import { putObject } from './objects/write-objects.ts'
 import type { Operation } from './request/operations.ts'
@@ -53,6 +54,7 @@ export const s3Operations: Readonly<Record<Operation, OperationDefinition>> = {
   CreateMultipartUpload: { handler: createMultipartUpload, kind: 'multipart' },
   CompleteMultipartUpload: { handler: completeMultipartUpload, kind: 'multipart', isSlow: true },
   AbortMultipartUpload: { handler: abortMultipartUpload, kind: 'multipart' },
+  GetObjectAttributes: { handler: getObjectAttributes, kind: 'stat' },
   GetObject: { handler: getObject, kind: 'read' },
   HeadObject: { handler: headObject, kind: 'stat' },
   CopyObject: { handler: copyObject, kind: 'copy', isSlow: true },

@@ -7,7 +7,7 @@ import { documentTime, xmlDocument } from '../answer/document.ts'
 import { notImplemented, s3Error } from '../answer/error-table.ts'
 import { documentReply, emptyReply, type S3Call, type S3Context, type S3Reply } from '../call/s3-call.ts'
 import { placeOfToken, tokenOf } from '../listing/continuation-token.ts'
-import { countOf } from '../listing/list-query.ts'
+import { countOf } from '../request/query-fields.ts'
 import { checkBucket, pathOf } from '../objects/object-access.ts'
 
 const bucketsMax = 10_000

@@ -1,7 +1,7 @@
 // Why: both versions of a listing take the same fields, and say what they were given. How: parsed
 // once, with the limits of S3 (ListObjects and ListObjectsV2, Amazon S3 API Reference).
 import { s3Error } from '../answer/error-table.ts'
-import type { QueryFields } from '../request/query-fields.ts'
+import { countOf, type QueryFields } from '../request/query-fields.ts'
 
 export interface ListQuery {
   readonly prefix: string
@@ -11,8 +11,6 @@ export interface ListQuery {
   /** Whether keys are percent-encoded in the answer. */
   readonly isEncoded: boolean
 }
-
-const maxKeysMax = 1000
 
 /** @throws S3 InvalidArgument */
 export function listQuery(query: QueryFields, maxField = 'max-keys'): ListQuery {
@@ -32,15 +30,6 @@ export function textOf(query: QueryFields, name: string): string {
   const text = query.get(name) ?? ''
   if (text.includes('\0')) throw s3Error('InvalidArgument', `The field ${name} has a NUL character.`)
   return text
-}
-
-/** From 0 to 1000; more is 1000, as at S3. @throws S3 InvalidArgument */
-export function countOf(text: string | undefined, name: string, max = maxKeysMax): number {
-  if (text === undefined || text === '') return max
-  const count = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isNaN(count) || count > 2 ** 31 - 1)
-    throw s3Error('InvalidArgument', `Argument ${name} must be an integer between 0 and 2147483647`)
-  return Math.min(count, max)
 }
 
 /** As keys are written with `encoding-type=url`: everything but A-Z a-z 0-9 - . _ ~ and `/`. */

@@ -1,13 +1,16 @@
 // Why: what S3 keeps with an object, and a file system has no field for, is kept as client
 // metadata. How: one function each way. Names: `etag`, `checksum` (`crc32:<base64>`),
-// `checksum-type`, `parts` (part-sizes.ts), `tags` (tag-sets.ts), and the headers of
-// given-metadata.ts under their own names.
+// `checksum-type`, `parts` and `part-checksums` (part-sizes.ts), `tags` (tag-sets.ts), and the
+// headers of given-metadata.ts under their own names.
 import {
   algorithmNamed,
   type ChecksumAlgorithm,
   checksumHeader,
   type ChecksumType,
 } from '../body/checksum-algorithms.ts'
+
+/** Below the limit of all that is kept with an object. */
+const roomForPartsMax = 8000
 
 export type ClientMetadata = Readonly<Record<string, string>>
 
@@ -25,16 +28,28 @@ export interface ObjectFacts {
   /** Empty: none. */
   readonly tags: string
   readonly parts?: string | undefined
+  /** In base64, in the order of the parts. */
+  readonly partChecksums?: string | undefined
 }
 
-export function clientMetadata({ etag, checksum, contentHeaders, tags, parts }: ObjectFacts): ClientMetadata {
-  return {
+export function clientMetadata({
+  etag,
+  checksum,
+  contentHeaders,
+  tags,
+  parts,
+  partChecksums,
+}: ObjectFacts): ClientMetadata {
+  const needed = {
     etag,
     ...contentHeaders,
     ...(checksum !== undefined && checksumFields(checksum)),
     ...(tags !== '' && { tags }),
     ...(parts !== undefined && { parts }),
   }
+  // It can be done without, and must not be the reason for which an object is refused.
+  const isRoom = Object.entries(needed).join('').length + (partChecksums ?? '').length < roomForPartsMax
+  return partChecksums !== undefined && isRoom ? { ...needed, 'part-checksums': partChecksums } : needed
 }
 
 export function checksumFields({ algorithm, text, type }: StoredChecksum): ClientMetadata {

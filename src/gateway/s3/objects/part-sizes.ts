@@ -1,5 +1,6 @@
 // Why: a client may read an object by the parts that it was uploaded in. How: the sizes are kept
-// with the object, equal ones in a row counted: `8388608*12,100`.
+// with the object, equal ones in a row counted: `8388608*12,100`. The checksums of the parts are
+// kept, too, while they are few.
 
 const textCharactersMax = 2048
 
@@ -13,6 +14,18 @@ export function partSizesText(sizes: readonly number[]): string | undefined {
   }
   const text = runs.map(({ size, count }) => (count === 1 ? String(size) : `${size}*${count}`)).join(',')
   return text.length > textCharactersMax ? undefined : text
+}
+
+/** Undefined: a part has none, or they are too many to keep. */
+export function partChecksumsText(checksums: readonly (string | undefined)[]): string | undefined {
+  if (checksums.includes(undefined)) return undefined
+  const text = checksums.join(',')
+  return text.length > textCharactersMax ? undefined : text
+}
+
+/** Of how many parts the text tells. */
+export function partsCount(text: string): number {
+  return text.split(',').reduce((sum, run) => sum + Number(run.split('*')[1] ?? 1), 0)
 }
 
 export interface PartPlace {

@@ -37,6 +37,9 @@ const somewhere: Readonly<Record<string, readonly Operation[]>> = {
   'x-amz-metadata-directive': ['CopyObject'],
   'x-amz-tagging-directive': ['CopyObject'],
   'x-amz-tagging': creating,
+  'x-amz-object-attributes': ['GetObjectAttributes'],
+  'x-amz-max-parts': ['GetObjectAttributes'],
+  'x-amz-part-number-marker': ['GetObjectAttributes'],
   'x-amz-mp-object-size': ['CompleteMultipartUpload'],
 }
 

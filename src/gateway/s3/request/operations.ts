@@ -65,6 +65,7 @@ const routes = {
   CreateMultipartUpload: { method: 'POST', place: 'object', field: 'uploads' },
   CompleteMultipartUpload: { method: 'POST', place: 'object', field: 'uploadId' },
   AbortMultipartUpload: { method: 'DELETE', place: 'object', field: 'uploadId' },
+  GetObjectAttributes: { method: 'GET', place: 'object', field: 'attributes', takes: ['versionId'], reads: true },
   GetObject: { method: 'GET', place: 'object', takes: ['versionId', ...part, ...overrides], reads: true },
   HeadObject: { method: 'HEAD', place: 'object', takes: ['versionId', ...part, ...overrides], reads: true },
   CopyObject: { method: 'PUT', place: 'object', header: copySource },

@@ -36,3 +36,12 @@ function decoded(text: string): string {
     throw s3Error('InvalidURI', 'The query is not percent-encoded UTF-8.')
   }
 }
+
+/** From 0 to 1000; more is 1000, as at S3. @throws S3 InvalidArgument */
+export function countOf(text: string | undefined, name: string, max = 1000): number {
+  if (text === undefined || text === '') return max
+  const count = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isNaN(count) || count > 2 ** 31 - 1)
+    throw s3Error('InvalidArgument', `Argument ${name} must be an integer between 0 and 2147483647`)
+  return Math.min(count, max)
+}

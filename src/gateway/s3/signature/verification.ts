@@ -8,6 +8,8 @@ import { canonicalRequest, type SignedParts } from './canonical-request.ts'
 import type { SignatureClaim } from './signature-claim.ts'
 import { isSameSignature, signatureOf, type SigningKeys } from './signing-keys.ts'
 
+// oxlint-disable-next-line no-control-regex
+const asciiOnly = /^[\0-\x7f]*$/
 const skewMs = 15 * 60_000
 
 /** What the signatures of the chunks of a body continue. */
@@ -40,9 +42,15 @@ export function verified(
   checkSignedHeaders(claim, parts)
   const key = keys.keyOf(caller.secret, claim.day, claim.region)
   const scope = `${claim.day}/${claim.region}/s3/aws4_request`
-  const canonical = Buffer.from(canonicalRequest({ ...parts, signedHeaders: claim.signedHeaders }), 'latin1')
-  const toSign = `AWS4-HMAC-SHA256\n${claim.timestamp}\n${scope}\n${hash('sha256', canonical)}`
-  if (!isSameSignature(signatureOf(key, toSign), claim.signature)) throw s3Error('SignatureDoesNotMatch')
+  const canonical = canonicalRequest({ ...parts, signedHeaders: claim.signedHeaders })
+  const isSigned = (encoding: 'latin1' | 'utf8'): boolean => {
+    const digest = hash('sha256', Buffer.from(canonical, encoding))
+    const toSign = `AWS4-HMAC-SHA256\n${claim.timestamp}\n${scope}\n${digest}`
+    return isSameSignature(signatureOf(key, toSign), claim.signature)
+  }
+  // Of a value other than ASCII, clients sign the bytes that they send, or its UTF-8 where they
+  // send Latin-1.
+  if (!isSigned('latin1') && (asciiOnly.test(canonical) || !isSigned('utf8'))) throw s3Error('SignatureDoesNotMatch')
   return { caller, seed: { key, timestamp: claim.timestamp, scope, signature: claim.signature } }
 }
 

@@ -18,7 +18,7 @@ import { clientMetadata, type StoredChecksum, storedChecksum } from '../objects/
 import { checksumElements } from '../objects/copy-objects.ts'
 import { pathOf } from '../objects/object-access.ts'
 import { writableAs, writeObject } from '../objects/object-writing.ts'
-import { partSizesText } from '../objects/part-sizes.ts'
+import { partChecksumsText, partSizesText } from '../objects/part-sizes.ts'
 import type { UploadRecord } from './upload-metadata.ts'
 import { UploadRecords } from './stored-uploads.ts'
 
@@ -53,7 +53,10 @@ export async function completeMultipartUpload(context: S3Context, call: S3Call):
       result = { etag: composedEtag(parts), checksum: composedChecksum(record, parts, running) }
       checkChecksum(call, result.checksum)
       const sizes = partSizesText(parts.map(({ status }) => status.length))
-      return { clientMetadata: clientMetadata({ ...record.fields, ...result, parts: sizes }) }
+      const partChecksums = partChecksumsText(
+        parts.map(({ status }) => storedChecksum(status.clientMetadata ?? {})?.text),
+      )
+      return { clientMetadata: clientMetadata({ ...record.fields, ...result, parts: sizes, partChecksums }) }
     },
   )
   if (result === undefined) throw new Error('an upload was completed without its digests')

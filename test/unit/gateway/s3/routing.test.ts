@@ -85,6 +85,7 @@ describe('operations', () => {
     ['POST', object, 'uploads', 'CreateMultipartUpload'],
     ['PUT', object, 'partNumber=1&uploadId=u', 'UploadPart'],
     ['GET', object, 'uploadId=u&max-parts=2', 'ListParts'],
+    ['GET', object, 'attributes', 'GetObjectAttributes'],
     ['POST', object, 'uploadId=u', 'CompleteMultipartUpload'],
     ['DELETE', object, 'uploadId=u', 'AbortMultipartUpload'],
   ])('%s %o ?%s is %s', (method, address, query, operation) => {
@@ -104,7 +105,6 @@ describe('operations', () => {
     ['PUT', bucket, 'versioning', 'versioning'],
     ['PUT', bucket, 'tagging', 'tagging'],
     ['PUT', object, 'acl', 'acl'],
-    ['GET', object, 'attributes', 'attributes'],
     ['GET', object, 'torrent', 'torrent'],
     ['POST', object, 'select&select-type=2', 'select'],
     ['POST', object, 'restore', 'restore'],

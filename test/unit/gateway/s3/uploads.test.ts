@@ -7,11 +7,14 @@ import {
   type CompleteMultipartUploadCommandOutput,
   CreateMultipartUploadCommand,
   type CreateMultipartUploadCommandInput,
+  GetObjectAttributesCommand,
+  type GetObjectAttributesCommandOutput,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
+  type ObjectAttributes,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -127,6 +130,38 @@ describe('an upload in parts', () => {
       ContentLength: large.length,
     })
     expect(await failureOf(read({ PartNumber: 3 }))).toEqual(['InvalidPartNumber', 416])
+  })
+
+  it('tells of its parts in one document', async () => {
+    const id = await begin({ ChecksumAlgorithm: 'CRC32' })
+    const parts = [await part(id, 1, large), await part(id, 2, large), await part(id, 5, small)]
+    const { ChecksumCRC32 } = await complete(id, parts)
+    const attributes = (more: object = {}): Promise<GetObjectAttributesCommandOutput> => {
+      const ObjectAttributes: ObjectAttributes[] = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize']
+      return client.send(new GetObjectAttributesCommand({ ...object, ObjectAttributes, ...more }))
+    }
+    const size = 2 * large.length + small.length
+    const { LastModified, ...told } = await attributes({ MaxParts: 2 })
+    expect(LastModified?.getTime()).toBe(Math.floor(nowMs / 1000) * 1000)
+    expect(told).toMatchObject({
+      ...{ ETag: expect.stringMatching(/^[0-9a-f]{32}-3$/), StorageClass: 'STANDARD', ObjectSize: size },
+      Checksum: { ChecksumCRC32, ChecksumType: 'COMPOSITE' },
+      ObjectParts: {
+        ...{ TotalPartsCount: 3, IsTruncated: true, MaxParts: 2, NextPartNumberMarker: '2', PartNumberMarker: '0' },
+        Parts: [
+          { PartNumber: 1, Size: large.length, ChecksumCRC32: crc(large) },
+          { PartNumber: 2, Size: large.length, ChecksumCRC32: crc(large) },
+        ],
+      },
+    })
+    expect((await attributes({ MaxParts: 2, PartNumberMarker: '2' })).ObjectParts).toMatchObject({
+      ...{ TotalPartsCount: 3, IsTruncated: false },
+      Parts: [{ PartNumber: 3, Size: small.length, ChecksumCRC32: crc(small) }],
+    })
+    const one = await attributes({ ObjectAttributes: ['ObjectSize'] })
+    expect([one.ObjectSize, one.ETag, one.ObjectParts]).toEqual([size, undefined, undefined])
+    expect(await failureOf(attributes({ ObjectAttributes: ['Owner'] }))).toEqual(['InvalidArgument', 400])
+    expect(await failureOf(attributes({ Key: 'none' }))).toEqual(['NoSuchKey', 404])
   })
 
   it('takes parts of other objects', async () => {

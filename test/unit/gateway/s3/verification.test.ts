@@ -124,6 +124,20 @@ describe('SigV4 of requests', () => {
     expect(parts.headers.canonical('a')).toBe('one two,three')
   })
 
+  it.each<[string, string]>([
+    ['UTF-8', Buffer.from('caf\u00e9').toString('latin1')],
+    ['Latin-1 and signs UTF-8, as botocore does', 'caf\u00e9'],
+  ])('takes metadata of a client that sends %s', (_what, value) => {
+    const example: Example = {
+      ...{ method: 'PUT', url: '/a', headers: { 'x-amz-meta-a': value, ...plain } },
+      signed: 'host;x-amz-content-sha256;x-amz-date;x-amz-meta-a',
+      signature: 'e5a9895326b849fbbce96220aac6f57ab6360b96b25db0612ae45b85eaa1bbf6',
+    }
+    expect(check(example).caller.id).toBe(exampleKey)
+    const other = { ...example, headers: { ...plain, 'x-amz-meta-a': 'caf\u00e8' } }
+    expect(codeOf(() => check(other))).toBe('SignatureDoesNotMatch')
+  })
+
   it.each<[string, string, string]>([
     ['another scheme', 'AWS AKIAIOSFODNN7EXAMPLE:abc', 'InvalidRequest'],
     [
