@@ -88,7 +88,10 @@ export class PiecePool {
       return
     }
     this.#lent.delete(piece)
-    if (this.#idle.length >= this.#options.idleMax) return
+    if (this.#idle.length >= this.#options.idleMax) {
+      freeAtOnce(piece)
+      return
+    }
     this.#idle.push(piece)
     this.#lookLater()
   }
@@ -99,8 +102,16 @@ export class PiecePool {
     this.#idleLeast = this.#idle.length
     this.#options.clock.schedule(idleMs, () => {
       this.#looking = false
-      this.#idle.splice(0, this.#idleLeast)
+      for (const piece of this.#idle.splice(0, this.#idleLeast)) freeAtOnce(piece)
       if (this.#idle.length > 0) this.#lookLater()
     })
   }
+}
+
+/**
+ * The memory goes back to the system now. Left to the garbage collector, the pieces of one load are
+ * still there while the next one takes its own.
+ */
+function freeAtOnce(piece: ArrayBuffer): void {
+  piece.transfer(0)
 }

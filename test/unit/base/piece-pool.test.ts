@@ -66,3 +66,15 @@ test('it keeps no more than it may, and less when less is needed', async () => {
   await clock.advance(10_001)
   expect(pieces.idle).toBe(0)
 })
+
+test('memory that it does not keep is free at once, and not at the next collection', async () => {
+  const { pieces, clock } = pool(1)
+  const [kept, surplus] = [pieces.take(100), pieces.take(100)]
+  const keptBytes = kept.buffer.byteLength
+  pieces.giveBack(kept)
+  pieces.giveBack(surplus)
+  expect([kept.buffer.byteLength, surplus.buffer.byteLength]).toEqual([keptBytes, 0])
+  await clock.advance(5001)
+  await clock.advance(5001)
+  expect([pieces.idle, kept.buffer.byteLength]).toEqual([0, 0])
+})
