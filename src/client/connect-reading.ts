@@ -50,10 +50,9 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
   const { master, connectWorker, workerAt, logger } = links
   const { hostname } = config.worker
   const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
-  const streams = given('goosefs.user.block.worker.client.pool.max', config.jobWorker.blockStreamsMax)
   const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const clock = systemClock
-  const data = new DataClient({ clock, hostname, ...(streams !== undefined && { connectionsMax: streams }) })
+  const data = new DataClient({ clock, hostname, connectionsMax: config.jobWorker.blockStreamsMax })
   const reading = { master, data, hostname, random: systemRandom, clock, logger }
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker }) : undefined
   const near = new ShortCircuitReader({ data, connectWorker, clock, logger })

@@ -1,5 +1,7 @@
 // Why: users of a cluster get one file system (file-system.ts). How: made of a half that reads and
-// a half that changes things. What was changed is opened anew by the next reader.
+// a half that changes things. What callers give is checked here (given-options.ts). What was
+// changed is opened anew by the next reader.
+import { eachUnlessAborted, unlessAborted } from './aborted-calls.ts'
 import { SkeinError } from '../base/errors.ts'
 import type {
   AttributeChanges,
@@ -18,6 +20,7 @@ import type {
   PathSummary,
   StatOptions,
 } from './file-system.ts'
+import { checkBytes, checkOptions, checkPath } from './given-options.ts'
 import type { FileReads } from './open/file-reads.ts'
 import type { OpenedFiles } from './open/opened-files.ts'
 import type { FileChanges } from './write/file-changes.ts'
@@ -38,53 +41,87 @@ export class ConnectedFileSystem implements FileSystem {
     this.#parts = parts
   }
 
-  stat(path: string, options?: StatOptions): Promise<FileStatus> {
-    return this.#parts.reads.stat(path, options)
+  async stat(path: string, options?: StatOptions): Promise<FileStatus> {
+    checkPath(path)
+    checkOptions('stat', options)
+    return await unlessAborted(options, () => this.#parts.reads.stat(path, options))
   }
 
-  list(path: string, options?: ListOptions): AsyncIterable<readonly FileStatus[]> {
-    return this.#parts.reads.list(path, options)
+  async *list(path: string, options?: ListOptions): AsyncGenerator<readonly FileStatus[], void, undefined> {
+    checkPath(path)
+    checkOptions('list', options)
+    yield* eachUnlessAborted(options, this.#parts.reads.list(path, options))
   }
 
-  open(path: string, options?: OpenOptions): Promise<FileHandle> {
-    return this.#parts.reads.open(path, options)
+  async open(path: string, options?: OpenOptions): Promise<FileHandle> {
+    checkPath(path)
+    checkOptions('open', options)
+    return await unlessAborted(options, () => this.#parts.reads.open(path, options))
   }
 
-  blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]> {
-    return this.#parts.reads.blockLocations(path, range, options)
+  async blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]> {
+    checkPath(path)
+    checkOptions('range', range)
+    checkOptions('call', options)
+    return await unlessAborted(options, () => this.#parts.reads.blockLocations(path, range, options))
   }
 
-  summary(path: string, options?: StatOptions): Promise<PathSummary> {
-    return this.#parts.reads.summary(path, options)
+  async summary(path: string, options?: StatOptions): Promise<PathSummary> {
+    checkPath(path)
+    checkOptions('stat', options)
+    return await unlessAborted(options, () => this.#parts.reads.summary(path, options))
   }
 
-  usage(options?: CallSignal): Promise<CacheUsage> {
-    return this.#parts.reads.usage(options)
+  async usage(options?: CallSignal): Promise<CacheUsage> {
+    checkOptions('call', options)
+    return await unlessAborted(options, () => this.#parts.reads.usage(options))
   }
 
   async create(path: string, options?: CreateOptions): Promise<FileOutput> {
-    const output = await this.#parts.changes.create(path, options)
+    checkPath(path)
+    checkOptions('create', options)
+    const output = await unlessAborted(options, () => this.#parts.changes.create(path, options))
     return {
-      write: (chunk) => output.write(chunk),
-      close: (metadata) => this.#changing([path], () => output.close(metadata)),
+      write: async (chunk) => {
+        try {
+          checkBytes(chunk)
+        } catch (thrown) {
+          await output.abort()
+          throw thrown
+        }
+        await unlessAborted(options, () => output.write(chunk))
+      },
+      close: async (metadata) => {
+        checkOptions('close', metadata)
+        return await this.#changing([path], options, () => output.close(metadata))
+      },
       abort: () => output.abort(),
     }
   }
 
-  makeDirectory(path: string, options?: CallSignal): Promise<void> {
-    return this.#parts.changes.makeDirectory(path, options)
+  async makeDirectory(path: string, options?: CallSignal): Promise<void> {
+    checkPath(path)
+    checkOptions('call', options)
+    await unlessAborted(options, () => this.#parts.changes.makeDirectory(path, options))
   }
 
-  rename(from: string, to: string, options?: CallSignal): Promise<void> {
-    return this.#changing([from, to], () => this.#parts.changes.rename(from, to, options))
+  async rename(from: string, to: string, options?: CallSignal): Promise<void> {
+    checkPath(from)
+    checkPath(to)
+    checkOptions('call', options)
+    await this.#changing([from, to], options, () => this.#parts.changes.rename(from, to, options))
   }
 
-  delete(path: string, options?: DeleteOptions): Promise<void> {
-    return this.#changing([path], () => this.#parts.changes.delete(path, options))
+  async delete(path: string, options?: DeleteOptions): Promise<void> {
+    checkPath(path)
+    checkOptions('delete', options)
+    await this.#changing([path], options, () => this.#parts.changes.delete(path, options))
   }
 
-  setAttributes(path: string, changes: AttributeChanges): Promise<void> {
-    return this.#changing([path], () => this.#parts.changes.setAttributes(path, changes))
+  async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
+    checkPath(path)
+    checkOptions('setAttributes', changes)
+    await this.#changing([path], changes, () => this.#parts.changes.setAttributes(path, changes))
   }
 
   append(path: string): Promise<never> {
@@ -101,9 +138,9 @@ export class ConnectedFileSystem implements FileSystem {
   }
 
   /** Also a change that failed may have happened. */
-  async #changing<T>(paths: readonly string[], change: () => Promise<T>): Promise<T> {
+  async #changing<T>(paths: readonly string[], options: CallSignal | undefined, change: () => Promise<T>): Promise<T> {
     try {
-      return await change()
+      return await unlessAborted(options, change)
     } finally {
       for (const path of paths) this.#parts.opened.forget(path)
     }

@@ -7,7 +7,7 @@
 // `.skein` or below shows them. Every method throws
 // SkeinError: not_found, already_exists, permission_denied, invalid_argument, failed_precondition
 // (a directory where a file is needed, a read-only namespace), resource_exhausted, unavailable,
-// data_loss, unimplemented; and the reason of an aborted signal.
+// data_loss, unimplemented; and the reason of an aborted signal, as it was given.
 
 /** A half-open range of bytes: `offset` and at most `length` bytes from there. */
 export interface FileRange {
@@ -77,7 +77,8 @@ export interface CallSignal {
 
 export interface StatOptions extends CallSignal {
   /**
-   * Maximum age of what the master knows of the store; 0: ask the store. Default: the configured
+   * Maximum age of what the master knows of the store; 0: ask the store; Infinity: do not ask the
+   * store for what is known. Default: the configured
    * one (goosefs.user.file.metadata.sync.interval), or the master's.
    */
   readonly maxAgeMs?: number

@@ -4,6 +4,7 @@
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
 import type { FileSystem } from './file-system.ts'
+import { checkOptions } from './given-options.ts'
 
 export interface ConnectOptions {
   /** `host:port` of the master. Default: from `home` or the configuration. */
@@ -19,7 +20,9 @@ export interface ConnectOptions {
  * the connections.
  * @throws SkeinError invalid_argument for an unknown key or an invalid value
  */
-export function connect({ master, home, properties = {} }: ConnectOptions = {}): FileSystem {
+export function connect(options: ConnectOptions = {}): FileSystem {
+  checkOptions('connect', options)
+  const { master, home, properties = {} } = options
   const definitions = { ...properties, ...(home !== undefined && { 'skein.home': home }) }
   const environment = master === undefined ? {} : { SKEIN_MASTER: master }
   return connectCluster(loadConfig({ mode: 'client', definitions, environment })).files

@@ -2,10 +2,16 @@
 // cluster. How: each namespace is a sorted list of keys in memory. A directory of which only its
 // entries are known has no row of its own; it is derived from their keys.
 import type { Clock } from '../../src/base/clock.ts'
-import { throwIfAborted } from '../../src/base/clock.ts'
 import { SkeinError } from '../../src/base/errors.ts'
 import { type Ownership, ownershipOf } from '../../src/base/attributes/ownership.ts'
-import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../src/base/paths.ts'
+import {
+  formatPath,
+  internalKeyPrefix,
+  isHiddenKey,
+  keyProblem,
+  type NamespacePath,
+  parsePath,
+} from '../../src/base/paths.ts'
 import type {
   AttributeChanges,
   BlockLocation,
@@ -22,7 +28,9 @@ import type {
   PathSummary,
   StatOptions,
 } from '../../src/client/file-system.ts'
+import { checkBytes, checkOptions, checkPath } from '../../src/client/given-options.ts'
 import { firstAtOrAfter, listedEntries, type MemoryNode } from './memory-listing.ts'
+import { checkMetadata } from './memory-metadata.ts'
 import { MemoryFile } from './memory-file.ts'
 
 interface Namespace {
@@ -39,8 +47,6 @@ export interface PlantedFile extends Partial<ObjectMetadata> {
 }
 
 const blockSizeBytes = 1024 * 1024
-const userMetadataBytesMax = 2048
-const clientMetadataBytesMax = 8192
 const chunkBytes = 64 * 1024
 const memoryBytes = 1024 * 1024 * 1024
 
@@ -74,8 +80,8 @@ export class MemoryFileSystem implements FileSystem {
     this.#put(namespace, this.#node(key, bytes, { ...metadata, etag }))
   }
 
-  async stat(path: string, { signal }: StatOptions = {}): Promise<FileStatus> {
-    await settled(signal)
+  async stat(path: string, options?: StatOptions): Promise<FileStatus> {
+    await begun('stat', path, options)
     if (path === '/') return directoryStatus('/', '', undefined, false, 0)
     const { namespace, key } = this.#parse(path)
     const node = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
@@ -83,10 +89,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async *list(path: string, options: ListOptions = {}): AsyncGenerator<readonly FileStatus[]> {
-    await settled(options.signal)
+    await begun('list', path, options)
     const size = options.pageSize ?? 1000
-    if (!Number.isInteger(size) || size < 1 || size > 1000)
-      throw new SkeinError('invalid_argument', `a page has 1 to 1000 entries, not ${size}`)
     let page: FileStatus[] = []
     for (const entry of this.#entries(path, options)) {
       page.push(entry)
@@ -98,8 +102,8 @@ export class MemoryFileSystem implements FileSystem {
     if (page.length > 0) yield page
   }
 
-  async open(path: string, { signal }: StatOptions = {}): Promise<FileHandle> {
-    await settled(signal)
+  async open(path: string, options?: StatOptions): Promise<FileHandle> {
+    await begun('open', path, options)
     const { namespace, key } = this.#parse(path)
     const node = this.#fileAt(namespace, key)
     if (node === undefined) {
@@ -111,7 +115,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async create(path: string, options: CreateOptions = {}): Promise<FileOutput> {
-    await settled(options.signal)
+    await begun('create', path, options)
     const { namespace, key } = this.#parse(path)
     if (key === '' || key.endsWith('/'))
       throw new SkeinError('invalid_argument', `${path} cannot be written: remove the slash at the end`)
@@ -127,11 +131,18 @@ export class MemoryFileSystem implements FileSystem {
     const chunks: Uint8Array[] = []
     return {
       write: async (chunk) => {
-        await settled(options.signal)
+        try {
+          checkBytes(chunk)
+          await settled(options.signal)
+        } catch (thrown) {
+          end()
+          throw thrown
+        }
         if (!isOpen) throw new SkeinError('failed_precondition', `${path} is not being written any more`)
         chunks.push(Uint8Array.from(chunk))
       },
       close: async (metadata = {}) => {
+        checkOptions('close', metadata)
         await settled(options.signal)
         if (!isOpen) throw new SkeinError('failed_precondition', `${path} is not being written any more`)
         end()
@@ -145,8 +156,8 @@ export class MemoryFileSystem implements FileSystem {
     }
   }
 
-  async makeDirectory(path: string, { signal }: CallSignal = {}): Promise<void> {
-    await settled(signal)
+  async makeDirectory(path: string, options?: CallSignal): Promise<void> {
+    await begun('call', path, options)
     const { namespace, key } = this.#parse(path)
     checkWritable(namespace)
     const directoryKey = key.endsWith('/') || key === '' ? key : `${key}/`
@@ -157,8 +168,9 @@ export class MemoryFileSystem implements FileSystem {
       this.#put(namespace, { ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
   }
 
-  async rename(from: string, to: string, { signal }: CallSignal = {}): Promise<void> {
-    await settled(signal)
+  async rename(from: string, to: string, options?: CallSignal): Promise<void> {
+    checkPath(to)
+    await begun('call', from, options)
     const [source, target] = [this.#parse(from), this.#parse(to)]
     checkWritable(source.namespace)
     checkWritable(target.namespace)
@@ -168,14 +180,18 @@ export class MemoryFileSystem implements FileSystem {
     const file = this.#fileAt(source.namespace, source.key)
     const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
     if (moved.length === 0) throw notFound(from)
+    const leaves = isHiddenKey(source.key) && !isHiddenKey(target.key)
+    if ((leaves && file === undefined) || (!isHiddenKey(source.key) && isHiddenKey(target.key)))
+      throw new SkeinError('failed_precondition', `${from} is not moved out of or into ${internalKeyPrefix}`)
     for (const node of moved) {
       this.#remove(source.namespace, node.key)
-      this.#put(target.namespace, { ...node, key: target.key + node.key.slice(source.key.length) })
+      const key = target.key + node.key.slice(source.key.length)
+      this.#put(target.namespace, { ...node, key, ...(leaves && { ttl: undefined }) })
     }
   }
 
   async delete(path: string, options: DeleteOptions = {}): Promise<void> {
-    await settled(options.signal)
+    await begun('delete', path, options)
     const { namespace, key } = this.#parse(path)
     checkWritable(namespace)
     const file = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
@@ -192,8 +208,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
-    const { signal, clientMetadata, ttl, replicationMin } = changes
-    await settled(signal)
+    await begun('setAttributes', path, changes)
+    const { clientMetadata, ttl, replicationMin } = changes
     const { namespace, key } = this.#parse(path)
     checkMetadata(clientMetadata === undefined ? {} : { clientMetadata })
     const node = this.#fileAt(namespace, key)
@@ -210,12 +226,13 @@ export class MemoryFileSystem implements FileSystem {
     this.#put(namespace, { ...node, ...told, ...expiry, ...counted, ownership: own })
   }
 
-  blockLocations(): Promise<readonly BlockLocation[]> {
-    return Promise.resolve([])
+  async blockLocations(path: string): Promise<readonly BlockLocation[]> {
+    checkPath(path)
+    return []
   }
 
-  async summary(path: string, { signal }: StatOptions = {}): Promise<PathSummary> {
-    await settled(signal)
+  async summary(path: string, options?: StatOptions): Promise<PathSummary> {
+    await begun('stat', path, options)
     const paths = path === '/' ? [...this.#namespaces.keys()].map((name) => `/${name}`) : [path]
     const total = { files: 0, directories: 0, bytes: 0, cachedBytes: 0 }
     for (const each of paths) {
@@ -409,24 +426,22 @@ function checkWritable({ name, readOnly }: Namespace): void {
   if (readOnly) throw new SkeinError('failed_precondition', `namespace ${name} is read-only`, { reason: 'read_only' })
 }
 
-function checkMetadata({ userMetadata = {}, clientMetadata = {} }: Partial<ObjectMetadata>): void {
-  checkMap('user metadata', userMetadata, userMetadataBytesMax)
-  checkMap('client metadata', clientMetadata, clientMetadataBytesMax)
-}
-
-function checkMap(what: string, map: Readonly<Record<string, string>>, bytesMax: number): void {
-  const bytes = Object.entries(map).reduce((sum, [name, text]) => sum + name.length + text.length, 0)
-  if (bytes > bytesMax) throw new SkeinError('invalid_argument', `${what} has ${bytes} bytes, ${bytesMax} at most`)
-  const bad = Object.entries(map).find(([name, text]) => !/^[!-~]+$/.test(name) || !/^[ -~]*$/.test(text))
-  if (bad !== undefined) throw new SkeinError('invalid_argument', `${what} '${bad[0]}' is not printable ASCII`)
-}
-
 function notFound(path: string): SkeinError {
   return new SkeinError('not_found', `${path} does not exist`)
 }
 
+async function begun(
+  method: Parameters<typeof checkOptions>[0],
+  path: string,
+  options: CallSignal | undefined,
+): Promise<void> {
+  checkPath(path)
+  checkOptions(method, options)
+  await settled(options?.signal)
+}
+
 /** Every call takes a turn of the event loop, as it does over a network. */
 async function settled(signal: AbortSignal | undefined): Promise<void> {
-  if (signal !== undefined) throwIfAborted(signal)
+  signal?.throwIfAborted()
   await Promise.resolve()
 }

@@ -1,6 +1,7 @@
 // Why: an open file of the in-memory file system keeps its version, whatever is written meanwhile.
-import { throwIfAborted } from '../../src/base/clock.ts'
 import { SkeinError } from '../../src/base/errors.ts'
+import { rangeWithin } from '../../src/client/file-range.ts'
+import { checkBytes, checkOptions } from '../../src/client/given-options.ts'
 import type { CallSignal, FileHandle, FileRange, FileStatus } from '../../src/client/file-system.ts'
 
 export class MemoryFile implements FileHandle {
@@ -17,17 +18,18 @@ export class MemoryFile implements FileHandle {
   }
 
   async read(into: Uint8Array, position: number, { signal }: CallSignal = {}): Promise<number> {
+    checkBytes(into)
     await this.#check(signal)
-    const part = this.#bytes.subarray(position, position + into.length)
+    const { length } = rangeWithin({ offset: position, length: into.length }, this.#bytes.length)
+    const part = this.#bytes.subarray(position, position + length)
     into.set(part)
     return part.length
   }
 
-  async *stream(
-    { offset, length }: FileRange = { offset: 0 },
-    { signal }: CallSignal = {},
-  ): AsyncGenerator<Uint8Array> {
-    const end = Math.min(this.#bytes.length, length === undefined ? this.#bytes.length : offset + length)
+  async *stream(range: FileRange = { offset: 0 }, { signal }: CallSignal = {}): AsyncGenerator<Uint8Array> {
+    checkOptions('range', range)
+    const { offset, length } = rangeWithin(range, this.#bytes.length)
+    const end = offset + length
     for (let at = offset; at < end; at += this.#chunkBytes) {
       await this.#check(signal)
       yield Uint8Array.from(this.#bytes.subarray(at, Math.min(end, at + this.#chunkBytes)))
@@ -41,7 +43,7 @@ export class MemoryFile implements FileHandle {
   }
 
   async #check(signal: AbortSignal | undefined): Promise<void> {
-    if (signal !== undefined) throwIfAborted(signal)
+    signal?.throwIfAborted()
     if (this.#onClose === undefined) throw new SkeinError('failed_precondition', 'the file was closed')
     await Promise.resolve()
   }

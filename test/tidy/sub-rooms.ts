@@ -45,7 +45,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     read: [],
     origin: ['read'],
     status: ['file-range.ts', 'file-system.ts'],
-    open: ['file-range.ts', 'file-system.ts', 'read', 'status'],
+    open: ['aborted-calls.ts', 'file-range.ts', 'file-system.ts', 'given-options.ts', 'read', 'status'],
     write: ['file-system.ts', 'worker-directories.ts'],
   },
   config: { keys: [] },

@@ -116,7 +116,8 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
   }
 
   #sync({ maxAgeMs = this.#options.syncIntervalMs }: StatOptions): Sync {
-    return maxAgeMs === undefined ? {} : { syncIntervalMs: maxAgeMs }
+    if (maxAgeMs === undefined) return {}
+    return { syncIntervalMs: maxAgeMs === Number.POSITIVE_INFINITY ? -1 : maxAgeMs }
   }
 
   /** The next open finds what the store has now. */

@@ -1,10 +1,11 @@
 // Why: a program reads a file at any place and in any order (FileHandle). How: the bytes go from
 // their source into the caller's memory, or were read ahead (handle-read-ahead.ts). Everything that
 // the handle has begun ends with it.
-import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { eachUnlessAborted } from '../aborted-calls.ts'
 import { rangeWithin } from '../file-range.ts'
 import type { CallSignal, FileHandle, FileRange, FileStatus } from '../file-system.ts'
+import { checkBytes, checkOptions } from '../given-options.ts'
 import { targetOf } from '../read/read-target.ts'
 import type { FileVersion } from './file-version.ts'
 import type { ReadAhead } from './handle-read-ahead.ts'
@@ -35,6 +36,7 @@ export class OpenFile implements FileHandle {
   }
 
   async read(into: Uint8Array, position: number, options: CallSignal = {}): Promise<number> {
+    checkBytes(into)
     const signal = this.#begin(options)
     const range = rangeWithin({ offset: position, length: into.length }, this.status.length)
     if (range.length === 0) return 0
@@ -45,6 +47,9 @@ export class OpenFile implements FileHandle {
     this.#reads.add(read)
     try {
       await read
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      throw thrown
     } finally {
       this.#reads.delete(read)
     }
@@ -55,8 +60,10 @@ export class OpenFile implements FileHandle {
     range: FileRange = { offset: 0 },
     options: CallSignal = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
+    checkOptions('range', range)
     const signal = this.#begin(options)
-    yield* this.#version.stream(rangeWithin(range, this.status.length), signal)
+    const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal)
+    yield* eachUnlessAborted(options, chunks)
   }
 
   close(): Promise<void> {
@@ -72,11 +79,13 @@ export class OpenFile implements FileHandle {
   }
 
   /** @throws SkeinError failed_precondition (closed); the signal's reason */
-  #begin({ signal }: CallSignal): AbortSignal {
+  #begin(options: CallSignal): AbortSignal {
+    checkOptions('call', options)
+    const { signal } = options
     if (this.#closed !== undefined)
       throw new SkeinError('failed_precondition', `${this.status.path} is read after it was closed`)
     if (signal === undefined) return this.#closing.signal
-    throwIfAborted(signal)
+    signal.throwIfAborted()
     return AbortSignal.any([this.#closing.signal, signal])
   }
 }

@@ -43,11 +43,6 @@ const treeMs = 60 * 60_000
 /** How long a path is waited for that is being written to the store, moved or removed. */
 const busyMs = 10 * 60_000
 
-const createFields = ['signal', 'blockSizeBytes', 'length', 'ifExists', 'ifFileId', 'ttl']
-const ownershipFields = ['owner', 'group', 'mode']
-const metadataFields = ['contentType', 'userMetadata', 'clientMetadata']
-const attributeFields = ['signal', 'pinned', 'ttl', 'replicationMin', 'replicationMax', 'clientMetadata', 'recursive']
-
 export class MasterFileChanges implements FileChanges {
   readonly #options: MasterFileChangesOptions
 
@@ -56,7 +51,6 @@ export class MasterFileChanges implements FileChanges {
   }
 
   async create(path: string, options: CreateOptions = {}): Promise<FileOutput> {
-    refuseOther(options, [...createFields, ...ownershipFields, ...metadataFields])
     const { ifExists = 'exclusive', signal = neverAborted(), ...newFile } = options
     if (options.ifFileId !== undefined && ifExists !== 'overwrite')
       throw new SkeinError('invalid_argument', 'ifFileId is for files that overwrite')
@@ -64,7 +58,6 @@ export class MasterFileChanges implements FileChanges {
     return {
       write: (chunk) => output.write(chunk),
       close: async (metadata = {}) => {
-        refuseOther(metadata, metadataFields)
         const { info, persisted } = await output.close(metadata)
         // What the store says of it is newer than the moment when it became visible.
         if (info !== undefined && !persisted) return this.#options.statusOf(info)
@@ -106,7 +99,6 @@ export class MasterFileChanges implements FileChanges {
 
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
     const { lifecycle } = this.#options
-    refuseOther(changes, [...attributeFields, ...ownershipFields])
     const { owner, group, mode, clientMetadata } = changes
     const { signal = neverAborted(), pinned, ttl, replicationMin, replicationMax, recursive = false } = changes
     const call = { signal, deadlineMs: treeMs }
@@ -127,12 +119,6 @@ export class MasterFileChanges implements FileChanges {
     if (owner !== undefined || group !== undefined || mode !== undefined)
       await lifecycle.setPathOwnership({ path, recursive, ...ownershipOf({ owner, group, mode }) }, call)
   }
-}
-
-/** @throws SkeinError unimplemented when another field than these is given */
-function refuseOther(given: object, fields: readonly string[]): void {
-  const other = Object.entries(given).find(([name, value]) => value !== undefined && !fields.includes(name))
-  if (other !== undefined) throw new SkeinError('unimplemented', `'${other[0]}' cannot be set`)
 }
 
 function neverAborted(): AbortSignal {

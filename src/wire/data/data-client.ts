@@ -66,8 +66,10 @@ const idleMsDefault = 30_000
 const connectionsMaxDefault = 64
 const socketBufferBytes = 256 * 1024
 const resultsBytesMax = 32 * 1024 * 1024
-/** At most the number of dead connections that the agent may have kept. */
-const staleAttemptsMax = connectionsMaxDefault + 1
+/** Idle connections that are kept per worker. */
+const idleConnectionsMax = 64
+/** More than the dead connections that may have been kept. */
+const staleAttemptsMax = idleConnectionsMax + 1
 
 /**
  * Throws SkeinError: `unavailable` when a worker is unreachable or drops the connection,
@@ -82,6 +84,7 @@ export class DataClient {
     this.#agent = new Agent({
       keepAlive: true,
       maxSockets: options.connectionsMax ?? connectionsMaxDefault,
+      maxFreeSockets: idleConnectionsMax,
       scheduling: 'lifo',
       noDelay: true,
     })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileSystem, ListOptions } from '../../../src/client/file-system.ts'
 import { metadataSuite } from './file-system-metadata.ts'
+import { refusalSuite } from './file-system-refusals.ts'
 import { bytesOf, entries, names, read, write } from './file-system-steps.ts'
 
 export interface FileSystemUnderTest {
@@ -231,5 +232,6 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
     })
 
     metadataSuite(() => ({ fileSystem, top, code }))
+    refusalSuite(() => ({ fileSystem, namespace: tested.namespace, top, code }))
   })
 }

@@ -77,7 +77,6 @@ describe('changes of files', () => {
       { overwrite: true, ifFileId: 9 },
     ])
     await expect(changes.create('/ns/a', { ifFileId: 9 })).rejects.toMatchObject({ code: 'invalid_argument' })
-    await expect(changes.create('/ns/a', { acl: 'x' } as object)).rejects.toMatchObject({ code: 'unimplemented' })
   })
 
   it('returns the status when the file became visible, or what the store made of it', async () => {

@@ -212,6 +212,25 @@ describe('reading', () => {
     await Promise.all([read(), read(), read(), put(data, first.address, 8, bytesOf(5))])
     expect(worker.blocks.get(8)?.equals(bytesOf(5))).toBe(true)
   })
+
+  it('has as many streams open as it may, and finds its way after all of them were lost', async () => {
+    const worker = new MapWorker()
+    worker.blocks.set(7, bytesOf(300_000))
+    const first = await serve(worker)
+    const data = client({ connectionsMax: 200 })
+    const readAtOnce = async (): Promise<void> => {
+      const streams = Array.from({ length: 200 }, () =>
+        data.read(first.address, 7, { offset: 0, length: 300_000 }, signal),
+      )
+      for (const { value } of await Promise.all(streams.map((stream) => stream.next())))
+        expect(value?.length).toBeGreaterThan(0)
+      await Promise.all(streams.map((stream) => readAll(stream)))
+    }
+    await readAtOnce()
+    await first.close(0)
+    await serve(worker, {}, Number(first.address.split(':')[1]))
+    await readAtOnce()
+  })
 })
 
 describe('the data port', () => {

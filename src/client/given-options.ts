@@ -1,0 +1,131 @@
+// Why: programs in JavaScript, and casts in TypeScript, give values of any type. A wrong one must
+// not be taken for another meaning, nor end as an error of the inside. How: one table says which
+// options a method takes and what each may be. Unknown ones are refused where they would have been
+// written; elsewhere callers pass objects that have more for others. Pure.
+import { SkeinError } from '../base/errors.ts'
+
+/** What is wrong with a value, to follow its name; undefined: nothing. */
+type Problem = (value: unknown) => string | undefined
+
+const flag: Problem = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')
+const text: Problem = (value) => {
+  if (typeof value !== 'string') return 'must be a string'
+  return value.isWellFormed() ? undefined : 'is not well-formed Unicode'
+}
+const whole =
+  (min: number, max: number = Number.MAX_SAFE_INTEGER): Problem =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `must be a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? ' on' : ` to ${max}`}`
+const word =
+  (...words: readonly string[]): Problem =>
+  (value) =>
+    words.includes(value as string) ? undefined : `must be one of ${words.map((one) => `'${one}'`).join(', ')}`
+const either =
+  (one: Problem, other: string): Problem =>
+  (value) =>
+    value === other || one(value) === undefined ? undefined : `${one(value)}, or '${other}'`
+const texts: Problem = (value) => {
+  if (!isObject(value)) return 'must be an object of strings'
+  for (const [name, one] of Object.entries(value)) {
+    const problem = text(name) ?? text(one)
+    if (problem !== undefined) return `has an entry that ${problem}`
+  }
+  return undefined
+}
+const timeToLive: Problem = (value) =>
+  isObject(value)
+    ? problemsOf(value, { ms: whole(0), action: word('FREE', 'DELETE') }, ['ms', 'action'])[0]
+    : "must be {ms, action: 'FREE' | 'DELETE'}"
+const age: Problem = (value) =>
+  value === Number.POSITIVE_INFINITY || whole(0)(value) === undefined
+    ? undefined
+    : 'must be a whole number from 0 on, or Infinity'
+
+const listener: Problem = (value) => (typeof value === 'function' ? undefined : 'must be a function')
+const call = {
+  signal: (value: unknown) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+}
+const look = { ...call, maxAgeMs: age }
+const ownership = { owner: text, group: text, mode: whole(0, 0o7777) }
+const metadata = { contentType: text, userMetadata: texts, clientMetadata: texts }
+
+const optionsOf = {
+  call,
+  stat: look,
+  open: { ...look, onSource: listener },
+  list: {
+    ...look,
+    ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1000) },
+    onUnusable: listener,
+  },
+  create: {
+    ...{ ...call, ...ownership, ...metadata, ttl: timeToLive, blockSizeBytes: whole(1), length: whole(0) },
+    ...{ ifExists: word('exclusive', 'overwrite'), ifFileId: whole(0) },
+  },
+  close: metadata,
+  delete: { ...call, recursive: flag, keepEntries: flag },
+  setAttributes: {
+    ...{ ...call, ...ownership, clientMetadata: texts, pinned: flag, recursive: flag },
+    ...{ ttl: either(timeToLive, 'none'), replicationMin: whole(0), replicationMax: either(whole(0), 'none') },
+  },
+  range: { offset: whole(0), length: whole(0) },
+  connect: { master: text, home: text, properties: texts },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Problem>>>>
+
+const strict: ReadonlySet<string> = new Set(['create', 'close', 'setAttributes', 'connect'])
+
+/**
+ * @param given undefined is as good as no options
+ * @throws SkeinError invalid_argument, which names the first option that is unknown or wrong
+ */
+export function checkOptions(of: keyof typeof optionsOf, given: unknown): void {
+  if (given === undefined) return
+  if (!isObject(given)) throw invalid(`the options are ${shown(given)}: give an object`)
+  const known: Readonly<Record<string, Problem>> = optionsOf[of]
+  const other = strict.has(of) ? Object.keys(given).find((name) => !Object.hasOwn(known, name)) : undefined
+  if (other !== undefined && given[other] !== undefined) throw invalid(`${shown(other)} is not a known option`)
+  const [problem] = problemsOf(given, known, of === 'range' ? ['offset'] : [])
+  if (problem !== undefined) throw invalid(problem)
+}
+
+/** @throws SkeinError invalid_argument */
+export function checkPath(path: unknown): void {
+  const problem = text(path)
+  if (problem !== undefined) throw invalid(`the path ${shown(path)} ${problem}`)
+}
+
+/** @throws SkeinError invalid_argument */
+export function checkBytes(bytes: unknown): void {
+  if (!(bytes instanceof Uint8Array)) throw invalid(`the bytes are ${shown(bytes)}: give a Uint8Array`)
+}
+
+function problemsOf(
+  given: Readonly<Record<string, unknown>>,
+  known: Readonly<Record<string, Problem>>,
+  needed: readonly string[],
+): string[] {
+  const missing = needed.filter((name) => given[name] === undefined).map((name) => `'${name}' is missing`)
+  const wrong = Object.entries(known).flatMap(([name, problemOf]) => {
+    const value = given[name]
+    const problem = value === undefined ? undefined : problemOf(value)
+    return problem === undefined ? [] : [`'${name}' is ${shown(value)}: it ${problem}`]
+  })
+  return [...missing, ...wrong]
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Short, on one line. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
+}
+
+function invalid(message: string): SkeinError {
+  return new SkeinError('invalid_argument', message)
+}
