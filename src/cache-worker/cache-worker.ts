@@ -17,6 +17,7 @@ import type { BlockChanges } from './blocks/block-changes.ts'
 import { BlockCopier } from './blocks/block-copier.ts'
 import { createDataHandlers } from './data-handlers.ts'
 import { BlockOrders } from './blocks/block-orders.ts'
+import { LocalBlocks } from './local-blocks.ts'
 import { LocalBlockTarget } from './local-block-target.ts'
 import { ClusterMembership } from './link/cluster-membership.ts'
 import { KeptBlocks } from './blocks/kept-blocks.ts'
@@ -67,6 +68,8 @@ export interface CacheWorker {
   readonly dataHandlers: DataPlaneHandlers
   /** For a job worker in the same process. */
   readonly localTarget: BlockTarget
+  /** For a door in the same process. */
+  readonly localBlocks: Pick<DataClient, 'read'>
   /** Starts to register and to sweep, until close() or the signal. Call once. */
   start(addresses: WorkerAddresses, signal: AbortSignal): void
   /**
@@ -136,6 +139,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
       isStoreWanted: () => storeReads.isWanted(),
     }),
     localTarget: new LocalBlockTarget(workerId, store),
+    localBlocks: new LocalBlocks(store, metrics),
     registered: registered.promise,
     refused: refused.promise,
     start: (addresses, signal) => {

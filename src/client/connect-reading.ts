@@ -9,11 +9,12 @@ import type { MasterServiceDefinition, WorkerInfo } from '../wire/generated/mast
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { ServiceClient } from '../wire/rpc/channel.ts'
 import type { Service } from '../wire/service.ts'
+import type { RolesHere } from './roles-here.ts'
 import { AheadMemory } from './open/ahead-memory.ts'
 import { FileReads } from './open/file-reads.ts'
 import { OpenedFiles } from './open/opened-files.ts'
 import type { DirectOrigin } from './origin/direct-origin.ts'
-import { FileReader, type OriginReader } from './read/file-reader.ts'
+import { type BlockReadClient, FileReader, type OriginReader } from './read/file-reader.ts'
 import { keptWorkerList } from './read/kept-worker-list.ts'
 import { PassiveCopies } from './read/passive-copies.ts'
 import { ShortCircuitReader } from './read/short-circuit-reader.ts'
@@ -35,6 +36,7 @@ export interface ReadingLinks {
   /** Whose secrets are used when no worker answers. */
   readonly storeSecrets: 'cluster' | 'own'
   readonly metrics: MetricRegistry
+  readonly here: RolesHere | undefined
 }
 
 export interface Reading {
@@ -47,15 +49,16 @@ export interface Reading {
 }
 
 export function connectReading(config: Config, links: ReadingLinks): Reading {
-  const { master, connectWorker, workerAt, logger } = links
+  const { master, connectWorker, workerAt, logger, here } = links
   const { hostname } = config.worker
   const given = <T>(key: string, value: T): T | undefined => (config.sources.has(key) ? value : undefined)
   const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const clock = systemClock
   const data = new DataClient({ clock, hostname, connectionsMax: config.jobWorker.blockStreamsMax })
+  const blocks = here === undefined ? data : nearestBlocks(here, data)
   const reading = { master, data, hostname, random: systemRandom, clock, logger }
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker }) : undefined
-  const near = new ShortCircuitReader({ data, connectWorker, clock, logger })
+  const near = new ShortCircuitReader({ data: blocks, connectWorker, clock, logger })
   const dropWrong = ({ rpcAddress }: WorkerInfo, blockId: number): void => {
     const call = { signal: new AbortController().signal, deadlineMs: dropMs }
     const told = workerAt(rpcAddress).freeBlocks({ blockIds: [blockId] }, call)
@@ -64,7 +67,7 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
   const listWorkers = keptWorkerList((request, call) => master.listWorkers(request, call), clock)
   const direct = config.user.origin.fallback ? lateDirectOrigin(config, links) : undefined
   const origin = new WorkerOriginReader({ ...reading, master: { listWorkers }, direct })
-  const reader = new FileReader({ ...reading, dropWrong, near, syncIntervalMs, origin, passive })
+  const reader = new FileReader({ ...reading, data: blocks, dropWrong, near, syncIntervalMs, origin, passive })
   const opened = new OpenedFiles({ clock, keepMs: keptOpenMs(config, syncIntervalMs) })
   const ahead = new AheadMemory(config.user.readAheadBytes, clock)
   return {
@@ -80,6 +83,10 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
       data.close()
     },
   }
+}
+
+function nearestBlocks(here: RolesHere, data: DataClient): BlockReadClient {
+  return { read: (address, ...rest) => (here.blocksAt(address) ?? data).read(address, ...rest) }
 }
 
 /** What it needs is loaded when it is first used, which most programs never do. */

@@ -22,6 +22,7 @@ import { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
 import type { Cluster } from './cluster.ts'
+import type { RolesHere } from './roles-here.ts'
 
 /** How long a command tries to reach a role before it fails. */
 const unreachableMs = 2000
@@ -34,6 +35,8 @@ export interface ConnectClusterOptions {
   readonly storeSecrets?: 'cluster' | 'own'
   /** Default: nobody sees the metrics. */
   readonly metrics?: MetricRegistry
+  /** Default: all roles are reached through the network. */
+  readonly here?: RolesHere | undefined
 }
 
 /**
@@ -42,7 +45,7 @@ export interface ConnectClusterOptions {
  */
 export function connectCluster(
   config: Config,
-  { logger = silentLogger, storeSecrets = 'own', metrics = new MetricRegistry() }: ConnectClusterOptions = {},
+  { logger = silentLogger, storeSecrets = 'own', metrics = new MetricRegistry(), here }: ConnectClusterOptions = {},
 ): Cluster {
   const { address } = config.master
   const options = {
@@ -52,7 +55,8 @@ export function connectCluster(
     random: systemRandom,
     logger,
   }
-  const connect: Connect = (definition, at) => createClient(definition, at, options)
+  const connect: Connect = (definition, at) =>
+    createClient(definition, at, { ...options, channel: here?.channelTo(at) })
   const master = connectMaster(address, connect)
   const patience = { clock: systemClock, waitMs: unregisteredMs }
   const jobMaster = connectJobMaster(master.service, address, connect, patience)
@@ -65,7 +69,7 @@ export function connectCluster(
     return client.service
   }
   const reading = connectReading(config, {
-    ...{ master: master.service, connectWorker, workerAt, logger, storeSecrets, metrics },
+    ...{ master: master.service, connectWorker, workerAt, logger, storeSecrets, metrics, here },
   })
   const lifecycle = connect(LifecycleServiceDefinition, address)
   // Blocks that are written slowly must not keep readers from connections.
@@ -77,6 +81,7 @@ export function connectCluster(
     directoriesOf: directoriesAtMaster((request, call) => master.service.listWorkers(request, call)),
     clock: systemClock,
     logger,
+    ...(here !== undefined && { local: (workerId: string) => here.targetOf(workerId) }),
   })
   const writer = new FileWriter({
     lifecycle: lifecycle.service,

@@ -9,9 +9,12 @@ import type { RoleContext } from './role-shell.ts'
 
 /** Creates connections that are closed when the role stops. */
 export function connector(context: RoleContext): Connect {
-  const { clock, random, logger, config } = context
+  const { clock, random, logger, config, channels } = context
   return (definition, address) =>
-    createClient(definition, address, { deadlineMs: config.rpcDeadlineMs, clock, random, logger })
+    createClient(definition, address, {
+      ...{ deadlineMs: config.rpcDeadlineMs, clock, random, logger },
+      channel: channels.get(address),
+    })
 }
 
 export function linkToMaster(context: RoleContext): Service<MasterServiceDefinition> {

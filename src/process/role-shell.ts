@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { collectWhenIdle } from './idle-memory.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
 import { MetricRegistry } from '../telemetry/registry.ts'
+import type { RawChannel } from '../wire/rpc/grpc.ts'
 
 /** The process of a role: its output, and its stop signal. */
 export interface RoleIo {
@@ -29,6 +30,8 @@ export interface RoleContext {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricRegistry
+  /** The ways to the RPC ports of this process, by their address for others. */
+  readonly channels: Map<string, RawChannel>
   /** Aborted when the role is stopped during its start, and after all parts have stopped. */
   readonly signal: AbortSignal
   /**
@@ -95,6 +98,7 @@ export async function runRole(
         random: systemRandom,
         logger,
         metrics,
+        channels: new Map(),
         signal: stopping.signal,
         onStop: (what, undo) => undos.push({ what, undo }),
         drainMs: () => shutdown.leftMs(drainShare),

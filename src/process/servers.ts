@@ -53,8 +53,10 @@ export async function serveRpc(
     ['skein_rpc_request_buffers_bytes', (): number => server.sessions.requestBytes],
   ] as const)
     metrics.observeMore(name, read)
+  const address = reachable(server.address, listen)
+  context.channels.set(address, server.channel)
   context.onStop(`${what} rpc`, () => server.close(context.drainMs()))
-  return reachable(server.address, listen)
+  return address
 }
 
 /**

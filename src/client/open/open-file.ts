@@ -17,6 +17,7 @@ export class OpenFile implements FileHandle {
   readonly #onClose: () => void
   readonly #closing = new AbortController()
   readonly #reads = new Set<Promise<unknown>>()
+  #streams = 0
   #closed: Promise<void> | undefined
 
   /**
@@ -62,8 +63,13 @@ export class OpenFile implements FileHandle {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkOptions('range', range)
     const signal = this.#begin(options)
-    const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal)
-    yield* eachUnlessAborted(options, chunks)
+    this.#streams += 1
+    try {
+      const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal)
+      yield* eachUnlessAborted(options, chunks)
+    } finally {
+      this.#streams -= 1
+    }
   }
 
   close(): Promise<void> {
@@ -72,7 +78,9 @@ export class OpenFile implements FileHandle {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new SkeinError('cancelled', `${this.status.path} was closed while it was read`))
+    // An error costs more than all else that closing does, and mostly nobody would see it.
+    if (this.#reads.size + this.#streams > 0)
+      this.#closing.abort(new SkeinError('cancelled', `${this.status.path} was closed while it was read`))
     await Promise.allSettled(this.#reads)
     await this.#ahead?.close()
     this.#onClose()

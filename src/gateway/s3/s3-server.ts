@@ -2,7 +2,6 @@
 // others. How: each request has an id, and ends when its peer is gone, silent or too slow
 // (served-requests.ts). The head is checked before anything is done (checked-request.ts), then
 // the operation gives an answer, which is sent as it is.
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Budget } from '../../base/flow/budget.ts'
 import { type SkeinError, toSkeinError } from '../../base/errors.ts'
@@ -16,6 +15,7 @@ import { type CheckedRequest, checkedRequest } from './call/checked-request.ts'
 import type { S3Call, S3Context, S3Reply } from './call/s3-call.ts'
 import { KeptAlive, type Sending, sendError, sendReply } from './reply-sending.ts'
 import { requestBody } from './request-body.ts'
+import { RequestIds } from './request-ids.ts'
 import { s3Operations } from './s3-operations.ts'
 import type { S3DoorLimits } from './s3-options.ts'
 import { ChunkSignatures } from './signature/chunk-signatures.ts'
@@ -38,11 +38,10 @@ interface Exchange extends Sending {
   kind: DoorOperation
 }
 
-const requestIdBytes = 8
-
 export class S3Server {
   readonly #parts: S3ServerParts
   readonly #keys = new SigningKeys()
+  readonly #ids = new RequestIds()
   readonly #documents: Budget
   readonly #served: ServedRequests
 
@@ -80,7 +79,7 @@ export class S3Server {
     const served = this.#served.begin(request, response, awaitsContinue)
     const exchange: Exchange = {
       ...{ served, response, watch: served.watch, content: undefined, keptAlive: undefined },
-      ...{ isHead: request.method === 'HEAD', requestId: randomBytes(requestIdBytes).toString('hex').toUpperCase() },
+      ...{ isHead: request.method === 'HEAD', requestId: this.#ids.next() },
       ...{ resource: (request.url ?? '').split('?', 1)[0] ?? '', kind: 'other' },
     }
     const end = metrics.begin()

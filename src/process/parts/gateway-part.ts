@@ -1,5 +1,6 @@
 // Why: programs reach the cache by protocols that they speak already. How: one file system of the
 // cluster for all doors; each door that is configured opens its port, and is loaded only then.
+import type { RolesHere } from '../../client/roles-here.ts'
 import type { Config } from '../../config/config.ts'
 import type { RoleContext } from '../role-shell.ts'
 import { reachable } from '../servers.ts'
@@ -11,15 +12,16 @@ export interface DoorAddresses {
 
 /**
  * @param config with the address of the master
+ * @param here what other parts of this process offer
  * @throws SkeinError failed_precondition when a door cannot be opened
  */
-export async function startGatewayPart(context: RoleContext, config: Config): Promise<DoorAddresses> {
+export async function startGatewayPart(context: RoleContext, config: Config, here?: RolesHere): Promise<DoorAddresses> {
   const { clock, logger, metrics } = context
   const { s3, credentialsFile } = config.gateway
   if (s3 === undefined) return {}
   const { connectCluster } = await import('../../client/connect.ts')
   const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
-  const { files } = connectCluster(config, { logger, storeSecrets: 'cluster', metrics })
+  const { files } = connectCluster(config, { logger, storeSecrets: 'cluster', metrics, here })
   context.onStop('file system', () => files.close())
   const door = await startS3Door({
     fileSystem: files,

@@ -48,7 +48,15 @@ export function run(config: Config, io: RoleIo): Promise<void> {
       '',
     )
     await yieldToEventLoop()
-    const doors = await startGatewayPart(context, { ...config, master: { ...config.master, address: rpc } })
+    const doors = await startGatewayPart(
+      context,
+      { ...config, master: { ...config.master, address: rpc } },
+      {
+        channelTo: (address) => context.channels.get(address),
+        blocksAt: (address) => (address === data ? worker.localBlocks : undefined),
+        targetOf: local,
+      },
+    )
     ready = true
     const addresses = { master: rpc, jobMaster: jobMasterRpc, worker: workerRpc, data, web, ...doors }
     await writeRunningFile(config.home, { ...addresses, pid: process.pid })

@@ -26,6 +26,8 @@ export interface ClientOptions {
    * `master`.
    */
   readonly what?: string
+  /** The way to the server. Default: the network. */
+  readonly channel?: RawChannel | undefined
 }
 
 export interface ServiceClient<D extends ServiceDefinition> {
@@ -50,7 +52,7 @@ export function createClient<D extends ServiceDefinition>(
 ): ServiceClient<D> {
   const { host, port } = parseAddress(address)
   const caller = new Caller(
-    openRawChannel(host, port),
+    options.channel ?? openRawChannel(host, port),
     `${options.what ?? roleName(definition.name)} at ${address}`,
     options,
   )

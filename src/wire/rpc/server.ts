@@ -7,7 +7,8 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { formatAddress } from '../address.ts'
 import { limitsOf } from '../limits/all-limits.ts'
 import type { ServiceLimits } from '../limits/service-limits.ts'
-import { type RawCall, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
+import { type RawCall, type RawChannel, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
+import { LocalChannel } from './local-channel.ts'
 import type { RpcLimits } from './rpc-sessions.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
 
@@ -43,6 +44,8 @@ export interface RunningServer {
   readonly port: number
   /** The resources of its connections and calls. */
   readonly sessions: RawServer['sessions']
+  /** For clients in this process: the same methods without a socket. */
+  readonly channel: RawChannel
   close(graceMs: number): Promise<void>
 }
 
@@ -53,6 +56,7 @@ const lastWordsMs = 100
 /** Starts to serve. @throws SkeinError failed_precondition when the port is in use */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const what = options.what ?? 'server'
+  const services = options.services.map((served) => methodsOf(served, options))
   const raw = await startRawServer({
     what,
     host: options.host,
@@ -60,14 +64,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     concurrentStreamsMax: options.concurrentStreamsMax ?? concurrentStreamsMaxDefault,
     clock: options.clock,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    services: options.services.map((served) => methodsOf(served, options)),
+    services,
   })
+  const channel = new LocalChannel(services.flat(), options.clock)
   let closing: Promise<void> | undefined
   return {
     address: formatAddress(options.host, raw.port),
     port: raw.port,
     sessions: raw.sessions,
-    close: (graceMs) => (closing ??= close(raw, what, options.clock, graceMs)),
+    channel,
+    close: (graceMs) => (closing ??= close({ raw, channel, what }, options.clock, graceMs)),
   }
 }
 
@@ -127,18 +133,24 @@ function decode(method: MethodDefinition, bytes: Uint8Array): never {
   }
 }
 
-async function close(raw: RawServer, what: string, clock: Clock, graceMs: number): Promise<void> {
+async function close(
+  { raw, channel, what }: { readonly raw: RawServer; readonly channel: LocalChannel; readonly what: string },
+  clock: Clock,
+  graceMs: number,
+): Promise<void> {
   const destroyed = Promise.withResolvers<void>()
   const cancels = [
-    clock.schedule(graceMs, () =>
-      raw.abortCalls(new SkeinError('unavailable', `the ${what} is stopping`, { reason: 'stopping' })),
-    ),
+    clock.schedule(graceMs, () => {
+      const stopping = new SkeinError('unavailable', `the ${what} is stopping`, { reason: 'stopping' })
+      raw.abortCalls(stopping)
+      channel.abortCalls(stopping)
+    }),
     clock.schedule(graceMs + lastWordsMs, () => {
       raw.destroy()
       // Do not wait for `drained`: a peer that never closes its end would block it forever.
       destroyed.resolve()
     }),
   ]
-  await Promise.race([raw.drain(), destroyed.promise])
+  await Promise.race([Promise.all([raw.drain(), channel.drain()]), destroyed.promise])
   for (const cancel of cancels) cancel()
 }

@@ -58,7 +58,12 @@ function client(address: string, options: Partial<ClientOptions> = {}): Worker {
 const untilAborted = (options: CallOptions): Promise<never> =>
   new Promise((_resolve, reject) => options.signal.addEventListener('abort', () => reject(abortReason(options.signal))))
 
-describe('a service over the network', () => {
+const ways = ['the network', 'one process'] as const
+
+describe.each(ways)('a service over %s', (way) => {
+  const clientOf = (server: RunningServer): Worker =>
+    client(server.address, way === 'one process' ? { channel: server.channel } : {})
+
   it('answers what the handler answers, in both directions', async () => {
     const server = await serve({
       reserveBlock: async (request) => ({
@@ -68,7 +73,7 @@ describe('a service over the network', () => {
       }),
     })
     const header = { blockId: 2 ** 52 + 1, length: 5, namespaceId: 'n', key: 'ключ/%25 a', etag: 'e', offset: 0 }
-    const answer = await client(server.address).reserveBlock({ header, mediumHint: 'SSD' }, { signal })
+    const answer = await clientOf(server).reserveBlock({ header, mediumHint: 'SSD' }, { signal })
     expect(answer).toEqual({ alreadyThere: false, path: 'ключ/%25 a', reservation: 'SSD' })
   })
 
@@ -78,7 +83,7 @@ describe('a service over the network', () => {
       retryable: false,
     })
     const server = await serve({ getWorkerStatus: () => Promise.reject(error) })
-    await expect(client(server.address).getWorkerStatus({}, { signal })).rejects.toEqual(error)
+    await expect(clientOf(server).getWorkerStatus({}, { signal })).rejects.toEqual(error)
   })
 
   it('tells nothing of an unknown error but one line, and logs it with its stack', async () => {
@@ -106,7 +111,7 @@ describe('a service over the network', () => {
       commitBlock: async () => ({}),
       getWorkerStatus: async () => ({ ...status, home: 'x'.repeat(8 * 1024 * 1024) }),
     })
-    const service = client(server.address)
+    const service = clientOf(server)
     const pageChecksums = Array.from({ length: 1_700_000 }, (_, index) => 2 ** 31 + index)
     await service.commitBlock({ blockId: 1, reservation: 'r', pageChecksums }, { signal })
     expect((await service.getWorkerStatus({}, { signal })).home).toHaveLength(8 * 1024 * 1024)
@@ -131,21 +136,11 @@ describe('a service over the network', () => {
         })
       },
     })
-    await expect(client(server.address).getWorkerStatus({}, { signal, deadlineMs: 200 })).rejects.toMatchObject({
+    await expect(clientOf(server).getWorkerStatus({}, { signal, deadlineMs: 200 })).rejects.toMatchObject({
       code: 'deadline_exceeded',
       message: `the worker at ${server.address} did not respond to GetWorkerStatus within 200 ms`,
     })
     await expect(aborted.promise).resolves.toMatchObject({ code: 'cancelled' })
-  })
-
-  it('ends a call to a server that never speaks at its deadline', async () => {
-    const silent = createTcpServer((socket) => socket.on('error', () => undefined))
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-    cleanups.push(() => void silent.close())
-    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
-    await expect(client(address, { deadlineMs: 200 }).getWorkerStatus({}, { signal })).rejects.toMatchObject({
-      code: 'deadline_exceeded',
-    })
   })
 
   it('cancels the handler when the caller aborts, with the caller’s own reason', async () => {
@@ -159,14 +154,65 @@ describe('a service over the network', () => {
       },
     })
     const controller = new AbortController()
-    const call = client(server.address).getWorkerStatus({}, { signal: controller.signal })
+    const call = clientOf(server).getWorkerStatus({}, { signal: controller.signal })
     const failed = expect(call).rejects.toMatchObject({ code: 'aborted', message: 'changed my mind' })
     await began.promise
     controller.abort(new SkeinError('aborted', 'changed my mind'))
     await failed
     await aborted.promise
-    await expect(client(server.address).getWorkerStatus({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(clientOf(server).getWorkerStatus({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'cancelled',
+    })
+  })
+
+  it('tries unavailable again and nothing else', async () => {
+    let calls = 0
+    const server = await serve({
+      getWorkerStatus: async () => {
+        calls += 1
+        if (calls < 3) throw new SkeinError('unavailable', 'not yet')
+        return status
+      },
+      freeBlocks: async () => {
+        calls += 1
+        throw new SkeinError('aborted', 'again?')
+      },
+      abortBlock: async () => {
+        calls += 1
+        throw new SkeinError('unavailable', 'for good', { retryable: false })
+      },
+    })
+    const service = clientOf(server)
+    await service.getWorkerStatus({}, { signal })
+    expect(calls).toBe(3)
+    await expect(service.freeBlocks({ blockIds: [] }, { signal })).rejects.toMatchObject({ code: 'aborted' })
+    await expect(service.abortBlock({ blockId: 1, reservation: '' }, { signal })).rejects.toMatchObject({
+      message: 'for good',
+    })
+    expect(calls).toBe(5)
+  })
+
+  it('refuses bytes that are no request', async () => {
+    const server = await serve({ freeBlocks: async () => ({}) })
+    const channel = way === 'one process' ? server.channel : openRawChannel('127.0.0.1', server.port)
+    cleanups.push(() => channel.close())
+    const call = (path: string): Promise<{ status: number; errorJson: string | undefined }> =>
+      channel.call(path, Buffer.from([0x0a, 0xff, 0xff]), systemClock.nowMs() + 5000, signal)
+    const outcome = await call('/skein.v1.WorkerService/FreeBlocks')
+    expect(outcome.status).toBe(3)
+    expect(outcome.errorJson).toContain('the request of FreeBlocks is malformed')
+    expect((await call('/skein.v1.WorkerService/Nothing')).status).toBe(12)
+  })
+})
+
+describe('a service over the network', () => {
+  it('ends a call to a server that never speaks at its deadline', async () => {
+    const silent = createTcpServer((socket) => socket.on('error', () => undefined))
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    cleanups.push(() => void silent.close())
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    await expect(client(address, { deadlineMs: 200 }).getWorkerStatus({}, { signal })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
     })
   })
 
@@ -194,45 +240,6 @@ describe('a service over the network', () => {
       expect((await during).home).toBe(home)
     }
   })
-
-  it('tries unavailable again and nothing else', async () => {
-    let calls = 0
-    const server = await serve({
-      getWorkerStatus: async () => {
-        calls += 1
-        if (calls < 3) throw new SkeinError('unavailable', 'not yet')
-        return status
-      },
-      freeBlocks: async () => {
-        calls += 1
-        throw new SkeinError('aborted', 'again?')
-      },
-      abortBlock: async () => {
-        calls += 1
-        throw new SkeinError('unavailable', 'for good', { retryable: false })
-      },
-    })
-    const service = client(server.address)
-    await service.getWorkerStatus({}, { signal })
-    expect(calls).toBe(3)
-    await expect(service.freeBlocks({ blockIds: [] }, { signal })).rejects.toMatchObject({ code: 'aborted' })
-    await expect(service.abortBlock({ blockId: 1, reservation: '' }, { signal })).rejects.toMatchObject({
-      message: 'for good',
-    })
-    expect(calls).toBe(5)
-  })
-
-  it('refuses bytes that are no request', async () => {
-    const server = await serve({ freeBlocks: async () => ({}) })
-    const channel = openRawChannel('127.0.0.1', server.port)
-    cleanups.push(() => channel.close())
-    const call = (path: string): Promise<{ status: number; errorJson: string | undefined }> =>
-      channel.call(path, Buffer.from([0x0a, 0xff, 0xff]), systemClock.nowMs() + 5000, signal)
-    const outcome = await call('/skein.v1.WorkerService/FreeBlocks')
-    expect(outcome.status).toBe(3)
-    expect(outcome.errorJson).toContain('the request of FreeBlocks is malformed')
-    expect((await call('/skein.v1.WorkerService/Nothing')).status).toBe(12)
-  })
 })
 
 describe('a server', () => {
@@ -245,7 +252,7 @@ describe('a server', () => {
     })
   })
 
-  it('lets running calls end when it closes, and takes no new ones', async () => {
+  it.each(ways)('lets running calls end when it closes, and takes no new ones (%s)', async (way) => {
     const began = Promise.withResolvers<void>()
     const go = Promise.withResolvers<void>()
     const server = await serve({
@@ -255,17 +262,18 @@ describe('a server', () => {
         return status
       },
     })
-    const call = client(server.address).getWorkerStatus({}, { signal })
+    const over = way === 'one process' ? { channel: server.channel } : {}
+    const call = client(server.address, over).getWorkerStatus({}, { signal })
     await began.promise
     const closed = server.close(20_000)
-    const late = client(server.address, { unavailableMs: 0 }).getWorkerStatus({}, { signal })
+    const late = client(server.address, { ...over, unavailableMs: 0 }).getWorkerStatus({}, { signal })
     await expect(late).rejects.toMatchObject({ code: 'unavailable' })
     go.resolve()
     await expect(call).resolves.toEqual(status)
     await closed
   })
 
-  it('aborts calls that outlast the grace with unavailable, also handlers that do not listen', async () => {
+  it.each(ways)('aborts calls that outlast the grace, also handlers that do not listen (%s)', async (way) => {
     const began = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const server = await serve({
       getWorkerStatus: (_request, options) => {
@@ -277,7 +285,8 @@ describe('a server', () => {
         return new Promise(() => undefined)
       },
     })
-    const service = client(server.address, { unavailableMs: 0 })
+    const over = way === 'one process' ? { channel: server.channel } : {}
+    const service = client(server.address, { ...over, unavailableMs: 0 })
     const polite = expect(service.getWorkerStatus({}, { signal })).rejects.toMatchObject({
       code: 'unavailable',
       reason: 'stopping',
