@@ -51,6 +51,11 @@ const groups: readonly Group[] = [
     load: async () => [(await import('./jobs/schedule-command.ts')).addCommands],
   },
   {
+    name: 'fuse',
+    description: 'mount the tree of the cluster as a directory',
+    load: async () => [(await import('./mounts/fuse-mounts.ts')).addCommands],
+  },
+  {
     name: 'fsadmin',
     description: 'report on the cluster, back up metadata, remove workers',
     load: async () => [(await import('./admin/fsadmin.ts')).addCommands],

@@ -25,6 +25,21 @@ export async function runRole(role: string, context: CommandContext): Promise<vo
   const config = await context.config(role === 'local' ? 'local' : 'role')
   context.io.boundMemory?.(config.memory)
   const { run } = await root()
+  await untilStopped(context, (io) => run(config, io))
+}
+
+/** Mounts a directory of the cluster until it is stopped or unmounted. */
+export async function runMount(
+  context: CommandContext,
+  config: Config,
+  place: { readonly mountPoint: string; readonly path: string },
+): Promise<void> {
+  context.io.boundMemory?.(config.memory)
+  const root = await import('../process/roles/fuse-role.ts')
+  await untilStopped(context, (io) => root.runMount(config, io, place))
+}
+
+async function untilStopped(context: CommandContext, run: (io: RoleIo) => Promise<void>): Promise<void> {
   const stop = new AbortController()
   const unlisten = context.io.onStop(() => {
     if (stop.signal.aborted) context.io.exit(exitCodes.failed)
@@ -37,7 +52,7 @@ export async function runRole(role: string, context: CommandContext): Promise<vo
     flushCompileCache()
   }
   try {
-    await run(config, { stdout, stderr: context.io.stderr, stop: stop.signal })
+    await run({ stdout, stderr: context.io.stderr, stop: stop.signal })
   } finally {
     unlisten()
   }

@@ -90,6 +90,8 @@ export interface OpenOptions extends StatOptions {
    * were known to be cached, or from the store through a worker. For measurements.
    */
   readonly onSource?: ((source: 'cache' | 'store', bytes: number) => void) | undefined
+  /** False: only what is asked for is read. Default: true. */
+  readonly readAhead?: boolean
 }
 
 /** Entries of the store that cannot be files, such as names that are not UTF-8. */
@@ -221,6 +223,14 @@ export interface DeleteOptions extends CallSignal {
   readonly keepEntries?: boolean
 }
 
+export interface RenameOptions extends CallSignal {
+  /**
+   * `exclusive` (default): the target must not exist. `overwrite`: a file takes the place of a file
+   * that is there. Readers see the old or the new one; if the call fails, both are there.
+   */
+  readonly ifExists?: 'exclusive' | 'overwrite'
+}
+
 export interface FileSystem {
   stat(path: string, options?: StatOptions): Promise<FileStatus>
   /** Yields pages of entries, none if there are none; a file is its own only entry. */
@@ -235,11 +245,11 @@ export interface FileSystem {
   /** With its parents. An existing directory is no error. */
   makeDirectory(path: string, options?: CallSignal): Promise<void>
   /**
-   * The target must not exist. A file that leaves `.skein/` is then as if it had been written at
-   * its new path: it has no TTL of its own, and the write policy of the namespace holds.
-   * Directories do not leave it, and nothing enters it.
+   * The target must not exist, unless `ifExists` says so. A file that leaves `.skein/` is then as
+   * if it had been written at its new path: it has no TTL of its own, and the write policy of the
+   * namespace holds. Directories do not leave it, and nothing enters it.
    */
-  rename(from: string, to: string, options?: CallSignal): Promise<void>
+  rename(from: string, to: string, options?: RenameOptions): Promise<void>
   /** A directory that is not empty needs one of the options. Objects of persisted files go, too. */
   delete(path: string, options?: DeleteOptions): Promise<void>
   setAttributes(path: string, changes: AttributeChanges): Promise<void>

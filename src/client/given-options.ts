@@ -54,7 +54,7 @@ const metadata = { contentType: text, userMetadata: texts, clientMetadata: texts
 const optionsOf = {
   call,
   stat: look,
-  open: { ...look, onSource: listener },
+  open: { ...look, onSource: listener, readAhead: flag },
   list: {
     ...look,
     ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1000) },
@@ -65,6 +65,7 @@ const optionsOf = {
     ...{ ifExists: word('exclusive', 'overwrite'), ifFileId: whole(0) },
   },
   close: metadata,
+  rename: { ...call, ifExists: word('exclusive', 'overwrite') },
   delete: { ...call, recursive: flag, keepEntries: flag },
   setAttributes: {
     ...{ ...call, ...ownership, clientMetadata: texts, pinned: flag, recursive: flag },

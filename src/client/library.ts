@@ -43,6 +43,7 @@ export type {
   FileSystem,
   ListOptions,
   ObjectMetadata,
+  RenameOptions,
   StatOptions,
   UnusableEntries,
 } from './file-system.ts'

@@ -126,6 +126,29 @@ export interface GatewayConfig {
       }
     | undefined
 }
+
+/** A mount (`skein fuse mount`). */
+export interface FuseConfig {
+  readonly attributeMs: number
+  readonly entryMs: number
+  readonly outageWaitMs: number
+  readonly requestBytesMax: number
+  readonly readAheadBytes: number
+  readonly requestsMax: number
+  readonly readers: number
+  /** Infinity: no file is read directly unless its program asks for that. */
+  readonly directBytesMin: number
+  readonly allowOther: boolean
+  readonly defaultPermissions: boolean
+  readonly readOnly: boolean
+  readonly nonEmpty: boolean
+  /** Undefined: by the names of owners and groups. */
+  readonly userId: number | undefined
+  readonly groupId: number | undefined
+  readonly umask: number
+  /** -1: none. */
+  readonly webPort: number
+}
 /** Defaults for namespaces, in the form that ufs/ expects. */
 export interface CosnConfig {
   readonly blockSizeBytes: number
@@ -240,6 +263,7 @@ export interface Config {
   readonly jobMaster: JobMasterConfig
   readonly jobWorker: JobWorkerConfig
   readonly gateway: GatewayConfig
+  readonly fuse: FuseConfig
   readonly ufs: UfsConfig
   readonly user: {
     readonly blockSizeBytes: number

@@ -19,6 +19,7 @@ import type {
 import { mergeSettings, type Setting } from './layers.ts'
 import { definitionOf } from './keys/schema.ts'
 import { resolveTiers } from './tiers.ts'
+import { fuseOf } from './fuse-config.ts'
 import { gatewayOf } from './gateway-config.ts'
 import { userOf } from './user-config.ts'
 import { tuningWarnings } from './tuning-warnings.ts'
@@ -89,6 +90,7 @@ export function resolveConfig(
     jobMaster: jobMasterOf(values, machine),
     jobWorker: jobWorkerOf(values, machine),
     gateway: gatewayOf(values, machine.hostname, (path) => resolvePath(machine.cwd, path)),
+    fuse: fuseOf(values),
     ufs: ufsOf(values, machine),
     user: userOf(values, (path) => resolvePath(machine.cwd, path)),
     load: loadOf(values),

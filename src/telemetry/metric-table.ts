@@ -265,6 +265,11 @@ const doorMetrics = {
   },
 } as const satisfies Metrics
 
+const mountMetrics = {
+  skein_fuse_nodes: { type: 'gauge', help: 'Files and directories that the kernel holds of the mount.' },
+  skein_fuse_open_handles: { type: 'gauge', help: 'Open files and directories of the mount.' },
+} as const satisfies Metrics
+
 /** The metrics by role. `skein local` has all of them. */
 export const metricAreas = [
   {
@@ -277,7 +282,8 @@ export const metricAreas = [
   { title: 'Worker', roles: ['worker'], metrics: workerMetrics },
   { title: 'Job master', roles: ['job-master'], metrics: jobMasterMetrics },
   { title: 'Job worker', roles: ['job-worker'], metrics: jobWorkerMetrics },
-  { title: 'Doors', roles: ['gateway'], metrics: doorMetrics },
+  { title: 'Doors', roles: ['gateway', 'fuse'], metrics: doorMetrics },
+  { title: 'Mount', roles: ['fuse'], metrics: mountMetrics },
 ] as const satisfies readonly { title: string; roles: readonly string[]; metrics: Metrics }[]
 
 export const metricTable = {
@@ -288,6 +294,7 @@ export const metricTable = {
   ...jobMasterMetrics,
   ...jobWorkerMetrics,
   ...doorMetrics,
+  ...mountMetrics,
 } as const satisfies Metrics
 
 export type MetricName = keyof typeof metricTable

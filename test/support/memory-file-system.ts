@@ -26,6 +26,7 @@ import type {
   ListOptions,
   ObjectMetadata,
   PathSummary,
+  RenameOptions,
   StatOptions,
 } from '../../src/client/file-system.ts'
 import { checkBytes, checkOptions, checkPath } from '../../src/client/given-options.ts'
@@ -168,15 +169,16 @@ export class MemoryFileSystem implements FileSystem {
       this.#put(namespace, { ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
   }
 
-  async rename(from: string, to: string, options?: CallSignal): Promise<void> {
+  async rename(from: string, to: string, options: RenameOptions = {}): Promise<void> {
     checkPath(to)
-    await begun('call', from, options)
+    await begun('rename', from, options)
+    const { ifExists } = options
     const [source, target] = [this.#parse(from), this.#parse(to)]
     checkWritable(source.namespace)
     checkWritable(target.namespace)
     if (source.namespace !== target.namespace)
       throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
-    this.#checkTarget(target.namespace, target.key, {})
+    this.#checkTarget(target.namespace, target.key, { ...(ifExists !== undefined && { ifExists }) })
     const file = this.#fileAt(source.namespace, source.key)
     const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
     if (moved.length === 0) throw notFound(from)

@@ -25,6 +25,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   load: ['base'],
   client: ['base', 'config', 'telemetry', 'wire', 'block', 'ufs'],
   gateway: ['base', 'config', 'telemetry', 'wire', 'client'],
+  fuse: ['base', 'telemetry', 'client'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],
   'job-master': ['base', 'telemetry', 'wire', 'journal', 'queue', 'load', 'client'],
@@ -46,8 +47,9 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     'job-master',
     'job-worker',
     'gateway',
+    'fuse',
   ],
-  cli: ['base', 'config', 'wire', 'ufs', 'client', 'process'],
+  cli: ['base', 'config', 'wire', 'ufs', 'client', 'fuse', 'process'],
 }
 
 /** Heavy dependencies and the only files that may import them. */

@@ -39,6 +39,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     load: ['frame', 'format'],
     jobs: ['frame', 'format', 'load'],
     admin: ['frame', 'format'],
+    mounts: ['frame'],
     completion: ['frame'],
   },
   client: {
@@ -49,6 +50,12 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     write: ['file-system.ts', 'worker-directories.ts'],
   },
   config: { keys: [] },
+  fuse: {
+    protocol: [],
+    device: ['protocol'],
+    tree: ['error-numbers.ts', 'outage-patience.ts', 'protocol', 'files'],
+    files: ['error-numbers.ts', 'outage-patience.ts', 'protocol', 'tree'],
+  },
   gateway: {
     credentials: ['callers.ts'],
     's3/answer': [],

@@ -79,7 +79,8 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     })
     const { length } = file
     const readRange: FillPart = (range, target, signal, onBytes) => version.readInto(range, target, signal, onBytes)
-    const ahead = memory === undefined ? undefined : new ReadAhead({ readRange, length, memory, clock })
+    const isAhead = memory !== undefined && options.readAhead !== false
+    const ahead = isAhead ? new ReadAhead({ readRange, length, memory, clock }) : undefined
     const handle: FileHandle = new OpenFile(fileStatusOf(file), version, ahead, () => this.#handles.delete(handle))
     this.#handles.add(handle)
     return handle

@@ -17,7 +17,10 @@ import type { FileSystem } from '../file-system.ts'
 import type { FileWriter } from './file-writer.ts'
 
 /** The methods of FileSystem that change things, with its errors. */
-export type FileChanges = Pick<FileSystem, 'create' | 'makeDirectory' | 'rename' | 'delete' | 'setAttributes'>
+export type FileChanges = Pick<FileSystem, 'create' | 'makeDirectory' | 'delete' | 'setAttributes'> & {
+  /** The target must not exist. */
+  rename(from: string, to: string, options?: CallSignal): Promise<void>
+}
 
 export interface MasterFileChangesOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus'>

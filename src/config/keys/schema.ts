@@ -3,6 +3,7 @@
 // numbers.
 import type { KeyDefinition, KeyTable } from './key-definition.ts'
 import { clusterKeys } from './keys-cluster.ts'
+import { fuseKeys } from './keys-fuse.ts'
 import { gatewayKeys } from './keys-gateway.ts'
 import { loadKeys } from './keys-load.ts'
 import { processKeys } from './keys-process.ts'
@@ -13,7 +14,7 @@ export const schemaGroups = {
   'Roles and addresses': { ...processKeys, ...clusterKeys },
   'Reading and loading': { ...underStoreKeys, ...loadKeys },
   Cache: storageKeys,
-  Doors: gatewayKeys,
+  Doors: { ...gatewayKeys, ...fuseKeys },
   'Accepted and not used': unusedKeys,
 } as const satisfies Readonly<Record<string, KeyTable>>
 
@@ -24,6 +25,7 @@ export const schema = {
   ...loadKeys,
   ...storageKeys,
   ...gatewayKeys,
+  ...fuseKeys,
   ...unusedKeys,
 } as const satisfies KeyTable
 export type KeyName = keyof typeof schema

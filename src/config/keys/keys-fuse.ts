@@ -1,0 +1,125 @@
+// Why: keys for mounts of the cluster. Options of `skein fuse mount -o` are these keys under the
+// names that mount(8) users know (src/fuse/mount-options.ts).
+import type { KeyTable } from './key-definition.ts'
+
+export const fuseKeys = {
+  'skein.fuse.attribute.timeout': {
+    kind: 'duration',
+    default: '1s',
+    min: 0,
+    max: 86_400_000,
+    scope: 'client',
+    doc: 'How long the kernel answers with attributes of a file without asking. `-o attr_timeout=SECONDS`',
+  },
+  'skein.fuse.entry.timeout': {
+    kind: 'duration',
+    default: '1s',
+    min: 0,
+    max: 86_400_000,
+    scope: 'client',
+    doc: 'How long the kernel takes a name for the same file without asking. `-o entry_timeout=SECONDS`',
+  },
+  'skein.fuse.outage.wait': {
+    kind: 'duration',
+    default: '1m',
+    min: 0,
+    max: 86_400_000,
+    scope: 'client',
+    doc: 'How long a call waits for a master or a worker that does not answer, before it fails with EIO',
+  },
+  'skein.fuse.request.bytes': {
+    kind: 'bytes',
+    default: '1MB',
+    min: 65_536,
+    max: 1_048_576,
+    scope: 'client',
+    doc: 'Maximum bytes of one read or write of the kernel. `-o max_read=BYTES`',
+  },
+  'skein.fuse.read.ahead': {
+    kind: 'bytes',
+    default: '4MB',
+    min: 0,
+    max: 67_108_864,
+    scope: 'client',
+    doc: 'How far the kernel reads ahead of a program that reads in order. `-o max_readahead=BYTES`',
+  },
+  'skein.fuse.requests.max': {
+    kind: 'integer',
+    default: '64',
+    min: 1,
+    max: 1024,
+    scope: 'client',
+    doc: 'Maximum requests of read-ahead and of asynchronous direct reads at a time. `-o max_background=N`',
+  },
+  'skein.fuse.readers': {
+    kind: 'integer',
+    default: '4',
+    min: 1,
+    max: 12,
+    scope: 'client',
+    doc: 'Threads that wait for requests of the kernel; they are taken from UV_THREADPOOL_SIZE (16)',
+  },
+  'skein.fuse.direct.size.min': {
+    kind: 'bytes',
+    min: 0,
+    defaultDoc: 'none',
+    scope: 'client',
+    doc:
+      'Files of at least this size are read without the page cache of the kernel: faster for large reads, slower ' +
+      'for small and repeated ones. 0: all files, as `-o direct_io`',
+  },
+  'skein.fuse.allow.other': {
+    kind: 'boolean',
+    default: 'false',
+    scope: 'client',
+    doc: 'Other users than the one who mounts may use the mount. `-o allow_other`',
+  },
+  'skein.fuse.default.permissions': {
+    kind: 'boolean',
+    default: 'false',
+    scope: 'client',
+    doc: 'The kernel checks owner, group and mode. `-o default_permissions`',
+  },
+  'skein.fuse.read.only': {
+    kind: 'boolean',
+    default: 'false',
+    scope: 'client',
+    doc: 'Nothing can be changed through the mount. `-o ro`',
+  },
+  'skein.fuse.nonempty': {
+    kind: 'boolean',
+    default: 'false',
+    scope: 'client',
+    doc: 'The mount point may have entries; the mount hides them. `-o nonempty`',
+  },
+  'skein.fuse.user.id': {
+    kind: 'integer',
+    min: 0,
+    max: 4_294_967_294,
+    defaultDoc: 'by the name of the owner',
+    scope: 'client',
+    doc: 'User that owns all files. `-o uid=N`',
+  },
+  'skein.fuse.group.id': {
+    kind: 'integer',
+    min: 0,
+    max: 4_294_967_294,
+    defaultDoc: 'by the name of the group',
+    scope: 'client',
+    doc: 'Group that owns all files. `-o gid=N`',
+  },
+  'skein.fuse.umask': {
+    kind: 'text',
+    default: '0',
+    scope: 'client',
+    doc: 'Permission bits, in octal, that no file has, such as `022`. `-o umask=OCTAL`',
+  },
+  'skein.fuse.web.port': {
+    kind: 'integer',
+    default: '0',
+    min: -1,
+    max: 65_535,
+    scope: 'client',
+    doc: 'Web port of a mount on loopback (health, metrics); 0 picks a free one, -1 opens none',
+  },
+} as const satisfies KeyTable
