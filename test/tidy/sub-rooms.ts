@@ -39,7 +39,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     load: ['frame', 'format'],
     jobs: ['frame', 'format', 'load'],
     admin: ['frame', 'format'],
-    mounts: ['frame'],
+    mounts: ['frame', 'roles.ts'],
     completion: ['frame'],
   },
   client: {

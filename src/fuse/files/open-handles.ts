@@ -7,21 +7,13 @@ import type { FileHandle, FileStatus, FileSystem } from '../../client/file-syste
 import { ErrnoError } from '../error-numbers.ts'
 import type { OutagePatience } from '../outage-patience.ts'
 import type { NodeEntry } from '../protocol/answers.ts'
+import { openFlags } from '../protocol/wire-numbers.ts'
 import { isSameVersion, type Node, type NodeTable } from '../tree/node-table.ts'
 import type { Caller, MountedTree } from '../tree/mounted-tree.ts'
 import type { UserNames } from '../tree/known-users.ts'
 import type { Unfinished, UnfinishedFiles } from './unfinished-files.ts'
+import { openVersion } from './version-opening.ts'
 import { WrittenFile } from './written-file.ts'
-
-/** `open(2)`, as the kernel passes it. */
-export const openFlags = {
-  writeOnly: 0o1,
-  readWrite: 0o2,
-  exclusive: 0o200,
-  truncate: 0o1000,
-  append: 0o2000,
-  direct: 0o40000,
-} as const
 
 export interface Opened {
   readonly handle: number
@@ -98,7 +90,7 @@ export class OpenHandles {
         throw new ErrnoError('EOPNOTSUPP', `${nodes.pathOf(node)} cannot be appended to: write it as a whole`)
       if ((flags & openFlags.writeOnly) !== 0) return this.#add(node, undefined, undefined, true, caller)
     }
-    const reading = await this.#openVersion(node, caller.signal)
+    const reading = await openVersion(node, caller.signal, this.#parts)
     const isDirect = canWrite || (flags & openFlags.direct) !== 0 || reading.status.length >= this.#parts.directBytesMin
     return this.#add(node, reading, undefined, canWrite, caller, isDirect)
   }
@@ -294,28 +286,11 @@ export class OpenHandles {
     }
   }
 
-  /** @throws ErrnoError ESTALE when the path has another version: the kernel looks it up again */
-  async #openVersion(node: Node, signal: AbortSignal): Promise<FileHandle> {
-    const { files, nodes, patience, onSource } = this.#parts
-    const path = nodes.pathOf(node)
-    // The kernel reads ahead, in requests of its own.
-    const options = { readAhead: false, onSource }
-    const reading = await patience.run(signal, () => files.open(path, { ...options, signal }))
-    if (node.status === undefined || isSameVersion(node, reading.status)) return reading
-    await reading.close()
-    // One of the two was old: the kernel's look-up, or what the file system remembers.
-    const now = await patience.run(signal, () => files.open(path, { ...options, signal, maxAgeMs: 0 }))
-    if (isSameVersion(node, now.status)) return now
-    await now.close()
-    if (node.parent !== undefined && nodes.child(node.parent, node.name) === node) nodes.remove(node.parent, node.name)
-    throw new ErrnoError('ESTALE', `${path} was replaced`)
-  }
-
   /** Reading through a handle that wrote the file. */
   async #openWritten({ node, writing }: Handle, signal: AbortSignal): Promise<FileHandle> {
     if (writing?.file.isWriting === true) throw beingWritten(writing)
     if (writing === undefined) throw new ErrnoError('EBADF', 'the file is not open for reading')
-    return this.#openVersion(node, signal).catch((thrown: unknown) => {
+    return openVersion(node, signal, this.#parts).catch((thrown: unknown) => {
       if (isSkeinError(thrown, 'not_found')) throw new ErrnoError('ESTALE', thrown.message)
       throw thrown
     })

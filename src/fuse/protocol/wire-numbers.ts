@@ -86,7 +86,17 @@ export const attributeBits = {
   handle: 64,
 } as const
 
-/** `open(2)` and `rename(2)`. */
+/** `open(2)`, as the kernel passes it. */
+export const openFlags = {
+  writeOnly: 0o1,
+  readWrite: 0o2,
+  exclusive: 0o200,
+  truncate: 0o1000,
+  append: 0o2000,
+  direct: 0o40000,
+} as const
+
+/** `rename(2)`. */
 export const renameBits = { noReplace: 1, exchange: 2 } as const
 
 /** Bytes of the header of a request, and of an answer. */

@@ -26,7 +26,7 @@ export async function runMount(config: Config, io: RoleIo, place: MountPlace): P
     const web = await webPort(context, config)
     const { connectCluster } = await import('../../client/connect.ts')
     const { startFuseMount } = await import('../../fuse/fuse-mount.ts')
-    const { files } = connectCluster(config, context.logger)
+    const { files } = connectCluster(config, { logger: context.logger, metrics: context.metrics })
     context.onStop('file system', () => files.close())
     const { clock, logger, metrics } = context
     const mount = await startFuseMount({ files, options: { ...config.fuse, ...place }, clock, logger, metrics })
