@@ -16,6 +16,7 @@ ENV NODE_ENV=production SKEIN_HOME=/var/lib/skein UV_THREADPOOL_SIZE=16
 COPY --from=build /opt/skein/package.json ./
 COPY --from=build /opt/skein/node_modules ./node_modules
 COPY --from=build /opt/skein/dist ./dist
+COPY tuning/profiles ./tuning/profiles
 COPY test/support/origin ./test/support/origin
 COPY src/base ./src/base
 RUN printf '#!/bin/sh\nexec node /opt/skein/dist/cli/main.js "$@"\n' >/usr/local/bin/skein && chmod +x /usr/local/bin/skein \

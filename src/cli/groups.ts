@@ -60,6 +60,11 @@ const groups: readonly Group[] = [
     description: 'report on the cluster, back up metadata, remove workers',
     load: async () => [(await import('./admin/fsadmin.ts')).addCommands],
   },
+  {
+    name: 'tune',
+    description: 'analyze files, recommend settings, check and explain them',
+    load: async () => [(await import('./tune/tune.ts')).addCommands],
+  },
 ]
 
 const roles: Readonly<Record<string, string>> = {

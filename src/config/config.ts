@@ -3,12 +3,13 @@
 // else of the configuration is visible outside.
 import type { Bandwidth } from '../base/flow/bandwidth.ts'
 import type { Secret } from '../base/secret.ts'
+import type { BrokenRule } from './tuning-rules.ts'
 
 /**
  * `local`: all roles in one process. `role`: one role. `client`: a command that calls a running
- * cluster.
+ * cluster. `check`: a role that is not started: rules that would refuse its start are reported.
  */
-export type ConfigMode = 'local' | 'role' | 'client'
+export type ConfigMode = 'local' | 'role' | 'client' | 'check'
 
 /** The address on which a role listens. */
 export interface Listen {
@@ -279,6 +280,10 @@ export interface Config {
   readonly load: LoadConfig
   /** The source of each key that is not at its default. */
   readonly sources: ReadonlyMap<string, ValueSource>
+  /** On which defaults depend. Undefined: unknown. */
+  readonly machine: { readonly cpus: number; readonly memoryBytes: number | undefined }
+  /** Settings that do not fit together (tuning-rules.ts). */
+  readonly brokenRules: readonly BrokenRule[]
   /**
    * One line each: keys that have no effect, and values that are interpreted differently than
    * written.

@@ -1,13 +1,20 @@
 // Why: the only way to load a Config. How: reads the configuration files and orders the layers;
 // resolve-config.ts does the rest. No other file in config/ accesses the disk.
-import { type Stats, statSync } from 'node:fs'
+import { readdirSync, type Stats, statSync } from 'node:fs'
 import { availableParallelism, homedir, hostname, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SkeinError } from '../base/errors.ts'
 import { realPathOf } from '../base/files/real-path.ts'
 import { readTextFile } from '../base/files/text-file.ts'
 import type { Config, ConfigMode, ValueSource } from './config.ts'
-import { addressSettings, environmentSettings, flagSettings, mergeSettings, type Setting } from './layers.ts'
+import {
+  addressSettings,
+  environmentSettings,
+  flagSettings,
+  mergeSettings,
+  type Setting,
+  settingError,
+} from './layers.ts'
 import { parseProperties } from './properties.ts'
 import { homeOf, type Machine, resolveConfig } from './resolve-config.ts'
 import { definitionOf, schema } from './keys/schema.ts'
@@ -19,10 +26,14 @@ export interface ConfigInput {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Default: this machine. */
   readonly machine?: Machine
+  /** A properties file in place of the site files. */
+  readonly siteFile?: string
 }
 
 /** Maximum size of a properties file. */
 const fileBytesMax = 1024 * 1024
+const profileDirectory = join(import.meta.dirname, '../../tuning/profiles')
+const profileEnding = '.properties'
 /** A later file overrides an earlier one. */
 const siteFiles = ['goosefs-site.properties', 'skein-site.properties']
 
@@ -82,9 +93,14 @@ function gather(input: ConfigInput): {
   const flags = flagSettings(input.definitions)
   const typed = [...environment, ...flags]
   const home = homeOf(lastOf(typed, 'skein.home'), machine)
-  const files = readSiteFiles(home, input.environment['SKEIN_CONF'], machine.cwd)
-  const profilePath = lastOf([...files, ...typed], 'skein.profile')
-  const profile = profilePath === undefined ? [] : readProperties(resolve(machine.cwd, profilePath), 'profile')
+  const files =
+    input.siteFile === undefined
+      ? readSiteFiles(home, input.environment['SKEIN_CONF'], machine.cwd)
+      : readProperties(resolve(machine.cwd, input.siteFile), 'file')
+  const profile = readProfile(
+    [...files, ...typed].findLast(({ key }) => key === 'skein.profile'),
+    machine.cwd,
+  )
   const running =
     input.mode === 'client' ? readRunning(homeOf(lastOf([...files, ...typed], 'skein.home'), machine), typed) : []
   return { settings: [...profile, ...files, ...running, ...environment, ...flags], warnings, machine }
@@ -97,7 +113,7 @@ export function runningFile(home: string): string {
   return join(home, 'skein.json')
 }
 
-function thisMachine(): Machine {
+export function thisMachine(): Machine {
   // The limit of a container, if it is below the memory of the machine.
   const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
   return {
@@ -108,6 +124,31 @@ function thisMachine(): Machine {
     memoryBytes,
     realPath,
   }
+}
+
+/** The profiles of this package, by name. */
+export function profileNames(): string[] {
+  if (lookAt(profileDirectory) === undefined) return []
+  return readdirSync(profileDirectory)
+    .filter((name) => name.endsWith(profileEnding))
+    .map((name) => name.slice(0, -profileEnding.length))
+    .toSorted()
+}
+
+/** @param chosen the name of a profile of this package, or the path of a properties file */
+function readProfile(chosen: Setting | undefined, cwd: string): Setting[] {
+  if (chosen === undefined) return []
+  const { text } = chosen
+  const names = profileNames()
+  if (names.includes(text)) return readProperties(join(profileDirectory, `${text}${profileEnding}`), 'profile')
+  const path = resolve(cwd, text)
+  if (text === '' || (!text.includes('/') && lookAt(path) === undefined))
+    throw settingError(
+      chosen,
+      'skein.profile',
+      `'${text}' is neither a file nor one of the profiles ${names.join(', ')}`,
+    )
+  return readProperties(path, 'profile')
 }
 
 /** Resolves links. The user of an unreadable directory reports the problem. */

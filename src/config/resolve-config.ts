@@ -16,13 +16,14 @@ import type {
   UfsConfig,
   WorkerConfig,
 } from './config.ts'
-import { mergeSettings, type Setting } from './layers.ts'
+import { mergeSettings, type Setting, settingError } from './layers.ts'
 import { definitionOf } from './keys/schema.ts'
 import { resolveTiers } from './tiers.ts'
 import { fuseOf } from './fuse-config.ts'
 import { gatewayOf } from './gateway-config.ts'
 import { userOf } from './user-config.ts'
-import { tuningWarnings } from './tuning-warnings.ts'
+import { tuningValuesOf } from './configured-tuning.ts'
+import { brokenRules, tuningWarning } from './tuning-rules.ts'
 import { type UsableKey, Values } from './values.ts'
 
 /** The facts about the machine on which defaults depend. */
@@ -95,12 +96,18 @@ export function resolveConfig(
     user: userOf(values, (path) => resolvePath(machine.cwd, path)),
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
+    machine: { cpus: machine.cpus, memoryBytes: machine.memoryBytes },
+    brokenRules: [],
     warnings: [...passedOver, ...misplaced, ...warningsOf(merged, values)],
   }
-  return deepFreeze({
-    ...config,
-    warnings: [...config.warnings, ...(mode === 'client' ? [] : tuningWarnings(config, machine.memoryBytes))],
-  })
+  const broken = brokenRules(tuningValuesOf(config, machine.memoryBytes), (key) => merged.has(key))
+  const refused = broken.find(({ rule }) => rule.refusesStart === true)
+  if (mode !== 'check' && refused !== undefined) {
+    const set = [refused.key, ...refused.rule.keys].find((key) => merged.has(key)) ?? refused.key
+    throw settingError(merged.get(set), refused.key, refused.problem)
+  }
+  const warnings = mode === 'client' ? [] : broken.map(tuningWarning)
+  return deepFreeze({ ...config, brokenRules: broken, warnings: [...config.warnings, ...warnings] })
 }
 
 /** The home directory as an absolute path. `~` is the user's home. */
@@ -197,18 +204,12 @@ function jobWorkerOf(values: Values, machine: Machine): JobWorkerConfig {
   const hostname = values.text('goosefs.worker.hostname') ?? machine.hostname
   const activeTasksMax = values.number('goosefs.job.worker.max.active.task.num') ?? 2 * readsMaxOf(values, machine)
   const cpuTasksMax = values.number('goosefs.job.worker.threadpool.size') ?? Math.min(10, activeTasksMax)
-  if (cpuTasksMax > activeTasksMax) {
-    throw values.error(
-      'goosefs.job.worker.threadpool.size',
-      `${cpuTasksMax} is above goosefs.job.worker.max.active.task.num, which is ${activeTasksMax}`,
-    )
-  }
   return {
     ...listenOf(values, 'job.worker', hostname),
     hostname,
     activeTasksMax,
     cpuTasksMax,
-    readBudgetBytes: above(values, 'skein.job.worker.read.budget', 'fs.cosn.read.ahead.block.size'),
+    readBudgetBytes: values.amount('skein.job.worker.read.budget'),
     blockStreamsMax: values.amount('goosefs.user.block.worker.client.pool.max'),
   }
 }

@@ -15,6 +15,7 @@ export interface SourceFile {
 export const layers: Readonly<Record<string, readonly string[]>> = {
   base: [],
   config: ['base'],
+  tuning: ['base', 'config'],
   telemetry: ['base'],
   wire: ['base', 'telemetry'],
   ufs: ['base', 'telemetry'],
@@ -49,7 +50,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     'gateway',
     'fuse',
   ],
-  cli: ['base', 'config', 'wire', 'ufs', 'client', 'fuse', 'process'],
+  cli: ['base', 'config', 'tuning', 'wire', 'ufs', 'client', 'fuse', 'process'],
 }
 
 /** Heavy dependencies and the only files that may import them. */

@@ -40,6 +40,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     jobs: ['frame', 'format', 'load'],
     admin: ['frame', 'format'],
     mounts: ['frame', 'roles.ts'],
+    tune: ['frame', 'fs'],
     completion: ['frame'],
   },
   client: {

@@ -2,7 +2,15 @@
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { LoadStatus, PlanReport } from '../../wire/generated/job.ts'
 
-export const exitCodes = { done: 0, failed: 1, notFound: 2, partial: 3, cancelled: 4, usage: 64 } as const
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  notFound: 2,
+  partial: 3,
+  cancelled: 4,
+  ruleBroken: 5,
+  usage: 64,
+} as const
 
 /** What each says; docs/cli.md has them. */
 export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
@@ -13,6 +21,7 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
     'Partial: some files could not be loaded; they are listed with the reason. ' +
     'Also if no requested name can be cached. `--plan` returns the exit code that the load would return',
   cancelled: 'Cancelled, or stopped by a signal',
+  ruleBroken: '`tune check`: at least one setting breaks a tuning rule',
   usage: 'Usage: invalid option, argument or request',
 }
 

@@ -34,7 +34,8 @@ function defaultText(definition: KeyDefinition): string {
     : `${usual}; \`${definition.localDefault}\` under \`skein local\``
 }
 
-function kindText(definition: KeyDefinition): string {
+/** What a value looks like, in words. */
+export function kindText(definition: KeyDefinition): string {
   const texts: Readonly<Record<KeyDefinition['kind'], string>> = {
     text: 'text',
     path: 'path',

@@ -11,7 +11,9 @@ export const processKeys = {
   'skein.profile': {
     kind: 'path',
     scope: 'all',
-    doc: 'Properties file with lower priority than the site file (see `tuning/`)',
+    doc:
+      'Profile with lower priority than the site file: `large-files`, `small-files` or `small-memory` (in ' +
+      '`tuning/profiles`), or a properties file',
   },
   'skein.log.level': {
     kind: 'choice',

@@ -1,0 +1,61 @@
+// Why: `skein tune recommend`: settings for loading the files below a path, as a profile.
+import { formatBytes } from '../../base/bytes.ts'
+import { type JobWorkers, recommend, type Recommendation } from '../../tuning/recommendation.ts'
+import { recommendedFile } from '../../tuning/recommended-file.ts'
+import type { SizeHistogram } from '../../tuning/size-histogram.ts'
+import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
+import { wholeNumber } from '../frame/numbers.ts'
+import { printable } from '../frame/printable.ts'
+import { localUri } from '../fs/local-path.ts'
+import { liveJobWorkers, machineOf, type MachineFlags, machinesText } from './job-worker-machines.ts'
+import { listedSizes } from './listed-sizes.ts'
+import { newFile } from './new-file.ts'
+
+const workersMax = 100_000
+
+export async function recommendSettings(
+  context: CommandContext,
+  text: string,
+  flags: MachineFlags & { readonly write?: string; readonly overwrite?: true; readonly workers?: string },
+): Promise<void> {
+  const { cpus: cores, memoryBytes } = machineOf(flags)
+  const given = flags.workers === undefined ? undefined : wholeNumber('--workers', flags.workers, 1, workersMax)
+  const file =
+    flags.write === undefined ? undefined : await newFile(flags.write, flags.overwrite === true, context.uniqueId)
+  const { path, cluster } = await openTarget(context, text)
+  const workers = given ?? (await liveJobWorkers(context, cluster)) ?? 1
+  const sizes = await listedSizes(context, cluster.files, path)
+  const machines: JobWorkers = { workers, cores, memoryBytes }
+  const recommendation = recommend(sizes, machines)
+  const profile = recommendedFile(recommendation, headOf(path, sizes, machines, recommendation))
+  await file?.write(profile)
+  const { properties, leftAlone, memory } = recommendation
+  const document = {
+    path,
+    sizes: sizes.summary(),
+    machines,
+    properties,
+    leftAlone,
+    memory,
+    ...(file !== undefined && { file: file.path }),
+  }
+  const written = file === undefined ? profile.trimEnd() : `Wrote ${printable(localUri(file.path))}`
+  writeResult(context, document, written)
+}
+
+function headOf(path: string, sizes: SizeHistogram, machines: JobWorkers, { memory }: Recommendation): string[] {
+  const { files, bytes, mean, percentiles } = sizes.summary()
+  const figures =
+    files === 0
+      ? 'no files'
+      : `${files} files, ${formatBytes(bytes)}; mean ${formatBytes(mean)}, median ${formatBytes(percentiles.p50)}, ` +
+        `p95 ${formatBytes(percentiles.p95)}`
+  return [
+    `Made by skein tune recommend ${printable(path)}`,
+    `Files: ${figures}`,
+    `Machines: ${machinesText(machines)}`,
+    `Memory: one stream ${formatBytes(memory.streamBytes)}, ` +
+      `reads of a job worker ${formatBytes(memory.readBudgetBytes)}, ` +
+      `one read of a worker ${formatBytes(memory.readBytes)}`,
+  ]
+}

@@ -1,0 +1,54 @@
+// Why: `skein tune`: what a tuning guide would be read for. `analyze`: the sizes of the files;
+// `recommend`: settings with reasons; `check`: settings that break a rule; `explain`: a key.
+import type { Command } from 'commander'
+import { tuningKeys } from '../../config/tuning-values.ts'
+import type { CommandContext } from '../frame/context.ts'
+import { suggested } from '../frame/suggested.ts'
+import { machineOptions, type MachineFlags } from './job-worker-machines.ts'
+import { analyze } from './tune-analyze.ts'
+import { check } from './tune-check.ts'
+import { explainKey } from './tune-explain.ts'
+import { recommendSettings } from './tune-recommend.ts'
+
+const pathText = '/namespace/dir or gfs://host:port/namespace/dir'
+const overwriteText = 'replace the file if it exists'
+
+export function addCommands(parent: Command, context: CommandContext): void {
+  parent
+    .command('analyze')
+    .description('show a histogram and percentiles of the sizes of the files below a path')
+    .argument('<path>', pathText)
+    .option('--svg <file>', 'also write the histogram as an SVG picture')
+    .option('--overwrite', overwriteText)
+    .action(async (path: string, flags: { svg?: string; overwrite?: true }) => analyze(context, path, flags))
+  withMachine(
+    parent
+      .command('recommend')
+      .description('print settings for loading the files below a path, as a profile, with the reason of each')
+      .argument('<path>', pathText)
+      .option('--write <file>', 'write the profile to a file, for `skein.profile`')
+      .option('--overwrite', overwriteText)
+      .option('--workers <n>', 'number of job workers (default: the live ones)'),
+  ).action(async (path: string, flags: MachineFlags & { write?: string; overwrite?: true; workers?: string }) =>
+    recommendSettings(context, path, flags),
+  )
+  withMachine(
+    parent
+      .command('check')
+      .description('list settings that break a tuning rule, with a better value; exit code 5 if there are any')
+      .argument('[file]', 'a properties file, judged alone (default: the configuration of a role that starts here)'),
+  ).action(async (file: string | undefined, flags: MachineFlags) => check(context, file, flags))
+  const explain = withMachine(
+    parent
+      .command('explain')
+      .description('explain a configuration key: its effect, value, rules, and what `tune recommend` chooses')
+      .argument('<key>', 'any key, such as fs.cosn.read.ahead.block.size')
+      .argument('[path]', 'choose for the files below this path'),
+  ).action(async (key: string, path: string | undefined, flags: MachineFlags) => explainKey(context, key, path, flags))
+  suggested(explain, 'key', Object.values(tuningKeys))
+}
+
+function withMachine(command: Command): Command {
+  for (const [flags, meaning] of machineOptions) command.option(flags, meaning)
+  return command
+}
