@@ -47,6 +47,7 @@ export interface MasterConfig extends Listen {
   readonly restoreFrom: string | undefined
   readonly ttlCheckerIntervalMs: number
   readonly unfinishedFilesMax: number
+  readonly unfinishedFileMs: number
   readonly workerLostTimeoutMs: number
   readonly replicationGraceMs: number
   readonly replicationIntervalMs: number

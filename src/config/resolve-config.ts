@@ -153,6 +153,7 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
     isSecretKeyLost: values.flag('skein.master.secret.key.lost'),
     restoreFrom: restoreFrom === undefined ? undefined : resolvePath(machine.cwd, restoreFrom),
     unfinishedFilesMax: values.amount('skein.master.unfinished.files.max'),
+    unfinishedFileMs: values.amount('skein.master.unfinished.file.timeout'),
     ttlCheckerIntervalMs: values.amount('goosefs.master.ttl.checker.interval'),
     replicationGraceMs: values.amount('skein.master.replication.grace'),
     replicationIntervalMs: values.amount('skein.master.replication.interval'),

@@ -71,6 +71,16 @@ export const clusterKeys = {
       'Maximum files being written at once in the whole cluster. Further files are refused. Raise it for more ' +
       'concurrent writers',
   },
+  'skein.master.unfinished.file.timeout': {
+    kind: 'duration',
+    default: '24h',
+    min: 1000,
+    max: 30 * 86_400_000,
+    scope: 'master',
+    doc:
+      'Time after which a file that was begun and is not complete is given up, and its blocks are deleted. A writer ' +
+      'that is slower fails. Expired files are deleted every `goosefs.master.ttl.checker.interval`',
+  },
   'goosefs.master.ttl.checker.interval': {
     kind: 'duration',
     default: '1h',

@@ -39,7 +39,7 @@ export const gatewayKeys = {
   'skein.gateway.s3.upload.expiry': {
     kind: 'duration',
     default: '7d',
-    min: 60_000,
+    min: 1000,
     scope: 'gateway',
     doc: 'Time after which the parts of a multipart upload that nobody completed are deleted',
   },

@@ -25,7 +25,6 @@ export interface MasterPart {
 
 const checkpointBytes = 64 * 1024 ** 2
 const checkpointEntries = 10_000
-const unfinishedFileMs = 24 * 3_600_000
 
 /** Replays the journal, listens, and monitors the workers. */
 export async function startMasterPart(
@@ -65,7 +64,7 @@ export async function startMasterPart(
       workerLostMs: config.master.workerLostTimeoutMs,
       replication: { graceMs: config.master.replicationGraceMs, intervalMs: config.master.replicationIntervalMs },
       ttlCheckIntervalMs: config.master.ttlCheckerIntervalMs,
-      unfinishedFileMs,
+      unfinishedFileMs: config.master.unfinishedFileMs,
       unfinishedFilesMax: config.master.unfinishedFilesMax,
       metadataSyncIntervalMs: config.user.metadataSyncIntervalMs,
       version: packageVersion(),

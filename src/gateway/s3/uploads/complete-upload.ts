@@ -61,7 +61,7 @@ export async function completeMultipartUpload(context: S3Context, call: S3Call):
   )
   if (result === undefined) throw new Error('an upload was completed without its digests')
   try {
-    await records.put({ ...record, completed: result }, rememberedMs)
+    await records.put({ ...record, completed: result }, Math.min(rememberedMs, context.uploadExpiryMs))
     await records.removeParts(record.id)
   } catch (thrown) {
     // The object is there. What is left of the upload goes when its time is over.
