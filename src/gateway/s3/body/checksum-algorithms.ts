@@ -67,11 +67,11 @@ export function algorithmNamed(name: string): ChecksumAlgorithm | undefined {
   return checksumAlgorithms.find((algorithm) => algorithm === name.toLowerCase())
 }
 
-/** The bytes of a value in base64. @throws S3 InvalidRequest */
+/** The bytes of a value in base64. @throws S3 BadDigest, because nothing has such a checksum */
 export function checksumValue(algorithm: ChecksumAlgorithm, text: string): Buffer {
   const value = Buffer.from(text, 'base64')
   if (value.length !== checksumTable[algorithm].bytes || value.toString('base64') !== text)
-    throw s3Error('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`)
+    throw s3Error('BadDigest', `Value for ${checksumHeader(algorithm)} header is invalid.`)
   return value
 }
 

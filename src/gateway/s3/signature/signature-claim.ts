@@ -60,6 +60,7 @@ function queryClaim(query: QueryFields): SignatureClaim {
   if (query.get('X-Amz-Algorithm') !== algorithm)
     throw s3Error('AuthorizationQueryParametersError', `X-Amz-Algorithm only supports "${algorithm}"`)
   const seconds = Number(query.get('X-Amz-Expires') || Number.NaN)
+  if (seconds < 0) throw s3Error('AccessDenied', 'Request has expired')
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > expiresSecondsMax)
     throw s3Error('AuthorizationQueryParametersError', `X-Amz-Expires must be from 1 to ${expiresSecondsMax} seconds`)
   return {

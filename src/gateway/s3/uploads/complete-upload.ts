@@ -36,7 +36,7 @@ export async function completeMultipartUpload(context: S3Context, call: S3Call):
   const { bucket, key, headers, signal } = call
   const records = new UploadRecords(fileSystem, bucket, call)
   const record = await records.find(key, call.query.get('uploadId'))
-  const asked = readComplete(await call.document())
+  const asked = withoutRepeated(readComplete(await call.document()))
   if (record.completed !== undefined) return completed(call, record.completed)
   const parts = await chosenParts(records, record, asked)
   checkWhole(call, record, parts)
@@ -90,6 +90,11 @@ async function chosenParts(
   })
   if (parts.slice(0, -1).some(({ status }) => status.length < leastPartBytes)) throw s3Error('EntityTooSmall')
   return parts
+}
+
+/** Of a part that was sent again and is named twice in a row, the last is meant. */
+function withoutRepeated(asked: readonly CompletedPart[]): readonly CompletedPart[] {
+  return asked.filter(({ number }, index) => asked[index + 1]?.number !== number)
 }
 
 /** What the request says of the whole object. @throws S3 InvalidRequest */

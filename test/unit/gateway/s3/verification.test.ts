@@ -90,6 +90,8 @@ describe('SigV4 of requests', () => {
     expect(check(presigned, exampleMs + day).caller.id).toBe(exampleKey)
     expect(codeOf(() => check(presigned, exampleMs + day + 1))).toBe('AccessDenied')
     expect(codeOf(() => check(presigned, exampleMs - 16 * minute))).toBe('AccessDenied')
+    const before = { ...presigned, url: presigned.url.replace('Expires=86400', 'Expires=-1') }
+    expect(codeOf(() => check(before))).toBe('AccessDenied')
   })
 
   it.each<[string, Example]>([
