@@ -144,7 +144,7 @@ it('leaves each upload complete or absent when it is killed, and nothing behind'
     const complete = round.filter((_, index) => states[index] === 'complete')
     for (const key of round) if (answered.has(key)) expect(complete, key).toContain(key)
     const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: 'data', Prefix: `round ${kill}/` }))
-    expect(Contents.map(({ Key }) => Key).toSorted()).toEqual(complete.toSorted())
+    expect(Contents.map(({ Key = '' }) => Key).toSorted()).toEqual(complete.toSorted())
   }
   const files = connect({ home: skein.home })
   try {

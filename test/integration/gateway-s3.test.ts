@@ -1,15 +1,17 @@
 // Why: programs use the cache as a store of S3, by their own clients. How: `skein local` and a
 // `skein gateway` of its own beside it, with a file of access keys; each client that is installed
 // writes and reads a folder by one and the other; the command line and the library see the same.
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { main } from '../support/cluster.ts'
-import { type Child, startChild } from '../support/child.ts'
+import { type Child, isInstalled, startChild } from '../support/child.ts'
 import { contentOf } from '../support/dataset.ts'
 import { LocalSkein, oneLine } from '../support/local-skein.ts'
 import { until } from '../support/until.ts'
-import { storeClients } from '../support/store-clients.ts'
+import { oddNames, presigned, storeClients, tablesAt } from '../support/store-clients.ts'
+import { ordinaryOrLong } from '../support/run-length.ts'
 
 const keys = { accessKey: 'loader', secretKey: 'secret-of-the-loader' }
 const reader = { accessKey: 'reader', secretKey: 'secret-of-the-reader' }
@@ -83,6 +85,47 @@ describe.each(storeClients())('$name', (client) => {
     ).rejects.toThrow()
     expect((await skein.cli('fs', 'test', '-e', '/data/denied')).code).not.toBe(0)
   })
+
+  it.skipIf(!client.isInstalled)('keeps many odd names, and what the files hold', async () => {
+    const names = oddNames(ordinaryOrLong(30, 1000))
+    const [given, back] = [join(skein.folder, `odd-${client.name}`), join(skein.folder, `odd-back-${client.name}`)]
+    for (const [name, size] of Object.entries(names)) {
+      mkdirSync(dirname(join(given, name)), { recursive: true })
+      writeFileSync(join(given, name), contentOf(name, size))
+    }
+    mkdirSync(back)
+    const prefix = `odd ${client.name}`
+    await client.upload({ ...keys, endpoint: closed }, given, 'data', prefix)
+    expect(await client.download({ ...keys, endpoint: open }, 'data', prefix, back)).toEqual(names)
+    for (const [name, size] of Object.entries(names))
+      expect(readFileSync(join(back, name)).equals(contentOf(name, size)), name).toBe(true)
+    for (const path of [given, back]) rmSync(path, { recursive: true })
+  })
+})
+
+const tables = tablesAt()
+if (tables === undefined) console.warn('clients of tables are not there: bash scripts/clients.sh --tables')
+
+it.skipIf(tables === undefined)('serves tables to pandas, pyarrow and DuckDB', async () => {
+  const expected = { rows: 200_000, sum: 9_999_950_000 }
+  expect(await tables?.({ ...keys, endpoint: closed }, 'data', 'tables')).toEqual({
+    ...{ expected, pandas: expected, arrow: expected },
+    ...{ 'duckdb reads pandas': expected, 'pandas reads duckdb': expected, 'duckdb prunes': 50_000 },
+    ...{ csv: 1000, range: true, whole: true, moved: [false, true], pruned: 50_000, groups: 10, group: 60_000 },
+  })
+})
+
+const presign = presigned()
+
+it.skipIf(presign === undefined || !isInstalled('curl'))('serves whoever has a presigned address', async () => {
+  const key = "presigned/it's a+b \u00fc"
+  const [put = '', get = ''] = (await presign?.({ ...keys, endpoint: closed }, 'data', key)) ?? []
+  const curl = (...args: readonly string[]): string => execFileSync('curl', ['-s', ...args], { encoding: 'utf8' })
+  expect(curl('-T', join(folder, 'dir/a b+c'), '-w', '%{http_code}', put)).toBe('200')
+  const got = execFileSync('curl', ['-s', get])
+  expect(got.equals(contentOf('dir/a b+c', 3000))).toBe(true)
+  expect(curl('-r', '10-19', '-w', '%{http_code}', '-o', '/dev/null', get)).toBe('206')
+  expect(curl('-w', '%{http_code}', '-o', '/dev/null', get.replace('presigned/it', 'presigned/is'))).toBe('403')
 })
 
 it('takes any caller of this machine without a file of keys, and none with one', async () => {

@@ -2,6 +2,9 @@
 
 Usage: boto3-transfer.py upload|download ENDPOINT BUCKET PREFIX FOLDER
 A download prints what is listed below the prefix: sizes by key, as JSON.
+
+Usage: boto3-transfer.py presign ENDPOINT BUCKET KEY -
+Prints an address to put the object and one to get it, as JSON.
 """
 
 import json
@@ -13,7 +16,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 action, endpoint, bucket, prefix, folder = sys.argv[1:]
-client = boto3.client("s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"}))
+version = {"signature_version": "s3v4"} if action == "presign" else {}
+client = boto3.client("s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"}, **version))
 part = 5 * 1024 * 1024
 parts = TransferConfig(multipart_threshold=part, multipart_chunksize=part)
 
@@ -27,6 +31,9 @@ if action == "upload":
             else:
                 with open(path, "rb") as file:
                     client.put_object(Bucket=bucket, Key=key, Body=file)
+elif action == "presign":
+    signed = {"Bucket": bucket, "Key": prefix}
+    print(json.dumps([client.generate_presigned_url(name, signed, 60) for name in ("put_object", "get_object")]))
 else:
     sizes = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):

@@ -55,7 +55,7 @@ function environment(store?: Store): NodeJS.ProcessEnv {
 
 /** @returns stdout */
 async function output(store: Store, command: string, ...args: readonly string[]): Promise<string> {
-  const options = { env: environment(store), timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }
+  const options = { env: environment(store), timeout: 500_000, maxBuffer: 16 * 1024 * 1024 }
   return (await promisify(execFile)(command, args, options)).stdout
 }
 
@@ -65,12 +65,52 @@ function firstLine(command: string, ...args: readonly string[]): string | undefi
   return status === 0 ? stdout.split('\n')[0] : undefined
 }
 
-function boto3(): StoreClient {
+/**
+ * What pandas, pyarrow, s3fs and DuckDB read and wrote (tables-at-s3.py); undefined: they are not
+ * installed.
+ */
+export function tablesAt(): ((store: Store, bucket: string, prefix: string) => Promise<unknown>) | undefined {
+  const python = join(cacheHome, 'skein/clients/tables/bin/python3')
+  if (firstLine(python, '-c', 'import duckdb, duckdb_extension_httpfs, pandas, pyarrow, s3fs; print(1)') === undefined)
+    return undefined
+  const script = join(import.meta.dirname, 'tables-at-s3.py')
+  return async (store, bucket, prefix) =>
+    JSON.parse(await output(store, python, script, store.endpoint, bucket, prefix))
+}
+
+/** Names that clients encode in different ways, and lengths. */
+export function oddNames(count: number): Readonly<Record<string, number>> {
+  const odd = ['a b', 'a+b', '%41', '&<>"', "it's", 'caf\u00e9', 'cafe\u0301', '\u{1f600}', '#=;,$@!~()', '[x]{y}^`|']
+  const names = Array.from({ length: count }, (_, index) => {
+    const [one, other] = [odd[index % odd.length] ?? '', odd[Math.floor(index / odd.length) % odd.length] ?? '']
+    return `${one}/${other} ${index}`
+  })
+  return Object.fromEntries(names.map((name, index) => [name, index % 7 === 0 ? 0 : 10 + index]))
+}
+
+/** A Python that has boto3. */
+function pythonOfBoto3(): string | undefined {
   const ask = 'import boto3, sys; print(sys.executable)'
-  const python = firstLine('python3', '-c', ask) ?? firstLine(join(cached, 'python3'), '-c', ask)
-  const script = join(import.meta.dirname, 'boto3-transfer.py')
+  return firstLine('python3', '-c', ask) ?? firstLine(join(cached, 'python3'), '-c', ask)
+}
+
+const boto3Script = join(import.meta.dirname, 'boto3-transfer.py')
+
+/** Addresses to put and to get an object, by boto3; undefined: it is not installed. */
+export function presigned(): ((store: Store, bucket: string, key: string) => Promise<[string, string]>) | undefined {
+  const python = pythonOfBoto3()
+  if (python === undefined) return undefined
+  return async (store, bucket, key) =>
+    JSON.parse(await output(store, python, boto3Script, 'presign', store.endpoint, bucket, key, '-')) as [
+      string,
+      string,
+    ]
+}
+
+function boto3(): StoreClient {
+  const python = pythonOfBoto3()
   const transfer = (store: Store, action: string, ...args: readonly string[]): Promise<string> =>
-    output(store, python ?? 'python3', script, action, store.endpoint, ...args)
+    output(store, python ?? 'python3', boto3Script, action, store.endpoint, ...args)
   return {
     name: 'boto3',
     isInstalled: python !== undefined,
@@ -102,14 +142,17 @@ function rclone(): StoreClient {
   const on = (store: Store, ...args: readonly string[]): Promise<string> => {
     const parts = ['--s3-upload-cutoff', '5Mi', '--s3-chunk-size', '5Mi']
     const remote = ['--s3-provider', 'Ceph', '--s3-env-auth', '--s3-endpoint', store.endpoint]
-    return output(store, 'rclone', '--config', '', ...remote, ...parts, ...args)
+    return output(store, 'rclone', '--config', '', '--no-unicode-normalization', ...remote, ...parts, ...args)
   }
   return {
     name: 'rclone',
     isInstalled: firstLine('rclone', 'version') !== undefined,
-    upload: async (store, folder, bucket, prefix) => void (await on(store, 'copy', folder, `:s3:${bucket}/${prefix}`)),
+    upload: async (store, folder, bucket, prefix) => {
+      await on(store, 'copy', folder, `:s3:${bucket}/${prefix}`)
+      await on(store, 'check', folder, `:s3:${bucket}/${prefix}`)
+    },
     download: async (store, bucket, prefix, folder) => {
-      await on(store, 'copy', `:s3:${bucket}/${prefix}`, folder)
+      await on(store, 'sync', `:s3:${bucket}/${prefix}`, folder)
       const listed = await on(store, 'lsjson', '--recursive', '--files-only', `:s3:${bucket}/${prefix}`)
       const entries = JSON.parse(listed) as { Path: string; Size: number }[]
       return Object.fromEntries(entries.map(({ Path, Size }) => [Path, Size]))
@@ -136,7 +179,29 @@ function awscli(): StoreClient {
   }
 }
 
+function s3cmd(): StoreClient {
+  const on = (store: Store, ...args: readonly string[]): Promise<string> => {
+    const host = store.endpoint.replace('http://', '')
+    const where = ['--config=/dev/null', '--no-ssl', `--host=${host}`, `--host-bucket=${host}`, '--no-check-md5']
+    const keys = [`--access_key=${store.accessKey}`, `--secret_key=${store.secretKey}`]
+    return output(store, 's3cmd', ...where, ...keys, '--no-progress', '--multipart-chunk-size-mb=5', ...args)
+  }
+  return {
+    name: 's3cmd',
+    isInstalled: firstLine('s3cmd', '--version') !== undefined,
+    upload: async (store, folder, bucket, prefix) =>
+      void (await on(store, 'sync', `${folder}/`, `s3://${bucket}/${prefix}/`)),
+    download: async (store, bucket, prefix, folder) => {
+      await on(store, 'sync', `s3://${bucket}/${prefix}/`, `${folder}/`)
+      const lines = (await on(store, 'ls', '--recursive', `s3://${bucket}/${prefix}/`)).trimEnd().split('\n')
+      const start = `s3://${bucket}/${prefix}/`.length
+      const entries = lines.map((line) => /^\S+ \S+ +(\d+) {2}(.*)$/.exec(line))
+      return Object.fromEntries(entries.map((found) => [found?.[2]?.slice(start) ?? '', Number(found?.[1])]))
+    },
+  }
+}
+
 /** Each of them, there or not. A missing one fails nothing, not even in CI: only servers do. */
 export function storeClients(): readonly StoreClient[] {
-  return [boto3(), awscli(), s5cmd(), rclone()]
+  return [boto3(), awscli(), s5cmd(), s3cmd(), rclone()]
 }
