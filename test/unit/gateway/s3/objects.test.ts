@@ -143,7 +143,7 @@ describe('reads', () => {
 
   it('by part: an object in one part has that one', async () => {
     expect(await plainly(door, 'GET', '/bucket/read?partNumber=1')).toMatchObject({ status: 206, text: '0123456789' })
-    expect(codeIn(await plainly(door, 'GET', '/bucket/read?partNumber=2'))).toBe('InvalidPartNumber')
+    expect(codeIn(await plainly(door, 'GET', '/bucket/read?partNumber=2'))).toBe('InvalidPart')
     expect(codeIn(await plainly(door, 'GET', '/bucket/read?partNumber=0'))).toBe('InvalidArgument')
   })
 
