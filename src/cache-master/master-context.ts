@@ -8,6 +8,7 @@ import type { NamespaceRecord, Tables } from '../meta/meta-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import type { DefinitionHolders } from './workers/definition-holders.ts'
+import type { PersistProblems } from './state/persist-problems.ts'
 import type { Log, RecentChanges } from './state/recent-changes.ts'
 import type { ReplicationOptions } from './replication/replication-checker.ts'
 import type { SecretSealing } from './state/secret-sealing.ts'
@@ -59,6 +60,8 @@ export interface MasterContext {
   /** Who goes by the definitions of namespaces. */
   readonly holders: DefinitionHolders
   readonly sealing: SecretSealing
+  /** Files that could not be written to their store. */
+  readonly persistProblems: PersistProblems
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: MetricRegistry

@@ -45,6 +45,7 @@ import { NamespaceService } from './files/namespaces.ts'
 import { PathLocator } from './paths/path-locator.ts'
 import type { PersistOn } from './written/persisting.ts'
 import { DefinitionHolders } from './workers/definition-holders.ts'
+import { PersistProblems } from './state/persist-problems.ts'
 import { RecentChanges } from './state/recent-changes.ts'
 import { ReplicationChecker } from './replication/replication-checker.ts'
 import { SafeMode } from './cluster/safe-mode.ts'
@@ -203,6 +204,7 @@ export async function createCacheMaster(deps: CacheMasterDependencies): Promise<
       stores,
       holders: new DefinitionHolders(tables, clock, options.definitionLeaseMs),
       sealing,
+      persistProblems: new PersistProblems(clock),
       clock,
       logger,
       metrics,

@@ -54,6 +54,11 @@ export interface FileStatus extends FileOwnership, ObjectMetadata {
   readonly modifiedMs: number
   /** Whether the store has the file. */
   readonly persistence: 'persisted' | 'not_persisted' | 'to_be_persisted'
+  /**
+   * Why the last attempt to write it to the store failed, and the next ones will. If the store has
+   * another version, overwrite or move the file.
+   */
+  readonly persistProblem?: string
   /** Bytes of blocks with a replica on a live worker. */
   readonly cachedBytes: number
   readonly pinned: boolean

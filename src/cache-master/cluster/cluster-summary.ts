@@ -11,9 +11,13 @@ import type {
   WorkerInfo,
 } from '../../wire/generated/master.ts'
 import { ClusterMetricSums } from './cluster-metrics.ts'
+import { placeOf } from '../../meta/resolve-path.ts'
 import type { MasterContext } from '../master-context.ts'
+import { pathOf } from '../paths/tree-pages.ts'
 import type { SafeMode } from './safe-mode.ts'
 
+/** Files that an answer names. */
+const unwrittenMax = 1000
 /** The job master registers every second. */
 const runningLoadsHoldMs = 10_000
 
@@ -82,7 +86,19 @@ export class ClusterService {
       files: tables.counter('files'),
       clusterId: this.#clusterId,
       refusedWorkers: this.#refusedWorkers(),
+      ...this.#unwritten(),
     }
+  }
+
+  #unwritten(): Pick<ClusterSummary, 'unwritten'> {
+    const { tables, persistProblems } = this.#context
+    const files = persistProblems.all().flatMap(([fileId, { message: problem }]) => {
+      const file = tables.inode(fileId)
+      const place = file?.kind === 'file' && !file.persisted ? placeOf(tables, file) : undefined
+      return place === undefined ? [] : [{ path: pathOf(place.record, place.key), problem }]
+    })
+    if (files.length === 0) return {}
+    return { unwritten: { files: files.slice(-unwrittenMax), total: files.length } }
   }
 }
 

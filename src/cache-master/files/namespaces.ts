@@ -150,11 +150,12 @@ export class NamespaceService {
 
   /** By the time it returns nobody goes by the definition before. */
   async #redefine(record: NamespaceRecord, signal: AbortSignal, command: UpdateNamespace): Promise<void> {
-    const { log, changes, stores, holders } = this.#context
+    const { log, changes, stores, holders, persistProblems } = this.#context
     const turn = await changes.turn(record, '', signal)
     try {
       await log.submit(command)
       stores.follow(record.id)
+      persistProblems.retry()
     } finally {
       turn.release()
     }

@@ -10,7 +10,7 @@ import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
 import { checkHiddenMove, persistAppeared } from './hidden-moves.ts'
-import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
+import { checkStorable, checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
@@ -120,6 +120,7 @@ export class RenameService {
       : askedKey
     const problem = keyProblem(to)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
+    if (to !== fromKey) checkStorable(record, to)
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }

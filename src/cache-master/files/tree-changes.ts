@@ -12,7 +12,7 @@ import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
 import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
 import type { DetachedClearing } from './detached-clearing.ts'
-import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
+import { checkStorable, checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
@@ -55,6 +55,7 @@ export class TreeService {
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
     const there = directoryAt(this.#context.tables, record.rootId, key)
     if (key === '' || there?.made === true || there?.marker === true) return
+    checkStorable(record, key.slice(0, -1))
     checkWritable(record, 'nothing is created there')
     const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
     const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))

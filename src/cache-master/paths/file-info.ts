@@ -58,8 +58,10 @@ export function locationsOf(
 export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
   const cached = cachedOf(context, file)
   const ttl = effectiveTtl(context.tables, file, record.rootId)
+  const problem = file.persisted ? undefined : context.persistProblems.of(file.id)
   return {
     ...placed(record, key, file),
+    ...(problem !== undefined && { persistProblem: problem.message }),
     persistenceState: stateOf(context.tables, file),
     path: formatPath({ namespace: record.name, key }),
     name: file.name,

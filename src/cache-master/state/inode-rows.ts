@@ -44,7 +44,7 @@ type DirectoryRow = [
 ]
 type PendingTail = [
   ...[...Owned, ...Stored, overwrites: boolean, overwritesId: number | null],
-  ...[ttlMs: number | null, ttlDeletes: boolean, clientMetadata: ClientMetadata | null],
+  ...[ttlMs: number | null, ttlDeletes: boolean, clientMetadata: ClientMetadata | null, replacesEtag: string | null],
 ]
 type PendingRow = [
   kind: 3,
@@ -155,7 +155,12 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
 function pendingRow(pending: PendingInode): PendingRow {
   const { namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } = pending
   const { overwrites = false, overwritesId = null, ttl } = pending
-  const own = [ttl?.ttlMs ?? null, ttl?.action === 'DELETE', pending.clientMetadata ?? null]
+  const own = [
+    ttl?.ttlMs ?? null,
+    ttl?.action === 'DELETE',
+    pending.clientMetadata ?? null,
+    pending.replacesEtag ?? null,
+  ]
   const tail = withoutUsual([...owned(pending), ...stored(pending), overwrites, overwritesId, ...own])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
 }
@@ -163,12 +168,12 @@ function pendingRow(pending: PendingInode): PendingRow {
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
   const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
-  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata] = rest
+  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag] = rest
   const ttl = typeof ttlMs === 'number' ? { ttlMs, action: actionOf(deletes) } : undefined
   const isOverwriting = overwrites === true ? overwrites : undefined
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
   const carried = { contentType, userMetadata, clientMetadata }
-  const set = { owner, group, mode, ...carried, overwrites: isOverwriting, overwritesId, ttl }
+  const set = { owner, group, mode, ...carried, overwrites: isOverwriting, overwritesId, replacesEtag, ttl }
   return { ...begun, ...given(set) }
 }
 

@@ -3,7 +3,9 @@
 // it could never be persisted; what only the cache has from before can be removed.
 import pLimit from 'p-limit'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { formatPath, isHiddenKey } from '../../base/paths.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import { storeKeyProblem } from '../../ufs/store-key-problem.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 
@@ -17,6 +19,17 @@ const requestsAtOnce = 16
 export function checkWritable(record: NamespaceRecord, what: string): void {
   if (!namespacePolicy(record.attributes).readOnly) return
   throw new SkeinError('failed_precondition', `/${record.name} is read-only: ${what}`, { reason: 'read_only' })
+}
+
+/**
+ * Refuses a file that could never be written to the store.
+ * @throws SkeinError invalid_argument
+ */
+export function checkStorable({ name, uri }: NamespaceRecord, key: string): void {
+  const problem = isHiddenKey(key) ? undefined : storeKeyProblem(uri, key)
+  if (problem === undefined) return
+  const path = formatPath({ namespace: name, key })
+  throw new SkeinError('invalid_argument', `'${path}' is refused: the store of /${name} cannot have it: ${problem}`)
 }
 
 /**

@@ -2,8 +2,9 @@
 // and THROUGH it may end before its file is there, and the files must get there all the same. How:
 // a complete file is put on a list in the state (meta/apply/written-files.ts), so that a restart
 // forgets none; the list is gone through every moment, and what fails stays on it for the next
-// time; so does what somebody is moving or removing, for which nobody waits here, and what is in a
-// namespace that has become read-only.
+// time, at longer and longer intervals where it would fail again (state/persist-problems.ts); so
+// does what somebody is moving or removing, for which nobody waits here, and what is in a namespace
+// that has become read-only.
 import { toSkeinError } from '../../base/errors.ts'
 import { isHiddenKey } from '../../base/paths.ts'
 import { namespaceById, placeOf } from '../../meta/resolve-path.ts'
@@ -47,9 +48,9 @@ export class BackgroundPersist {
     }
   }
 
-  /** @returns whether nothing failed */
+  /** @returns whether nothing failed that may succeed soon */
   async #persistAll(signal: AbortSignal): Promise<boolean> {
-    const { logger } = this.#context
+    const { logger, persistProblems } = this.#context
     let isWell = true
     let after = ''
     const heldBack = new Map<string, number>()
@@ -58,21 +59,22 @@ export class BackgroundPersist {
       const { failed } = await tryEach(edges, ({ inodeId }) => this.#persistOne(inodeId, heldBack, signal))
       for (const { item, error } of failed)
         logger.warn('a file could not be persisted yet', { fileId: item.inodeId, error })
-      isWell &&= failed.length === 0
+      isWell &&= failed.every(({ item }) => persistProblems.of(item.inodeId) !== undefined)
     }
     this.#tellHeldBack(heldBack)
     return isWell
   }
 
   async #persistOne(fileId: number, heldBack: Map<string, number>, signal: AbortSignal): Promise<void> {
-    const { log, clock } = this.#context
+    const { log, clock, persistProblems } = this.#context
     const waiting = this.#waiting(fileId)
     if (waiting === undefined) {
       // Removed, or persisted by a call meanwhile: it only has to leave the list.
+      persistProblems.forget(fileId)
       await log.submit({ type: 'persist_files', atMs: clock.nowMs(), files: [{ fileId, etag: '', modifiedMs: 0 }] })
     } else if (namespacePolicy(waiting.record.attributes).readOnly) {
       heldBack.set(waiting.record.id, (heldBack.get(waiting.record.id) ?? 0) + 1)
-    } else {
+    } else if (!persistProblems.isWaiting(fileId)) {
       const { id, length } = waiting.file
       if ((await this.#persisting.persistUnlessBusy(id, signal)) && this.#waiting(id) === undefined)
         this.#summary.add({ files: 1, bytes: length })

@@ -27,7 +27,7 @@ import type {
 import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { type MasterContext, namespaceNamed } from '../master-context.ts'
-import { checkWritable } from '../store/object-changes.ts'
+import { checkStorable, checkWritable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
@@ -40,6 +40,8 @@ import type { PersistService } from './persisting.ts'
  */
 const reportLooks = 100
 const reportPauseMs = 50
+/** A deadline is renewed when so much of its time is over. */
+const renewShare = 1 / 24
 
 interface FileWritingParts {
   readonly sync: StoreSync
@@ -83,6 +85,7 @@ export class WrittenFileService {
     const record = namespaceNamed(this.#context, path.namespace)
     checkWritable(record, 'nothing is written there')
     const { key } = path
+    checkStorable(record, key)
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
     const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
     // Before the store is asked, and again after: others may have begun files meanwhile.
@@ -93,6 +96,7 @@ export class WrittenFileService {
     const taken = await this.#takenAs(record, key, { overwrites, isAsked }, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)
+    const replaces = overwrites ? await this.#replaces(record, key, signal) : {}
     const atMs = clock.nowMs()
     const expiresMs = atMs + options.unfinishedFileMs
     this.#beginning += 1
@@ -107,6 +111,7 @@ export class WrittenFileService {
         expiresMs,
         ...(overwrites && { overwrites }),
         ...(request.ifFileId !== undefined && { overwritesId: request.ifFileId }),
+        ...replaces,
         ...ttlOf(request),
         ...ownershipOf(request),
         ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
@@ -148,6 +153,7 @@ export class WrittenFileService {
       const message = `no worker has room for ${length} bytes: the most that is free on one is ${most}`
       throw new SkeinError('resource_exhausted', message, { reason: 'no_capacity' })
     }
+    await this.#renew(pending)
     const { workerId, hostname, rpcAddress, dataAddress } = this.#draw(roomy)
     return { workerId, hostname, rpcAddress, dataAddress }
   }
@@ -182,6 +188,37 @@ export class WrittenFileService {
     if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
     else await submit()
     return this.#completed(fileId)
+  }
+
+  /**
+   * A file that could not be written to the store, since another version is there, is overwritten
+   * together with that version.
+   */
+  async #replaces(
+    record: NamespaceRecord,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<Pick<CreateFile, 'replacesEtag'>> {
+    const { tables, stores, persistProblems } = this.#context
+    const old = fileAt(tables, record.rootId, key)
+    if (old?.persisted !== false || persistProblems.of(old.id) === undefined) return {}
+    const store = await stores.get(record)
+    try {
+      return { replacesEtag: (await store.stat(key, signal)).etag }
+    } catch (thrown) {
+      if (isSkeinError(thrown, 'not_found')) return { replacesEtag: '' }
+      throw thrown
+    }
+  }
+
+  /** A file of which blocks are being written is not given up. */
+  async #renew({ namespaceId, key, blockSizeBytes, name, expiresMs: before }: PendingInode): Promise<void> {
+    const { log, clock, options } = this.#context
+    const atMs = clock.nowMs()
+    const expiresMs = atMs + options.unfinishedFileMs
+    const requestKey = name.startsWith('key:') ? name.slice('key:'.length) : ''
+    if (requestKey === '' || expiresMs - before < options.unfinishedFileMs * renewShare) return
+    await log.submit({ type: 'create_file', atMs, namespaceId, key, blockSizeBytes, requestKey, expiresMs })
   }
 
   /** Waits until every block is on a live worker. */
@@ -244,7 +281,7 @@ export class WrittenFileService {
     const message =
       `${unfinished} files are being written, as many as skein.master.unfinished.files.max allows: ` +
       'complete or abandon some. ' +
-      `A file whose writer went away is given up ${formatDuration(unfinishedFileMs)} after it was begun`
+      `A file whose writer went away is given up ${formatDuration(unfinishedFileMs)} after its last block was begun`
     throw new SkeinError('resource_exhausted', message, { reason: 'too_many_unfinished' })
   }
 

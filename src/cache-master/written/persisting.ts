@@ -184,9 +184,17 @@ export class PersistService {
    * is written again.
    */
   async #write(placed: PlacedFile, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const record = currentNamespace(this.#context, placed.record)
-      if (await this.#writeBy({ ...placed, record }, signal)) return
+    const { persistProblems } = this.#context
+    try {
+      for (let isWritten = false; !isWritten;) {
+        const record = currentNamespace(this.#context, placed.record)
+        isWritten = await this.#writeBy({ ...placed, record }, signal)
+      }
+      persistProblems.forget(placed.file.id)
+    } catch (thrown) {
+      const error = toSkeinError(thrown)
+      if (!signal.aborted && isFinal(error)) persistProblems.note(placed.file.id, error)
+      throw thrown
     }
   }
 
@@ -310,6 +318,13 @@ export class PersistService {
 /** Whether the worker, or what it sent to the store, may not have ended. */
 function isCutOff({ code }: SkeinError, signal: AbortSignal): boolean {
   return signal.aborted || code === 'unavailable' || code === 'deadline_exceeded' || code === 'cancelled'
+}
+
+/** Whether the next attempt will get the same answer, unless somebody does something about it. */
+function isFinal({ code, reason }: SkeinError): boolean {
+  if (code === 'unavailable' || code === 'deadline_exceeded' || code === 'cancelled' || code === 'not_found')
+    return false
+  return code !== 'aborted' || reason === 'object_changed'
 }
 
 function removedMeanwhile(): SkeinError {

@@ -2,7 +2,7 @@
 // Pure.
 import type { JobServiceSummary } from '../../wire/generated/job.ts'
 import type { UnreadableFiles } from '../../wire/generated/lifecycle.ts'
-import type { ClusterSummary, RefusedWorker, WorkerInfo } from '../../wire/generated/master.ts'
+import type { ClusterSummary, RefusedWorker, UnwrittenFiles, WorkerInfo } from '../../wire/generated/master.ts'
 
 /** Files that a line names. */
 const namedFilesMax = 5
@@ -23,6 +23,7 @@ export function problemsOf(
   for (const worker of workers) problems.push(...problemsOfWorker(worker))
   for (const worker of summary.refusedWorkers) problems.push(refusedText(worker))
   if (unreadable !== undefined && unreadable.total > 0) problems.push(unreadableText(unreadable))
+  if (summary.unwritten !== undefined) problems.push(unwrittenText(summary.unwritten))
   if (typeof jobs === 'string')
     return [...problems, `The job master does not respond, so nothing can be loaded: ${jobs}`]
   if (jobs.liveJobWorkers === 0) problems.push('No job worker is running, so loads wait. Start a job worker.')
@@ -101,6 +102,15 @@ function refusedText({ hostname, workerId, clusterId, blocks, adopt }: RefusedWo
     `it holds ${blocks} blocks of cluster ${clusterId}, or of a later state of this cluster. ` +
     'It keeps them. Connect it to its own master, restore that master from a backup, or adopt the worker: ' +
     `skein fsadmin adopt ${adopt}`
+  )
+}
+
+function unwrittenText({ files, total }: UnwrittenFiles): string {
+  const [last] = files.slice(-1)
+  const count = total === 1 ? '1 file' : `${total} files`
+  return (
+    `${count} cannot be written to the store, such as ${last?.path}: ${last?.problem}. ` +
+    'If the store has another version, overwrite or move the file; else mend the cause. Attempts go on.'
   )
 }
 

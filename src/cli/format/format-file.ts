@@ -90,6 +90,7 @@ function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
     ['etag', file.etag],
     ['acl', aclText(file.mode)],
     ['defaultAcl', ''],
+    ...(file.persistProblem === undefined ? [] : [['persistProblem', printable(file.persistProblem)] as const]),
     ...(file.contentType === undefined ? [] : [['contentType', file.contentType] as const]),
     ...(file.userMetadata === undefined
       ? []

@@ -30,6 +30,7 @@ export function summaryText(summary: ClusterSummary): string {
     ...tiers((tier) => tier.usedBytes),
     `Free Capacity: ${formatBytes(Math.max(0, summary.capacityBytes - summary.usedBytes))}`,
   ]
+  if (summary.unwritten !== undefined) lines.push(`Files That Cannot Be Persisted: ${summary.unwritten.total}`)
   return `GooseFS cluster summary: \n${lines.map((line) => `${summaryIndent}${line}`).join('\n')}`
 }
 

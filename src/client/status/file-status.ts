@@ -22,6 +22,7 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     createdMs: info.createdMs,
     modifiedMs: info.modifiedMs,
     persistence: persistence[info.persistenceState] ?? 'not_persisted',
+    ...(info.persistProblem === undefined ? {} : { persistProblem: info.persistProblem }),
     cachedBytes: info.cachedBytes,
     pinned: info.pinned,
     replicationMin: info.replicationMin,

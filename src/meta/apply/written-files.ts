@@ -31,10 +31,11 @@ const writtenPolicies: ReadonlySet<string> = new Set(['ASYNC_THROUGH', 'CACHE_TH
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
   const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites, overwritesId, ttl } = command
+  const { replacesEtag } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
   const same = known === undefined ? undefined : tables.inode(known)
   if (same?.kind === 'pending') {
-    if (same.namespaceId === namespaceId && same.key === key) return done(0, [], [same.id])
+    if (same.namespaceId === namespaceId && same.key === key) return done(0, [], [renewed(tables, same, expiresMs)])
     return refused('invalid_argument', 'the request key was used for another file')
   }
   const record = namespaceById(tables, namespaceId)
@@ -48,6 +49,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
     ...{ ...ownershipOf(command), ...storedMetadata(command), ...toldMetadata(command) },
     ...(overwrites === true && { overwrites }),
     ...(overwritesId !== undefined && { overwritesId }),
+    ...(replacesEtag !== undefined && { replacesEtag }),
     ...(ttl !== undefined && { ttl }),
   }
   tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name, ...given })
@@ -79,7 +81,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const tree = new Tree(tables, record.rootId, atMs)
   const { old, parentId, inherited } = tree.makeRoom(pending.key)
   if (old !== undefined) tables.removeEdge(toPersistParentId, toPersistName(old.id))
-  const replacesEtag = old?.persisted === true ? old.etag : old?.replacesEtag
+  const replacesEtag = old?.persisted === true ? old.etag : (pending.replacesEtag ?? old?.replacesEtag)
   const { ttlMs, action: ttlAction } = pending.ttl ?? { ttlMs: old?.ttlMs ?? -1, action: old?.ttlAction ?? 'FREE' }
   const carried = { ...pending, ...givenAtEnd(command) }
   const metadata = { ...storedMetadata(carried), ...toldMetadata(carried) }
@@ -102,7 +104,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     expiresMs: tree.expiryOf(ttlMs),
     persisted: false,
     writtenKey: pending.key,
-    ...(replacesEtag === undefined ? {} : { replacesEtag }),
+    ...(replacesEtag === undefined || replacesEtag === '' ? {} : { replacesEtag }),
   })
   noteWritten(tables, record, pending.key, fileId)
   // Readers that opened the old version before this read it to its end.
@@ -112,6 +114,15 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   effects.push({ type: 'replication_changed', fileId })
   if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
   return done(tree.changed, effects, [fileId])
+}
+
+/** Who asks again is writing it still: it is given up later. @returns its id */
+function renewed(tables: Tables, pending: PendingInode, expiresMs: number): number {
+  if (expiresMs > pending.expiresMs) {
+    moveDeadline(tables, pending.id, pending.expiresMs, expiresMs)
+    tables.putInode({ ...pending, expiresMs })
+  }
+  return pending.id
 }
 
 /** A complete file has this key now: the policy of the namespace may want it at the store. */

@@ -120,6 +120,11 @@ export interface CreateFile extends Ownership, StoredMetadata, ToldMetadata {
    */
   readonly overwrites?: boolean
   readonly overwritesId?: number
+  /**
+   * The version at the store that it replaces, where the file that it overwrites could not get
+   * there; empty: none.
+   */
+  readonly replacesEtag?: string
   /** Its own, from the moment when it is complete. */
   readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
 }

@@ -9,7 +9,7 @@ import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { compareKeys } from '../key-order.ts'
 import { below, codeOf, followLink, kindOf, nameOf, pathBytes, unusable } from './local-names.ts'
-import { isTemporaryName } from './local-writer.ts'
+import { isTemporaryName } from './local-key.ts'
 
 /** Links of one directory that are resolved concurrently. */
 const linksAtOnce = 256

@@ -24,14 +24,8 @@ import { SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
 import { changedError } from '../rename-by-copy.ts'
 import type { WriteOptions } from '../under-file-system.ts'
+import { localKeyProblem } from './local-key.ts'
 import { localEtag } from './local-version.ts'
-
-const temporaryPattern = /^\.skein-write-[0-9a-f-]{36}$/
-
-/** Whether the name is that of a temporary file, in use or left behind by a crash. */
-export function isTemporaryName(name: string): boolean {
-  return temporaryPattern.test(name)
-}
 
 /** Writes the file of `key` below `root` (a real path). @throws see UnderFileSystem.write */
 export async function writeLocal(
@@ -233,14 +227,9 @@ export async function directoryInside(root: string, path: string): Promise<strin
 }
 
 export function checkKey(key: string): void {
-  const problem = keyProblem(key)
-  const name = key.slice(key.lastIndexOf('/') + 1)
-  if (problem === undefined && name !== '' && !key.startsWith('/') && !key.includes('//') && !isTemporaryName(name))
-    return
-  throw new SkeinError(
-    'invalid_argument',
-    `${JSON.stringify(key)} cannot be a file: ${problem ?? 'it is not a valid path'}`,
-  )
+  const problem = keyProblem(key) ?? localKeyProblem(key)
+  if (problem !== undefined)
+    throw new SkeinError('invalid_argument', `${JSON.stringify(key)} cannot be a file: ${problem}`)
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -212,6 +212,10 @@ export interface FileInfo {
   clientMetadata?:
     | ClientMetadata
     | undefined;
+  /** why the last attempt to write the file to the store failed */
+  persistProblem?:
+    | string
+    | undefined;
   /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
 }
@@ -611,6 +615,19 @@ export interface ClusterSummary {
   clusterId: string;
   /** recently refused */
   refusedWorkers: RefusedWorker[];
+  /** absent: none */
+  unwritten?: UnwrittenFiles | undefined;
+}
+
+/** Files that could not be written to the store, and will not be unless somebody does something. At most 1000 of them. */
+export interface UnwrittenFiles {
+  files: UnwrittenFile[];
+  total: number;
+}
+
+export interface UnwrittenFile {
+  path: string;
+  problem: string;
 }
 
 /** A worker that has blocks of another cluster. `adopt` is the id for AdoptCluster. */
@@ -2353,6 +2370,7 @@ function createBaseFileInfo(): FileInfo {
     contentType: undefined,
     userMetadata: undefined,
     clientMetadata: undefined,
+    persistProblem: undefined,
     replicas: 0,
   };
 }
@@ -2448,6 +2466,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.clientMetadata !== undefined) {
       ClientMetadata.encode(message.clientMetadata, writer.uint32(354).fork()).join();
+    }
+    if (message.persistProblem !== undefined) {
+      writer.uint32(410).string(message.persistProblem);
     }
     if (message.replicas !== 0) {
       writer.uint32(200).uint32(message.replicas);
@@ -2708,6 +2729,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.persistProblem = reader.string();
+            continue;
+          }
           case 25: {
             if (tag !== 200) {
               break;
@@ -2767,6 +2796,7 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
       ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
+    message.persistProblem = object.persistProblem ?? undefined;
     message.replicas = object.replicas ?? 0;
     return message;
   },
@@ -6710,6 +6740,7 @@ function createBaseClusterSummary(): ClusterSummary {
     files: 0,
     clusterId: "",
     refusedWorkers: [],
+    unwritten: undefined,
   };
 }
 
@@ -6759,6 +6790,9 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
     }
     for (const v of message.refusedWorkers) {
       RefusedWorker.encode(v!, writer.uint32(162).fork()).join();
+    }
+    if (message.unwritten !== undefined) {
+      UnwrittenFiles.encode(message.unwritten, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -6896,6 +6930,14 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
             message.refusedWorkers.push(RefusedWorker.decode(reader, reader.uint32()));
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.unwritten = UnwrittenFiles.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6928,6 +6970,143 @@ export const ClusterSummary: MessageFns<ClusterSummary> = {
     message.files = object.files ?? 0;
     message.clusterId = object.clusterId ?? "";
     message.refusedWorkers = object.refusedWorkers?.map((e) => RefusedWorker.fromPartial(e)) || [];
+    message.unwritten = (object.unwritten !== undefined && object.unwritten !== null)
+      ? UnwrittenFiles.fromPartial(object.unwritten)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUnwrittenFiles(): UnwrittenFiles {
+  return { files: [], total: 0 };
+}
+
+export const UnwrittenFiles: MessageFns<UnwrittenFiles> = {
+  encode(message: UnwrittenFiles, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.files) {
+      UnwrittenFile.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint32(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnwrittenFiles {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnwrittenFiles();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.files.push(UnwrittenFile.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnwrittenFiles>): UnwrittenFiles {
+    return UnwrittenFiles.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnwrittenFiles>): UnwrittenFiles {
+    const message = createBaseUnwrittenFiles();
+    message.files = object.files?.map((e) => UnwrittenFile.fromPartial(e)) || [];
+    message.total = object.total ?? 0;
+    return message;
+  },
+};
+
+function createBaseUnwrittenFile(): UnwrittenFile {
+  return { path: "", problem: "" };
+}
+
+export const UnwrittenFile: MessageFns<UnwrittenFile> = {
+  encode(message: UnwrittenFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.problem !== "") {
+      writer.uint32(18).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnwrittenFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnwrittenFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnwrittenFile>): UnwrittenFile {
+    return UnwrittenFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnwrittenFile>): UnwrittenFile {
+    const message = createBaseUnwrittenFile();
+    message.path = object.path ?? "";
+    message.problem = object.problem ?? "";
     return message;
   },
 };

@@ -97,6 +97,37 @@ describe('a file that is written here', () => {
     await expect(create('/ns/g', 'k1')).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
+  it('is refused where its store can never have it, and is not moved there', async () => {
+    await fixture.create('dir', 'file:///store')
+    for (const path of ['/dir/a//b', '/dir//a', `/dir/${'x'.repeat(256)}`]) {
+      const refusal = { code: 'invalid_argument', message: expect.stringContaining('the store of /dir cannot have it') }
+      await expect(create(path)).rejects.toMatchObject(refusal)
+      await expect(fixture.lifecycle.makeDirectory({ path }, call)).rejects.toMatchObject(refusal)
+      await fixture.write('/dir/a', 4)
+      await expect(fixture.lifecycle.rename({ from: '/dir/a', to: path }, call)).rejects.toMatchObject(refusal)
+      await fixture.lifecycle.delete({ path: '/dir/a', recursive: false, cacheOnly: true }, call)
+    }
+    await fixture.write('/ns/a//b', 4)
+    await fixture.write('/dir/.skein/a//b', 4)
+  })
+
+  it('is not given up while blocks of it are being begun', async () => {
+    await fixture.worker('w')
+    const { fileId } = await create('/ns/slow', 'slow')
+    const silent = await create('/ns/silent', 'silent')
+    for (let hour = 0; hour < 60; hour += 6) {
+      await place(fileId, 4, [], hour / 6)
+      fixture.clock.now += 6 * 3_600_000
+      await fixture.until(async () => (await fixture.worker('w')) !== '')
+    }
+    const unfinished = (): string => fixture.metrics.prometheusText()
+    await fixture.until(async () => /^skein_master_unfinished_files 1$/m.test(unfinished()))
+    await expect(place(silent.fileId)).rejects.toMatchObject({ code: 'not_found' })
+    await fixture.restart()
+    await fixture.worker('w')
+    await place(fileId, 4, [], 20)
+  })
+
   it('leaves nothing when it is abandoned or waits too long', async () => {
     const first = await create('/ns/a')
     const second = await create('/ns/b')
