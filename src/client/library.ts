@@ -1,6 +1,7 @@
 // Why: programs in TypeScript or JavaScript connect to a cluster in the same way as the command
 // line. How: the exports of `import { connect } from 'skein'`. Configuration uses the same keys and
 // files.
+import { SkeinError } from '../base/errors.ts'
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
 import type { FileSystem } from './file-system.ts'
@@ -21,6 +22,8 @@ export interface ConnectOptions {
  * @throws SkeinError invalid_argument for an unknown key or an invalid value
  */
 export function connect(options: ConnectOptions = {}): FileSystem {
+  if (typeof Promise.withResolvers !== 'function')
+    throw new SkeinError('failed_precondition', `skein needs Node 22.18 or later, not ${process.version}`)
   checkOptions('connect', options)
   const { master, home, properties = {} } = options
   const definitions = { ...properties, ...(home !== undefined && { 'skein.home': home }) }

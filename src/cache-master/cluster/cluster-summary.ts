@@ -13,7 +13,7 @@ import type {
 import { ClusterMetricSums } from './cluster-metrics.ts'
 import { placeOf } from '../../meta/resolve-path.ts'
 import type { MasterContext } from '../master-context.ts'
-import { pathOf } from '../paths/tree-pages.ts'
+import { formatPath } from '../../base/paths.ts'
 import type { SafeMode } from './safe-mode.ts'
 
 /** Files that an answer names. */
@@ -95,7 +95,9 @@ export class ClusterService {
     const files = persistProblems.all().flatMap(([fileId, { message: problem }]) => {
       const file = tables.inode(fileId)
       const place = file?.kind === 'file' && !file.persisted ? placeOf(tables, file) : undefined
-      return place === undefined ? [] : [{ path: pathOf(place.record, place.key), problem }]
+      return place === undefined
+        ? []
+        : [{ path: formatPath({ namespace: place.record.name, key: place.key }), problem }]
     })
     if (files.length === 0) return {}
     return { unwritten: { files: files.slice(-unwrittenMax), total: files.length } }

@@ -16,6 +16,7 @@ import type { MasterContext } from '../master-context.ts'
 import type { LookedAt } from '../store/store-inquiries.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { syncedObject, type SyncedObject, type SyncedPage } from '../store/synced-page.ts'
+import { knownObject } from './known-object.ts'
 import { isNews } from '../store/sync-tally.ts'
 
 /** Files that one command clears away. */
@@ -76,6 +77,9 @@ export class StagingService {
     key: string,
     signal: AbortSignal,
   ): Promise<SyncedObject | undefined> {
+    // What only the cache has is at no store yet, whatever is there under its name.
+    const own = fileAt(this.#context.tables, record.rootId, key)
+    if (own?.persisted === false) return knownObject(key, own)
     const use = async ({ object, known: visible }: LookedAt): Promise<SyncedObject | undefined> => {
       const alone = { afterKey: undefined, upToKey: undefined, onlyKey: key }
       if (object === undefined || isMarker(object)) {

@@ -7,7 +7,7 @@ import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { Turns } from '../../base/flow/turns.ts'
 import { namespaceById } from '../../meta/resolve-path.ts'
-import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import { type ListPosition, unusableReason } from '../../ufs/under-file-system.ts'
 import type {
   AuditedFile,
@@ -28,6 +28,7 @@ import { locationsOf } from '../paths/file-info.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
 import { type MasterContext, namespaceNamed } from '../master-context.ts'
 import { notFound } from '../paths/path-locator.ts'
+import { knownObject } from './known-object.ts'
 import { parseStagingId, type Staging, type StagingService } from './load-staging.ts'
 import { pageLimitMax, type StoreSync } from '../store/store-sync.ts'
 import { type Look, type SyncedObject, type SyncedPage } from '../store/synced-page.ts'
@@ -233,7 +234,7 @@ export class SyncService {
     const look: Look = {}
     const file = await this.#sync.refresh(record, key, signal, look)
     if (file === undefined) return undefined
-    const { object, ...rest } = objectOf(key, file)
+    const { object, ...rest } = knownObject(key, file)
     return {
       ...rest,
       object: { ...object, ...(look.crc64 !== undefined && { crc64: look.crc64 }) },
@@ -291,18 +292,6 @@ export class SyncService {
 
 function unusableObject(blockSizeBytes: number, key: string, problem: string): SyncedObject {
   return { fileId: 0, object: { key, length: 0, etag: '', storageClass: '' }, blockSizeBytes, problem }
-}
-
-const notPersistedProblem = 'the file was written here and is not persisted: there is no object to load'
-
-function objectOf(key: string, file: FileInode): SyncedObject {
-  const { length, etag, storageClass, modifiedMs, crc64 } = file
-  return {
-    fileId: file.id,
-    object: { key, length, etag, storageClass, modifiedMs, crc64 },
-    blockSizeBytes: file.blockSizeBytes,
-    problem: file.persisted ? '' : notPersistedProblem,
-  }
 }
 
 function formatCursor(position: ListPosition): string {

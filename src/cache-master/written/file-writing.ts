@@ -32,6 +32,7 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import { pathOf } from '../paths/tree-pages.ts'
+import { renewDeadline, replacedVersion } from './begun-files.ts'
 import type { PersistService } from './persisting.ts'
 
 /**
@@ -40,8 +41,6 @@ import type { PersistService } from './persisting.ts'
  */
 const reportLooks = 100
 const reportPauseMs = 50
-/** A deadline is renewed when so much of its time is over. */
-const renewShare = 1 / 24
 
 interface FileWritingParts {
   readonly sync: StoreSync
@@ -96,7 +95,7 @@ export class WrittenFileService {
     const taken = await this.#takenAs(record, key, { overwrites, isAsked }, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)
-    const replaces = overwrites ? await this.#replaces(record, key, signal) : {}
+    const replaces = overwrites ? await replacedVersion(this.#context, record, key, signal) : {}
     const atMs = clock.nowMs()
     const expiresMs = atMs + options.unfinishedFileMs
     this.#beginning += 1
@@ -153,7 +152,7 @@ export class WrittenFileService {
       const message = `no worker has room for ${length} bytes: the most that is free on one is ${most}`
       throw new SkeinError('resource_exhausted', message, { reason: 'no_capacity' })
     }
-    await this.#renew(pending)
+    await renewDeadline(this.#context, pending)
     const { workerId, hostname, rpcAddress, dataAddress } = this.#draw(roomy)
     return { workerId, hostname, rpcAddress, dataAddress }
   }
@@ -188,37 +187,6 @@ export class WrittenFileService {
     if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
     else await submit()
     return this.#completed(fileId)
-  }
-
-  /**
-   * A file that could not be written to the store, since another version is there, is overwritten
-   * together with that version.
-   */
-  async #replaces(
-    record: NamespaceRecord,
-    key: string,
-    signal: AbortSignal,
-  ): Promise<Pick<CreateFile, 'replacesEtag'>> {
-    const { tables, stores, persistProblems } = this.#context
-    const old = fileAt(tables, record.rootId, key)
-    if (old?.persisted !== false || persistProblems.of(old.id) === undefined) return {}
-    const store = await stores.get(record)
-    try {
-      return { replacesEtag: (await store.stat(key, signal)).etag }
-    } catch (thrown) {
-      if (isSkeinError(thrown, 'not_found')) return { replacesEtag: '' }
-      throw thrown
-    }
-  }
-
-  /** A file of which blocks are being written is not given up. */
-  async #renew({ namespaceId, key, blockSizeBytes, name, expiresMs: before }: PendingInode): Promise<void> {
-    const { log, clock, options } = this.#context
-    const atMs = clock.nowMs()
-    const expiresMs = atMs + options.unfinishedFileMs
-    const requestKey = name.startsWith('key:') ? name.slice('key:'.length) : ''
-    if (requestKey === '' || expiresMs - before < options.unfinishedFileMs * renewShare) return
-    await log.submit({ type: 'create_file', atMs, namespaceId, key, blockSizeBytes, requestKey, expiresMs })
   }
 
   /** Waits until every block is on a live worker. */

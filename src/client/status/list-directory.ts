@@ -8,6 +8,11 @@ import type { FileStatus, ListOptions } from '../file-system.ts'
 import { fileStatusOf } from './file-status.ts'
 
 const pageSizeMax = 1000
+/**
+ * Deadline of the first page: before it, the master lists the whole directory at the store if it
+ * does not know it. A million entries take a minute.
+ */
+const firstPageMs = 10 * 60_000
 
 /**
  * Yields the pages that have entries. See FileSystem.list.
@@ -34,7 +39,8 @@ export async function* listDirectory(
   }
   let pageToken = ''
   do {
-    const page = await master.listStatus({ ...listing, pageToken }, { signal })
+    const deadline = pageToken === '' ? { deadlineMs: firstPageMs } : {}
+    const page = await master.listStatus({ ...listing, pageToken }, { signal, ...deadline })
     if (page.unusable !== undefined) onUnusable?.(page.unusable)
     const [first] = page.files
     if (pageToken === '' && first?.folder === false && isNamedBy(path, first)) {

@@ -271,3 +271,14 @@ describe('one object of a staging', () => {
     expect(await visible()).toEqual({ ...old, 'd/a': 'd/a-2' })
   })
 })
+
+it('a file that only the cache has is named as such, also where the store has another one of its name', async () => {
+  await fixture.write('/ns/d/own', 4)
+  const { namespaceId } = await fixture.service.getNamespace({ name: 'ns' }, call)
+  for (const hasObject of [false, true]) {
+    if (hasObject) store.put('d/own', { etag: 'other' })
+    const asked = { namespaceId, key: 'd/own' }
+    for (const more of [{}, { stagingId: '/ns/d/own', stagingExpiresMs: Number.MAX_SAFE_INTEGER }])
+      expect((await fixture.service.refreshFile({ ...asked, ...more }, call)).file?.problem).toContain('not persisted')
+  }
+})

@@ -1,4 +1,5 @@
-// What each kind of store can have as a key, at the limits; and that a directory can really have it.
+// What each kind of store can have as a key, at the limits; and that a directory really can have
+// it.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

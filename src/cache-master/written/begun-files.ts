@@ -1,0 +1,46 @@
+// Why: a file that was begun must not be given up while it is being written, and one that
+// overwrites another must be able to get to the store. How: its deadline is moved while its blocks
+// are begun; where the old file could not get to the store, the version that is there is replaced
+// with it.
+import { isSkeinError } from '../../base/errors.ts'
+import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
+import type { NamespaceRecord, PendingInode } from '../../meta/meta-tables.ts'
+import { fileAt } from '../../meta/resolve-path.ts'
+import type { MasterContext } from '../master-context.ts'
+
+/** A deadline is renewed when so much of its time is over. */
+const renewShare = 1 / 24
+
+/**
+ * The version at the store that a file replaces together with one that could not get there; nothing
+ * where the old file got there, or was not tried.
+ * @throws what the store says
+ */
+export async function replacedVersion(
+  { tables, stores, persistProblems }: Pick<MasterContext, 'tables' | 'stores' | 'persistProblems'>,
+  record: NamespaceRecord,
+  key: string,
+  signal: AbortSignal,
+): Promise<Pick<CreateFile, 'replacesEtag'>> {
+  const old = fileAt(tables, record.rootId, key)
+  if (old?.persisted !== false || persistProblems.of(old.id) === undefined) return {}
+  const store = await stores.get(record)
+  try {
+    return { replacesEtag: (await store.stat(key, signal)).etag }
+  } catch (thrown) {
+    if (isSkeinError(thrown, 'not_found')) return { replacesEtag: '' }
+    throw thrown
+  }
+}
+
+/** A file of which blocks are being begun is given up later. */
+export async function renewDeadline(
+  { log, clock, options }: Pick<MasterContext, 'log' | 'clock' | 'options'>,
+  { namespaceId, key, blockSizeBytes, name, expiresMs: before }: PendingInode,
+): Promise<void> {
+  const atMs = clock.nowMs()
+  const expiresMs = atMs + options.unfinishedFileMs
+  const requestKey = name.startsWith('key:') ? name.slice('key:'.length) : ''
+  if (requestKey === '' || expiresMs - before < options.unfinishedFileMs * renewShare) return
+  await log.submit({ type: 'create_file', atMs, namespaceId, key, blockSizeBytes, requestKey, expiresMs })
+}
