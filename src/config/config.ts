@@ -127,6 +127,16 @@ export interface GatewayConfig {
         readonly idleMs: number
       }
     | undefined
+  /** Undefined: the door is shut. */
+  readonly webHdfs:
+    | {
+        readonly bindHost: string
+        readonly port: number
+        readonly requestsMax: number
+        readonly connectionsMax: number
+        readonly idleMs: number
+      }
+    | undefined
 }
 
 /** A mount (`skein fuse mount`). */

@@ -15,6 +15,14 @@ export function gatewayOf(values: Values, machineHostname: string, cwd: (path: s
       'skein.gateway.bind.host',
       `'${bindHost}' is reachable from other machines without credentials; set skein.gateway.credentials.file`,
     )
+  const webHdfsGiven = values.given('skein.gateway.webhdfs.port')
+  const webHdfsPort = values.amount('skein.gateway.webhdfs.port')
+  if (!isLocal && webHdfsGiven && webHdfsPort !== shut)
+    throw values.error(
+      'skein.gateway.webhdfs.port',
+      `'${webHdfsPort}' would be reachable from other machines on ${bindHost}, and clients of WebHDFS are not ` +
+        'authenticated; set -1, or skein.gateway.bind.host=127.0.0.1',
+    )
   const port = values.amount('skein.gateway.s3.port')
   // Health and metrics ask for no credentials: they leave the machine only where that is allowed.
   const isOpen = isLocal || values.flag('skein.security.allowInsecureBind')
@@ -40,6 +48,16 @@ export function gatewayOf(values: Values, machineHostname: string, cwd: (path: s
             requestsMax: values.amount('skein.gateway.s3.requests.max'),
             connectionsMax: values.amount('skein.gateway.s3.connections.max'),
             idleMs: values.amount('skein.gateway.s3.idle.timeout'),
+          },
+    webHdfs:
+      webHdfsPort === shut || !isLocal
+        ? undefined
+        : {
+            bindHost,
+            port: webHdfsPort,
+            requestsMax: values.amount('skein.gateway.webhdfs.requests.max'),
+            connectionsMax: values.amount('skein.gateway.webhdfs.connections.max'),
+            idleMs: values.amount('skein.gateway.webhdfs.idle.timeout'),
           },
   }
 }

@@ -1,6 +1,7 @@
 // Why: every door asks who a caller is and what the caller may do, and a later version will have
-// other answers than a file of keys. How: one small interface. Without a file of keys, everybody
-// may do everything, and the door listens on loopback only.
+// other answers than a file of keys. How: small interfaces, one for callers who sign with a key and
+// one for callers who give a name. Nobody proves a name yet: everybody may do everything, as
+// without a file of keys, and the door listens on loopback only.
 import type { Secret } from '../base/secret.ts'
 
 export type Access = 'read' | 'write'
@@ -18,3 +19,11 @@ export interface Callers {
   /** Undefined: nobody has this key. */
   withKey(accessKeyId: string): Caller | undefined
 }
+
+/** What callers may do who give a name. */
+export interface Permissions {
+  /** @param user empty: no name was given. `write` includes `read`. */
+  may(user: string, access: Access, namespace: string): boolean
+}
+
+export const everybodyMay: Permissions = { may: () => true }

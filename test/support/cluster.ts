@@ -118,6 +118,7 @@ export class Cluster {
       add('gateway', 'gateway', {
         'skein.home': join(home, 'gateway'),
         'skein.gateway.s3.port': 0,
+        'skein.gateway.webhdfs.port': 0,
         'skein.gateway.web.port': 0,
       })
     const cluster = new Cluster(home, `127.0.0.1:${masterPort}`, roles)

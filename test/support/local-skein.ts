@@ -15,7 +15,7 @@ import { childEnvironment } from './child-environment.ts'
 export const freePortProperties: Readonly<Record<string, string>> = Object.fromEntries(
   ['master', 'worker', 'job.master', 'job.worker']
     .flatMap((role) => [`goosefs.${role}.rpc.port`, `goosefs.${role}.web.port`])
-    .concat('goosefs.worker.data.port', 'skein.gateway.s3.port')
+    .concat('goosefs.worker.data.port', 'skein.gateway.s3.port', 'skein.gateway.webhdfs.port')
     .map((key) => [key, '0']),
 )
 /** Every port 0, for a command line. */

@@ -66,6 +66,42 @@ export const gatewayKeys = {
     scope: 'gateway',
     doc: 'How long a client of the S3 port may send or accept no data in the middle of a body',
   },
+  'skein.gateway.webhdfs.port': {
+    kind: 'integer',
+    default: '9214',
+    min: -1,
+    max: 65_535,
+    scope: 'gateway',
+    doc:
+      'Port for clients of WebHDFS (Hadoop, Spark); 0 picks a free port, -1 opens none. Its clients are not ' +
+      'authenticated, so it is on loopback only: with another `skein.gateway.bind.host` it is not opened, and ' +
+      'a port that is set here is refused',
+  },
+  'skein.gateway.webhdfs.requests.max': {
+    kind: 'integer',
+    default: '512',
+    min: 1,
+    max: 65536,
+    scope: 'gateway',
+    doc: 'Maximum WebHDFS requests that are served at a time. More are answered with a `RetriableException`',
+  },
+  'skein.gateway.webhdfs.connections.max': {
+    kind: 'integer',
+    default: '1024',
+    min: 1,
+    max: 65536,
+    scope: 'gateway',
+    doc: 'Maximum connections to the WebHDFS port. At the limit, an idle connection is closed to accept a new one',
+  },
+  'skein.gateway.webhdfs.idle.timeout': {
+    kind: 'duration',
+    default: '10min',
+    min: 1000,
+    scope: 'gateway',
+    doc:
+      'How long a client of the WebHDFS port may send or accept no data in the middle of a body. Clients of Hadoop ' +
+      'keep a file open while they work on what they read',
+  },
   'skein.gateway.credentials.file': {
     kind: 'path',
     scope: 'gateway',

@@ -3,10 +3,8 @@
 // long is answered with blanks before its document, which XML allows there, so that no client and
 // no proxy gives up; what fails then is an error document after a status 200, as at S3.
 import type { ServerResponse } from 'node:http'
-import type { Clock } from '../../base/clock.ts'
-import { begun } from '../../wire/http/begun-chunks.ts'
-import { writeBody } from '../../wire/http/http-body.ts'
 import type { IdleWatch } from '../../wire/http/idle-watch.ts'
+import { sendStream } from '../stream-reply.ts'
 import { xmlHead } from './answer/document.ts'
 import { errorDocument, type S3Answer } from './answer/error-mapping.ts'
 import type { S3Reply } from './call/s3-call.ts'
@@ -38,16 +36,14 @@ export async function sendReply({ response, watch, isHead, requestId }: Sending,
     response.end(isHead ? undefined : body)
     return 0
   }
-  try {
-    // The first bytes are read before the head is sent: until then an error can be answered.
-    const chunks = body.length === 0 ? body.chunks : await begun(body.chunks)
-    response.writeHead(status, { ...headers, 'content-length': body.length })
-    await writeBody(response, chunks, body.length, watch)
-    response.end()
-    return body.length
-  } finally {
-    await body.close()
-  }
+  await sendStream(response, watch, { status, headers, body })
+  return body.length
+}
+
+/** The head of an answer that takes long, and what a document begins with. */
+export function beginDocument({ response, requestId }: Sending): void {
+  response.writeHead(200, { 'content-type': 'application/xml', ...identity(requestId) })
+  response.write(xmlHead)
 }
 
 /** @returns false when nothing can be said any more, and the connection was dropped */
@@ -69,45 +65,6 @@ export function sendError(
   response.writeHead(answer.status, { ...headers, 'content-length': Buffer.byteLength(text) })
   response.end(isHead ? undefined : text)
   return true
-}
-
-/** Sends signs of life until it is ended. */
-export class KeptAlive {
-  readonly #sending: Sending
-  readonly #clock: Pick<Clock, 'schedule'>
-  readonly #intervalMs: number
-  #cancel: () => void
-  #hasBegun = false
-
-  constructor(sending: Sending, clock: Pick<Clock, 'schedule'>, intervalMs: number) {
-    this.#sending = sending
-    this.#clock = clock
-    this.#intervalMs = intervalMs
-    this.#cancel = this.#arm()
-  }
-
-  /** Whether the head of the answer was sent. */
-  get hasBegun(): boolean {
-    return this.#hasBegun
-  }
-
-  end(): void {
-    this.#cancel()
-  }
-
-  #arm(): () => void {
-    return this.#clock.schedule(this.#intervalMs, () => {
-      const { response, requestId } = this.#sending
-      if (response.destroyed) return
-      if (!this.#hasBegun) {
-        this.#hasBegun = true
-        response.writeHead(200, { 'content-type': 'application/xml', ...identity(requestId) })
-        response.write(xmlHead)
-      }
-      response.write(' ')
-      this.#cancel = this.#arm()
-    })
-  }
 }
 
 function identity(requestId: string): Readonly<Record<string, string>> {

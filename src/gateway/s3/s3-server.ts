@@ -8,13 +8,14 @@ import { type SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { DoorMetrics, DoorOperation, DoorOutcome } from '../../telemetry/door-metrics.ts'
 import { type ServedRequest, ServedRequests } from '../../wire/http/served-requests.ts'
 import type { Callers } from '../callers.ts'
+import { KeptAlive } from '../kept-alive.ts'
+import { requestBody } from '../request-body.ts'
 import { s3AnswerOf } from './answer/error-mapping.ts'
 import { s3Error } from './answer/error-table.ts'
 import { CheckedContent } from './body/checked-content.ts'
 import { type CheckedRequest, checkedRequest } from './call/checked-request.ts'
 import type { S3Call, S3Context, S3Reply } from './call/s3-call.ts'
-import { KeptAlive, type Sending, sendError, sendReply } from './reply-sending.ts'
-import { requestBody } from './request-body.ts'
+import { beginDocument, type Sending, sendError, sendReply } from './reply-sending.ts'
 import { RequestIds } from './request-ids.ts'
 import { s3Operations } from './s3-operations.ts'
 import type { S3DoorLimits } from './s3-options.ts'
@@ -105,7 +106,10 @@ export class S3Server {
     const checked = checkedRequest({ method, url, host: headers.host, rawHeaders }, checks)
     const { handler, kind, isSlow } = s3Operations[checked.operation]
     exchange.kind = kind
-    if (isSlow === true) exchange.keptAlive = new KeptAlive(exchange, context.clock, limits.keepAliveMs)
+    if (isSlow === true) {
+      const begin = (): void => beginDocument(exchange)
+      exchange.keptAlive = new KeptAlive(exchange.response, begin, context.clock, limits.keepAliveMs)
+    }
     const reply = await handler(context, this.#callOf(exchange, checked))
     exchange.keptAlive?.end()
     await this.#send(exchange, reply)
@@ -124,7 +128,7 @@ export class S3Server {
     const begin = (): void => exchange.served.askForBody()
     const received: S3Call['content'] = (algorithm) => {
       const checks = plan.chunked?.isSigned === true && seed !== undefined ? new ChunkSignatures(seed) : undefined
-      return new CheckedContent(requestBody(request, watch, begin), plan, checks, algorithm)
+      return new CheckedContent(requestBody(request, watch, begin, cutBody), plan, checks, algorithm)
     }
     const content: S3Call['content'] = (algorithm) => {
       exchange.content = received(algorithm)
@@ -157,6 +161,10 @@ export class S3Server {
     sendError(exchange, answer, exchange.keptAlive?.hasBegun === true)
     return answer.status >= 500 ? 'server_error' : 'client_error'
   }
+}
+
+function cutBody(message: string): SkeinError {
+  return s3Error('IncompleteBody', message)
 }
 
 async function textOf(content: AsyncIterable<Uint8Array>, bytesMax: number): Promise<string> {

@@ -1,5 +1,6 @@
 // Why: programs reach the cache by protocols that they speak already. How: one file system of the
 // cluster for all doors; each door that is configured opens its port, and is loaded only then.
+import type { FileSystem } from '../../client/file-system.ts'
 import type { RolesHere } from '../../client/roles-here.ts'
 import type { Config } from '../../config/config.ts'
 import type { RoleContext } from '../role-shell.ts'
@@ -8,6 +9,7 @@ import { reachable } from '../servers.ts'
 /** Addresses of the doors; a door that is shut has none. */
 export interface DoorAddresses {
   readonly s3?: string
+  readonly webhdfs?: string
 }
 
 /**
@@ -16,13 +18,23 @@ export interface DoorAddresses {
  * @throws SkeinError failed_precondition when a door cannot be opened
  */
 export async function startGatewayPart(context: RoleContext, config: Config, here?: RolesHere): Promise<DoorAddresses> {
-  const { clock, logger, metrics } = context
-  const { s3, credentialsFile } = config.gateway
-  if (s3 === undefined) return {}
+  const { s3, webHdfs } = config.gateway
+  if (s3 === undefined && webHdfs === undefined) return {}
   const { connectCluster } = await import('../../client/connect.ts')
-  const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
+  const { logger, metrics } = context
   const { files } = connectCluster(config, { logger, storeSecrets: 'cluster', metrics, here })
   context.onStop('file system', () => files.close())
+  return {
+    ...(s3 === undefined ? {} : { s3: await openS3(context, config, files, s3) }),
+    ...(webHdfs === undefined ? {} : { webhdfs: await openWebHdfs(context, config, files, webHdfs) }),
+  }
+}
+
+type Opened<Door extends 's3' | 'webHdfs'> = NonNullable<Config['gateway'][Door]>
+
+async function openS3(context: RoleContext, config: Config, files: FileSystem, s3: Opened<'s3'>): Promise<string> {
+  const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
+  const { clock, logger, metrics } = context
   const door = await startS3Door({
     fileSystem: files,
     options: {
@@ -31,7 +43,7 @@ export async function startGatewayPart(context: RoleContext, config: Config, her
       domains: s3.domains,
       region: s3.region,
       uploadExpiryMs: s3.uploadExpiryMs,
-      credentialsFile,
+      credentialsFile: config.gateway.credentialsFile,
       limits: {
         requestsMax: s3.requestsMax,
         connectionsMax: s3.connectionsMax,
@@ -45,5 +57,28 @@ export async function startGatewayPart(context: RoleContext, config: Config, her
     metrics,
   })
   context.onStop('S3 port', () => door.close(context.drainMs()))
-  return { s3: reachable(door.address, s3) }
+  return reachable(door.address, s3)
+}
+
+async function openWebHdfs(
+  context: RoleContext,
+  config: Config,
+  files: FileSystem,
+  webHdfs: Opened<'webHdfs'>,
+): Promise<string> {
+  const { startWebHdfsDoor } = await import('../../gateway/webhdfs/webhdfs-door.ts')
+  const { clock, logger, metrics } = context
+  const { bindHost: host, port, requestsMax, connectionsMax, idleMs } = webHdfs
+  const door = await startWebHdfsDoor({
+    fileSystem: files,
+    options: {
+      ...{ host, port, names: config.httpHostNames, blockSizeBytes: config.user.blockSizeBytes },
+      limits: { requestsMax, connectionsMax, peerConnectionsMax: connectionsMax, idleMs },
+    },
+    clock,
+    logger,
+    metrics,
+  })
+  context.onStop('WebHDFS port', () => door.close(context.drainMs()))
+  return door.address
 }

@@ -131,17 +131,38 @@ export async function writeBody(
   watch: IdleWatch,
   sent: (chunk: Uint8Array) => void = () => undefined,
 ): Promise<void> {
+  const written = await writeUpTo(stream, chunks, length, watch, sent)
+  if (written !== length) throw new SkeinError('internal', `the body has ${written} bytes instead of ${length}`)
+}
+
+/** Writes all chunks, with back-pressure, however many bytes they have. Otherwise as writeBody. */
+export async function writeOpenEnded(
+  stream: Writable,
+  chunks: AsyncIterable<Uint8Array>,
+  watch: IdleWatch,
+): Promise<void> {
+  await writeUpTo(stream, chunks, Number.POSITIVE_INFINITY, watch, () => undefined)
+}
+
+/** @returns bytes that were written, or more than `lengthMax` when there are more */
+async function writeUpTo(
+  stream: Writable,
+  chunks: AsyncIterable<Uint8Array>,
+  lengthMax: number,
+  watch: IdleWatch,
+  sent: (chunk: Uint8Array) => void,
+): Promise<number> {
   let written = 0
   for await (const chunk of chunks) {
     written += chunk.length
-    if (written > length) break
+    if (written > lengthMax) break
     watch.moved(chunk.length)
     const onWritten = (error: Error | null | undefined): void => {
       if (error === null || error === undefined) sent(chunk)
     }
     if (!stream.write(chunk, onWritten)) await drained(stream, watch)
   }
-  if (written !== length) throw new SkeinError('internal', `the body has ${written} bytes instead of ${length}`)
+  return written
 }
 
 function drained(stream: Writable, watch: IdleWatch): Promise<void> {

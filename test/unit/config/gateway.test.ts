@@ -20,7 +20,19 @@ describe('the gateway', () => {
     expect(gateway(set)).toMatchObject({ credentialsFile: '/keys.json', s3: { bindHost: '0.0.0.0' } })
   })
 
+  it('opens WebHDFS on loopback only', () => {
+    expect(gateway({}).webHdfs).toEqual({
+      ...{ bindHost: '127.0.0.1', port: 9214, requestsMax: 512, connectionsMax: 1024, idleMs: 600_000 },
+    })
+    expect(gateway({ 'skein.gateway.webhdfs.port': '-1' }).webHdfs).toBeUndefined()
+    const set = { 'skein.gateway.bind.host': '0.0.0.0', 'skein.gateway.credentials.file': '/keys.json' }
+    expect(gateway(set).webHdfs).toBeUndefined()
+    expect(gateway({ ...set, 'skein.gateway.webhdfs.port': '-1' }).webHdfs).toBeUndefined()
+    expect(() => gateway({ ...set, 'skein.gateway.webhdfs.port': '9214' })).toThrow('are not authenticated; set -1')
+  })
+
   it.each([
+    ['skein.gateway.webhdfs.port', '70000'],
     ['skein.gateway.s3.upload.expiry', '1s'],
     ['skein.gateway.s3.requests.max', '0'],
     ['skein.gateway.s3.port', '70000'],

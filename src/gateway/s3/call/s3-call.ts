@@ -4,6 +4,7 @@ import type { Clock } from '../../../base/clock.ts'
 import type { FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { Caller } from '../../callers.ts'
+import type { ReplyStream } from '../../stream-reply.ts'
 import type { CheckedContent } from '../body/checked-content.ts'
 import type { ChecksumAlgorithm } from '../body/checksum-algorithms.ts'
 import type { HeaderFields } from '../request/header-fields.ts'
@@ -39,13 +40,6 @@ export interface S3Call extends ObjectAddress {
   content(algorithm?: ChecksumAlgorithm): CheckedContent
   /** The content as a text. @throws S3 MaxMessageLengthExceeded, MalformedXML */
   document(): Promise<string>
-}
-
-export interface ReplyStream {
-  readonly chunks: AsyncIterable<Uint8Array>
-  readonly length: number
-  /** Called once, when nothing more is read. */
-  close(): Promise<void>
 }
 
 export interface S3Reply {

@@ -2,19 +2,20 @@
 // are counted, waits for the peer are watched (idle-watch.ts), and a peer that waits to be asked
 // for the body is asked when the first byte is read.
 import type { IncomingMessage } from 'node:http'
-import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { IdleWatch } from '../../wire/http/idle-watch.ts'
-import { s3Error } from './answer/error-table.ts'
+import { SkeinError, toSkeinError } from '../base/errors.ts'
+import type { IdleWatch } from '../wire/http/idle-watch.ts'
 
 /**
  * Yields the body as sent. Leaving the loop early keeps the connection open.
  * @param begin called before the first byte is read
- * @throws S3 IncompleteBody when the peer stopped, or the SkeinError that ended the request
+ * @param cut the error of a body that ended too early, from what happened
+ * @throws what `cut` returns when the peer stopped, or the SkeinError that ended the request
  */
 export async function* requestBody(
   request: IncomingMessage,
   watch: IdleWatch,
   begin: () => void,
+  cut: (message: string) => SkeinError,
 ): AsyncGenerator<Uint8Array> {
   begin()
   watch.begin()
@@ -26,14 +27,11 @@ export async function* requestBody(
       watch.begin()
     }
   } catch (thrown) {
-    throw thrown instanceof SkeinError ? thrown : cutBody(thrown)
+    if (thrown instanceof SkeinError) throw thrown
+    const { message } = toSkeinError(thrown)
+    throw cut(`The connection broke before the end of the body (${message}).`)
   } finally {
     watch.end()
   }
-  if (!request.complete) throw s3Error('IncompleteBody')
-}
-
-function cutBody(thrown: unknown): SkeinError {
-  const { message } = toSkeinError(thrown)
-  return s3Error('IncompleteBody', `The connection broke before the end of the body (${message}).`)
+  if (!request.complete) throw cut('The connection broke before the end of the body.')
 }
