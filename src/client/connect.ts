@@ -7,6 +7,8 @@ import { Budget } from '../base/flow/budget.ts'
 import { connectReading } from './connect-reading.ts'
 import { ConnectedFileSystem } from './connected-file-system.ts'
 import { fileStatusOf } from './status/file-status.ts'
+import type { FileLoads } from './file-loads.ts'
+import { JobMasterLoads } from './job-master-loads.ts'
 import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
 import { FileWriter } from './write/file-writer.ts'
@@ -46,7 +48,7 @@ export interface ConnectClusterOptions {
 export function connectCluster(
   config: Config,
   { logger = silentLogger, storeSecrets = 'own', metrics = new MetricRegistry(), here }: ConnectClusterOptions = {},
-): Cluster {
+): Cluster & { readonly loads: FileLoads } {
   const { address } = config.master
   const options = {
     deadlineMs: config.rpcDeadlineMs,
@@ -122,6 +124,9 @@ export function connectCluster(
   return {
     address,
     files: new ConnectedFileSystem({ reads: reading.reads, changes, opened: reading.opened, disconnect }),
+    loads: new JobMasterLoads({
+      ...{ jobs: jobMaster.service, activeJobs: config.load.activeJobs, uniqueId: randomUUID, clock: systemClock },
+    }),
     master: () => master.service,
     jobMaster: () => jobMaster.service,
     schedules: () => schedules.service,

@@ -38,6 +38,11 @@ const timeToLive: Problem = (value) =>
   isObject(value)
     ? problemsOf(value, { ms: whole(0), action: word('FREE', 'DELETE') }, ['ms', 'action'])[0]
     : "must be {ms, action: 'FREE' | 'DELETE'}"
+const list: Problem = (value) => {
+  if (!Array.isArray(value)) return 'must be an array of strings'
+  const problem = value.map(text).find((one) => one !== undefined)
+  return problem === undefined ? undefined : `has an entry that ${problem}`
+}
 const age: Problem = (value) =>
   value === Number.POSITIVE_INFINITY || whole(0)(value) === undefined
     ? undefined
@@ -72,10 +77,14 @@ const optionsOf = {
     ...{ ttl: either(timeToLive, 'none'), replicationMin: whole(0), replicationMax: either(whole(0), 'none') },
   },
   range: { offset: whole(0), length: whole(0) },
+  load: {
+    ...{ ...call, replication: whole(1, 1000), atomic: flag, evict: flag, metadataOnly: flag, verify: flag },
+    ...{ bandwidth: text, priority: whole(1, 100), include: list, exclude: list },
+  },
   connect: { master: text, home: text, properties: texts },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Problem>>>>
 
-const strict: ReadonlySet<string> = new Set(['create', 'close', 'setAttributes', 'connect'])
+const strict: ReadonlySet<string> = new Set(['create', 'close', 'setAttributes', 'load', 'connect'])
 
 /**
  * @param given undefined is as good as no options

@@ -4,6 +4,7 @@
 import { SkeinError } from '../base/errors.ts'
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
+import type { FileLoads } from './file-loads.ts'
 import type { FileSystem } from './file-system.ts'
 import { checkOptions } from './given-options.ts'
 
@@ -16,22 +17,32 @@ export interface ConnectOptions {
   readonly properties?: Readonly<Record<string, string>>
 }
 
+/** The files of a cluster, and the loads that fill its cache. */
+export interface LoadingFileSystem extends FileSystem, FileLoads {}
+
 /**
  * Returns the file system of a cluster. Connects at the first call; `close` closes the handles and
  * the connections.
  * @throws SkeinError invalid_argument for an unknown key or an invalid value
  */
-export function connect(options: ConnectOptions = {}): FileSystem {
+export function connect(options: ConnectOptions = {}): LoadingFileSystem {
   if (typeof Promise.withResolvers !== 'function')
     throw new SkeinError('failed_precondition', `skein needs Node 22.18 or later, not ${process.version}`)
   checkOptions('connect', options)
   const { master, home, properties = {} } = options
   const definitions = { ...properties, ...(home !== undefined && { 'skein.home': home }) }
   const environment = master === undefined ? {} : { SKEIN_MASTER: master }
-  return connectCluster(loadConfig({ mode: 'client', definitions, environment })).files
+  const { files, loads } = connectCluster(loadConfig({ mode: 'client', definitions, environment }))
+  return Object.assign(files, {
+    load: loads.load.bind(loads),
+    follow: loads.follow.bind(loads),
+    failedFiles: loads.failedFiles.bind(loads),
+    cancelLoad: loads.cancelLoad.bind(loads),
+  })
 }
 
 export { isSkeinError, SkeinError } from '../base/errors.ts'
+export type { FailedFile, FileLoads, LoadOptions, LoadProgress } from './file-loads.ts'
 export type {
   AttributeChanges,
   BlockLocation,

@@ -55,7 +55,7 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
       (path) => !path.startsWith('node_modules'),
     )
     expect(files.filter((path) => /\.map$|\.test\.|(?<!\.d)\.ts$/.test(path))).toEqual([])
-    expect(readdirSync(join(packed, 'scripts')).toSorted()).toEqual(['goosefs', 'skein'])
+    expect(readdirSync(join(packed, 'scripts')).toSorted()).toEqual(['goosefs', 'goosefs-fuse', 'skein'])
   })
 
   it('says its version and what it was built from', () => {
@@ -119,6 +119,51 @@ describe.skipIf(!answersRegistry)('the package, installed into an empty folder',
       encoding: 'utf8',
     })
     expect(wrong.stdout).toContain("'nonsense' does not exist in type 'ConnectOptions'")
+  })
+
+  it('does all that a program does with files', () => {
+    const program = join(prefix, 'lib/files.mjs')
+    const text = `
+      import { connect } from 'skein'
+      const files = connect({ home: ${JSON.stringify(home)} })
+      const id = await files.load('/data')
+      let last
+      for await (const progress of files.follow(id)) last = progress
+      // Runs of one byte, so that a range is known by its place.
+      const runs = 40, runBytes = 512 * 1024
+      const output = await files.create('/data/out/large')
+      for (let run = 0; run < runs; run += 1) await output.write(Buffer.alloc(runBytes, run))
+      const written = await output.close()
+      const file = await files.open('/data/out/large')
+      const into = Buffer.alloc(runBytes)
+      let wrong = 0
+      for (let run = runs - 1; run >= 0; run -= 3) {
+        const got = await file.read(into, run * runBytes + 1)
+        const end = run === runs - 1 ? runBytes - 1 : runBytes
+        if (got !== end || into[0] !== run || into[runBytes - 2] !== run) wrong += 1
+      }
+      let streamed = 0
+      for await (const chunk of file.stream({ offset: 5 })) streamed += chunk.length
+      await file.close()
+      for (let index = 0; index < 30; index += 1) await (await files.create('/data/names/' + index)).close()
+      const pages = []
+      for await (const page of files.list('/data/names', { pageSize: 7 })) pages.push(page.length)
+      await files.rename('/data/out/large', '/data/out/renamed')
+      await files.delete('/data/names', { recursive: true })
+      const left = []
+      for await (const page of files.list('/data/out')) left.push(...page.map(({ path }) => path))
+      const gone = await files.stat('/data/names').catch(({ code }) => code)
+      await files.close()
+      const { state, files: total } = last
+      console.log(JSON.stringify({ state, files: total, length: written.length, wrong, streamed, pages, left, gone }))
+    `
+    writeFileSync(program, text)
+    const result = spawnSync(process.execPath, [program], { env, encoding: 'utf8', timeout: 60_000 })
+    expect(result).toMatchObject({ status: 0, stderr: '' })
+    expect(JSON.parse(result.stdout)).toEqual({
+      ...{ state: 'COMPLETED', files: 20, length: 20 * 2 ** 20, wrong: 0, streamed: 20 * 2 ** 20 - 5 },
+      ...{ pages: [7, 7, 7, 7, 2], left: ['/data/out/renamed'], gone: 'not_found' },
+    })
   })
 
   it('names the Node that it needs when it finds an older one', () => {
