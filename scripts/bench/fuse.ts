@@ -1,0 +1,125 @@
+// Why: what a mount costs beside the local disk. How: `skein local` with everything loaded, a mount
+// of it, and the same programs (dd, fio, cat, ls) on the mount and on the directory that is the
+// store, in turn, in one run; medians, ratios, and processor seconds of the mount and of `skein
+// local`. The bytes are in memory on both sides: what is measured is the way, not the disk. Before
+// each round the kernel drops its pages of the mount, but not where it says `again`.
+//
+//   node scripts/bench/fuse.ts [--mib 1024] [--files 3000] [--rounds 5] [-o <mount options>]
+//
+// Needs root, a build (scripts/build.sh), and fio.
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { LocalSkein } from '../../test/support/local-skein.ts'
+import { processorSeconds } from './process-figures.ts'
+
+const { values } = parseArgs({
+  options: {
+    mib: { type: 'string', default: '1024' },
+    files: { type: 'string', default: '3000' },
+    rounds: { type: 'string', default: '5' },
+    option: { type: 'string', short: 'o', default: '' },
+  },
+})
+const mib = Number(values.mib)
+const files = Number(values.files)
+const smallBytes = 16 * 1024
+
+interface Way {
+  readonly name: string
+  /** A command of a shell, with the directory in `$D`. */
+  readonly command: string
+  readonly bytes: number
+  /** What the kernel has of the mount is used. */
+  readonly again?: true
+}
+
+const fio = 'fio --name=x --filename=$D/large --readonly --group_reporting --output-format=terse'
+const ways: readonly Way[] = [
+  { name: 'dd 1M', command: 'dd if=$D/large of=/dev/null bs=1M status=none', bytes: mib },
+  { name: 'dd 1M again', command: 'dd if=$D/large of=/dev/null bs=1M status=none', bytes: mib, again: true },
+  { name: 'dd 16M direct', command: 'dd if=$D/large of=/dev/null bs=16M iflag=direct status=none', bytes: mib },
+  {
+    name: 'fio read direct, 16 threads',
+    command: `${fio} --rw=read --bs=1M --direct=1 --thread --numjobs=16 --size=${mib / 16}m --offset_increment=${mib / 16}m`,
+    bytes: mib,
+  },
+  {
+    name: 'fio read, 8 jobs',
+    command: `${fio} --rw=read --bs=128k --numjobs=8 --size=${mib / 8}m --offset_increment=${mib / 8}m`,
+    bytes: mib,
+  },
+  {
+    name: 'fio randread 128k, 8 jobs',
+    command: `${fio} --rw=randread --bs=128k --numjobs=8 --size=${mib}m --io_size=${mib / 32}m`,
+    bytes: mib / 4,
+  },
+  { name: `cat ${files} files, one process`, command: 'cat $D/small/* > /dev/null', bytes: 0 },
+  {
+    name: `cat ${files} files, a process each`,
+    command: 'find $D/small -type f -exec cat {} \\; > /dev/null',
+    bytes: 0,
+  },
+  { name: `ls -l of ${files} files`, command: 'ls -l $D/small > /dev/null', bytes: 0 },
+]
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+}
+
+const skein = await LocalSkein.start({ quota: `${mib + 512}MB` })
+const [store, point] = [join(skein.folder, 'store'), join(skein.folder, 'mnt')]
+try {
+  for (const directory of [join(store, 'small'), point]) mkdirSync(directory, { recursive: true })
+  for (let part = 0; part < mib / 64; part += 1)
+    writeFileSync(join(store, 'large'), randomBytes(64 * 1024 * 1024), { flag: 'a' })
+  for (let index = 0; index < files; index += 1)
+    writeFileSync(join(store, 'small', `f${String(index).padStart(5, '0')}`), randomBytes(smallBytes))
+  const made = [
+    await skein.cli('ns', 'create', 'data', `file://${store}`),
+    await skein.cli('fs', 'distributedLoad', '/data'),
+  ]
+  if (made.some(({ code }) => code !== 0)) throw new Error(made.map(({ stderr }) => stderr).join(''))
+  const options = values.option === '' ? [] : ['-o', values.option]
+  const { child } = skein.startCli('fuse', 'mount', ...options, point, '/data')
+  await child.line((line) => (line.startsWith('{"ready"') ? line : undefined), 60_000)
+  const places = { disk: store, mount: point } as const
+  const results = new Map<string, { wall: number[]; mountCpu: number[]; localCpu: number[] }>()
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    for (const way of ways) {
+      for (const [place, directory] of Object.entries(places)) {
+        if (place === 'mount' && way.again === undefined)
+          execFileSync('bash', ['-c', `for f in ${point}/large; do dd if=$f iflag=nocache count=0 status=none; done`])
+        const [before, beforeLocal] = [processorSeconds(child.pid), processorSeconds(skein.child.pid)]
+        const beganMs = performance.now()
+        execFileSync('bash', ['-c', way.command], {
+          env: { ...process.env, D: directory },
+          stdio: ['ignore', 'ignore', 'inherit'],
+        })
+        const key = `${way.name}|${place}`
+        const result = results.get(key) ?? { wall: [], mountCpu: [], localCpu: [] }
+        results.set(key, result)
+        result.wall.push((performance.now() - beganMs) / 1000)
+        result.mountCpu.push(processorSeconds(child.pid) - before)
+        result.localCpu.push(processorSeconds(skein.child.pid) - beforeLocal)
+      }
+    }
+  }
+  for (const { name, bytes } of ways) {
+    const [disk, mount] = [results.get(`${name}|disk`), results.get(`${name}|mount`)]
+    if (disk === undefined || mount === undefined) continue
+    const [diskSeconds, seconds] = [median(disk.wall), median(mount.wall)]
+    const rate = (wall: number): string =>
+      bytes === 0 ? '' : ` (${((bytes * 1.048576) / 1000 / wall).toFixed(2)} GB/s)`
+    console.log(
+      `${name.padEnd(34)} mount ${seconds.toFixed(3)} s${rate(seconds)}, disk ${diskSeconds.toFixed(3)} s${rate(diskSeconds)}, ` +
+        `ratio ${(seconds / diskSeconds).toFixed(1)}; processor: mount ${median(mount.mountCpu).toFixed(2)} s, local ${median(mount.localCpu).toFixed(2)} s`,
+    )
+  }
+  await child.end('SIGTERM')
+} finally {
+  await skein.dispose()
+  rmSync(point, { recursive: true, force: true })
+}
