@@ -36,6 +36,7 @@ interface Way {
   readonly again?: true
 }
 
+const share = (jobs: number): string => `--size=${mib / jobs}m --offset_increment=${mib / jobs}m`
 const fio = 'fio --name=x --filename=$D/large --readonly --group_reporting --output-format=terse'
 const ways: readonly Way[] = [
   { name: 'dd 1M', command: 'dd if=$D/large of=/dev/null bs=1M status=none', bytes: mib },
@@ -43,12 +44,12 @@ const ways: readonly Way[] = [
   { name: 'dd 16M direct', command: 'dd if=$D/large of=/dev/null bs=16M iflag=direct status=none', bytes: mib },
   {
     name: 'fio read direct, 16 threads',
-    command: `${fio} --rw=read --bs=1M --direct=1 --thread --numjobs=16 --size=${mib / 16}m --offset_increment=${mib / 16}m`,
+    command: `${fio} --rw=read --bs=1M --direct=1 --thread --numjobs=16 ${share(16)}`,
     bytes: mib,
   },
   {
     name: 'fio read, 8 jobs',
-    command: `${fio} --rw=read --bs=128k --numjobs=8 --size=${mib / 8}m --offset_increment=${mib / 8}m`,
+    command: `${fio} --rw=read --bs=128k --numjobs=8 ${share(8)}`,
     bytes: mib,
   },
   {
@@ -113,10 +114,9 @@ try {
     const [diskSeconds, seconds] = [median(disk.wall), median(mount.wall)]
     const rate = (wall: number): string =>
       bytes === 0 ? '' : ` (${((bytes * 1.048576) / 1000 / wall).toFixed(2)} GB/s)`
-    console.log(
-      `${name.padEnd(34)} mount ${seconds.toFixed(3)} s${rate(seconds)}, disk ${diskSeconds.toFixed(3)} s${rate(diskSeconds)}, ` +
-        `ratio ${(seconds / diskSeconds).toFixed(1)}; processor: mount ${median(mount.mountCpu).toFixed(2)} s, local ${median(mount.localCpu).toFixed(2)} s`,
-    )
+    const times = `mount ${seconds.toFixed(3)} s${rate(seconds)}, disk ${diskSeconds.toFixed(3)} s${rate(diskSeconds)}`
+    const processor = `mount ${median(mount.mountCpu).toFixed(2)} s, local ${median(mount.localCpu).toFixed(2)} s`
+    console.log(`${name.padEnd(34)} ${times}, ratio ${(seconds / diskSeconds).toFixed(1)}; processor: ${processor}`)
   }
   await child.end('SIGTERM')
 } finally {

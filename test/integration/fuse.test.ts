@@ -89,7 +89,7 @@ describe.runIf(canMount)('a mount', () => {
   it('takes a tree and gives it back: cp, tar, find, grep, sha256sum, mv, rm', async () => {
     await shell('cp -rp tree mnt/data/copied && diff -r tree mnt/data/copied')
     await shell(
-      '(cd tree && sha256sum $(find many -type f | sort) large) > sums && (cd mnt/data/copied && sha256sum -c --quiet ../../../sums)',
+      '(cd tree && sha256sum many/* large) > sums && (cd mnt/data/copied && sha256sum -c --quiet ../../../sums)',
     )
     expect(await shell('cd mnt/data/copied && find . | sort')).toBe(await shell('cd tree && find . | sort'))
     expect(await shell('grep -r needle mnt/data/copied')).toBe('mnt/data/copied/a/b c/ü&é:needle in a file\n')
@@ -104,7 +104,8 @@ describe.runIf(canMount)('a mount', () => {
   it('reads by O_DIRECT, by mappings, and by the processes of a loader', async () => {
     await shell('dd if=mnt/data/copied/large of=direct bs=1M iflag=direct status=none && cmp direct tree/large')
     await shell(
-      'dd if=mnt/data/copied/large bs=4096 skip=7 count=3 iflag=direct status=none | cmp - <(dd if=tree/large bs=4096 skip=7 count=3 status=none)',
+      'part="bs=4096 skip=7 count=3 status=none"; ' +
+        'dd if=mnt/data/copied/large $part iflag=direct | cmp - <(dd if=tree/large $part)',
     )
     writeFileSync(join(folder, 'mapping.py'), pythonMapping)
     expect(await shell('python3 mapping.py mnt/data/copied/large')).toBe(await shell('python3 mapping.py tree/large'))
