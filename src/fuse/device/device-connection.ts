@@ -22,6 +22,8 @@ const againCodes: ReadonlySet<string> = new Set(['ENOENT', 'EINTR', 'EAGAIN'])
 const endedCodes: ReadonlySet<string> = new Set(['ENODEV', 'ECONNABORTED', 'EBADF'])
 /** Larger answers are written by a thread: copying them would hold up other requests. */
 const writtenHereBytesMax = 64 * 1024
+/** A larger request is not copied. */
+const smallBytesMax = 8 * 1024
 const idleMemoryMax = 64
 
 export class DeviceConnection {
@@ -89,8 +91,16 @@ export class DeviceConnection {
         this.#failed(error)
         return
       }
+      if (bytes > smallBytesMax) {
+        this.#next()
+        this.#options.onRequest(memory.subarray(0, bytes), () => this.#giveBack(memory))
+        return
+      }
+      // Calls that wait for the cluster, however many, hold no memory for a large request.
+      const request = Buffer.from(memory.subarray(0, bytes))
+      this.#giveBack(memory)
       this.#next()
-      this.#options.onRequest(memory.subarray(0, bytes), () => this.#giveBack(memory))
+      this.#options.onRequest(request, () => undefined)
     })
   }
 

@@ -113,5 +113,24 @@ export function metadataSuite(place: () => Place): void {
       expect(await code(fileSystem.rename(`${top}/e`, `${top}/d/b`))).toBe('already_exists')
       expect(await code(fileSystem.rename(`${top}/missing`, `${top}/f`))).toBe('not_found')
     })
+
+    it('a file takes the place of a file when it may, and of nothing else', async () => {
+      const { fileSystem, top, code } = place()
+      const overwrite = { ifExists: 'overwrite' } as const
+      await write(fileSystem, `${top}/a`, 'newer', { contentType: 'text/plain' })
+      await write(fileSystem, `${top}/b`, 'old')
+      await write(fileSystem, `${top}/d/x`, 'x')
+      const reader = await fileSystem.open(`${top}/b`)
+      await fileSystem.rename(`${top}/a`, `${top}/b`, overwrite)
+      expect(await names(fileSystem, top)).toEqual(['b', 'd/'])
+      expect(await read(fileSystem, `${top}/b`)).toBe('newer')
+      expect(await fileSystem.stat(`${top}/b`)).toMatchObject({ contentType: 'text/plain' })
+      const bytes = Buffer.alloc(10)
+      expect(bytes.toString('utf8', 0, await reader.read(bytes, 0))).toBe('old')
+      await reader.close()
+      await fileSystem.rename(`${top}/b`, `${top}/free`, overwrite)
+      expect(await code(fileSystem.rename(`${top}/d`, `${top}/free`, overwrite))).not.toBe('no error')
+      expect(await read(fileSystem, `${top}/free`)).toBe('newer')
+    })
   })
 }
