@@ -178,8 +178,9 @@ export class MemoryFileSystem implements FileSystem {
     checkWritable(target.namespace)
     if (source.namespace !== target.namespace)
       throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
-    this.#checkTarget(target.namespace, target.key, { ...(ifExists !== undefined && { ifExists }) })
     const file = this.#fileAt(source.namespace, source.key)
+    const mayReplace = file !== undefined && ifExists === 'overwrite'
+    this.#checkTarget(target.namespace, target.key, mayReplace ? { ifExists } : {})
     const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
     if (moved.length === 0) throw notFound(from)
     const leaves = isHiddenKey(source.key) && !isHiddenKey(target.key)
