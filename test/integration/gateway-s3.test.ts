@@ -42,7 +42,8 @@ const gatewayArguments = (): string[] => [
 ]
 
 beforeAll(async () => {
-  skein = await LocalSkein.start()
+  // Each request asks the master: the tests change files behind the gateway, too.
+  skein = await LocalSkein.start({ properties: { 'skein.user.opened.file.age': 0 } })
   folder = join(skein.folder, 'given')
   mkdirSync(join(folder, 'dir'), { recursive: true })
   for (const [name, size] of Object.entries(sizes)) writeFileSync(join(folder, name), contentOf(name, size))
@@ -165,6 +166,40 @@ async function fileBytes(): Promise<{ cache: number; store: number }> {
     Number(new RegExp(`^skein_door_file_bytes_total\\{door="s3",source="${source}"\\} (\\d+)$`, 'm').exec(text)?.[1])
   return { cache: of('cache'), store: of('store') }
 }
+
+it('shows old objects or new ones, and no mixture, while an atomic load runs', async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `object ${index}`)
+  const inStore = join(skein.folder, 'store', 'version')
+  mkdirSync(inStore)
+  const write = (version: string): void => {
+    for (const name of names) writeFileSync(join(inStore, name), contentOf(`${version} ${name}`, 300_000))
+  }
+  write('old')
+  expect(await skein.cli('fs', 'distributedLoad', '/data/version')).toMatchObject({ code: 0 })
+  const seen: string[] = []
+  const readAll = async (): Promise<void> => {
+    for (const name of names) {
+      const got = await fetch(`${open}/data/version/${name}`)
+      const bytes = Buffer.from(await got.arrayBuffer())
+      const version = ['old', 'new'].find((each) => bytes.equals(contentOf(`${each} ${name}`, 300_000)))
+      expect(version, `${name}: ${got.status}, ${bytes.length} bytes`).toBeDefined()
+      seen.push(version ?? '')
+    }
+  }
+  await readAll()
+  write('new')
+  await readAll()
+  expect(new Set(seen)).toEqual(new Set(['old']))
+  let isOver = false
+  const load = skein.cli('fs', 'distributedLoad', '-A', '/data/version').finally(() => (isOver = true))
+  while (!isOver) await readAll()
+  expect(await load).toMatchObject({ code: 0 })
+  const before = seen.length
+  await readAll()
+  expect(new Set(seen.slice(before))).toEqual(new Set(['new']))
+  // Whoever saw one of the new objects sees no old one afterwards.
+  expect(seen.indexOf('new')).toBe(seen.lastIndexOf('old') + 1)
+})
 
 it('is refused with one line where its keys can be read by others', async () => {
   chmodSync(credentials(), 0o644)
