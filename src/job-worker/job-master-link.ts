@@ -7,7 +7,7 @@ import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { JobServiceDefinition, Pacing, Pressures, RunningTask } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, MachineSize, Pacing, Pressures, RunningTask } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 
 export interface JobMasterLinkOptions {
@@ -16,6 +16,8 @@ export interface JobMasterLinkOptions {
   readonly hostname: string
   readonly rpcAddress: string
   readonly activeTasksMax: number
+  /** For recommendations. Absent: not told. */
+  readonly machine?: MachineSize
   readonly jobMaster: Pick<Service<JobServiceDefinition>, 'registerJobWorker' | 'jobWorkerHeartbeat'>
   readonly clock: Clock
   readonly random: Random
@@ -160,12 +162,12 @@ export class JobMasterLink {
   }
 
   async #registerOnce(signal: AbortSignal): Promise<void> {
-    const { jobMaster, jobWorkerId, hostname, rpcAddress, activeTasksMax, clock, random, logger, onLane } =
-      this.#options
+    const { jobMaster, jobWorkerId, hostname, rpcAddress, activeTasksMax, machine } = this.#options
+    const { clock, random, logger, onLane } = this.#options
     for (let attempt = 1; ; attempt += 1) {
       try {
         const answer = await jobMaster.registerJobWorker(
-          { jobWorkerId, hostname, rpcAddress, activeTasksMax },
+          { jobWorkerId, hostname, rpcAddress, activeTasksMax, ...(machine !== undefined && { machine }) },
           { signal },
         )
         this.#session = answer.session

@@ -12,7 +12,7 @@ import type { Consumer, Queue } from '../queue/queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
 import { type OpenStore, StoreCache } from '../ufs/store-cache.ts'
-import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import type { JobServiceDefinition, MachineSize } from '../wire/generated/job.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import { JobMasterLink } from './job-master-link.ts'
@@ -65,6 +65,8 @@ export interface JobWorkerOptions {
   readonly hostname: string
   /** Address that the job master's reports show; empty if this role has no RPC server. */
   readonly rpcAddress: string
+  /** Of this process, for recommendations. Absent: not told. */
+  readonly machine?: MachineSize
   readonly queue: Queue
   readonly jobMaster: Service<JobServiceDefinition>
   readonly master: Pick<Service<MasterServiceDefinition>, 'refreshFile'>

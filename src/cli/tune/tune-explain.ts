@@ -11,7 +11,7 @@ import type { SizeHistogram } from '../../tuning/size-histogram.ts'
 import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
 import { printable } from '../frame/printable.ts'
-import { liveJobWorkers, machineOf, type MachineFlags, machinesText } from './job-worker-machines.ts'
+import { type KnownMachines, knownMachines, machineOf, type MachineFlags, machinesText } from './job-worker-machines.ts'
 import { listedSizes } from './listed-sizes.ts'
 import { plain, sourceText } from './tune-check.ts'
 
@@ -35,9 +35,8 @@ export async function explainKey(
   const set = describeConfig(input).find((one) => one.key === key)
   const values: Readonly<Record<string, string>> = valueTexts(tuningValuesOf(config, machine.memoryBytes))
   const value = set?.value ?? values[key]
-  const { sizes, workers } = await sizesOf(context, path)
-  const machines = { workers, cores: machine.cpus, memoryBytes: machine.memoryBytes }
-  const explanation = explain(key, definition, recommend(sizes, machines))
+  const { sizes, known } = await sizesOf(context, path, flags)
+  const explanation = explain(key, definition, recommend(sizes, known.machines))
   const usual = plain(definition.default ?? definition.defaultDoc ?? 'none')
   const facts = {
     value: value ?? null,
@@ -51,20 +50,21 @@ export async function explainKey(
     ...{ key, does: plain(explanation.does), ...facts, guide },
     rules: rules.map(({ id, says, isOfGuide }) => ({ rule: id, says: plain(says), ofGuide: isOfGuide })),
     recommended: recommended && { ...recommended, value: recommended.value ?? null },
-    machines,
+    machines: { ...known.machines, from: known.from },
   }
-  const place = `${machinesText(machines)}${sizes === undefined ? ', files not known' : ''}`
+  const place = `${machinesText(known)}${sizes === undefined ? ', files not known' : ''}`
   writeResult(context, document, explanationText(explanation, facts, place))
 }
 
 async function sizesOf(
   context: CommandContext,
   text: string | undefined,
-): Promise<{ readonly sizes: SizeHistogram | undefined; readonly workers: number }> {
-  if (text === undefined) return { sizes: undefined, workers: 1 }
+  flags: MachineFlags,
+): Promise<{ readonly sizes: SizeHistogram | undefined; readonly known: KnownMachines }> {
+  if (text === undefined) return { sizes: undefined, known: await knownMachines(context, flags, undefined) }
   const { path, cluster } = await openTarget(context, text)
-  const workers = (await liveJobWorkers(context, cluster)) ?? 1
-  return { sizes: await listedSizes(context, cluster.files, path), workers }
+  const known = await knownMachines(context, flags, cluster)
+  return { sizes: await listedSizes(context, cluster.files, path), known }
 }
 
 function explanationText(

@@ -1,39 +1,40 @@
 // Why: `skein tune recommend`: settings for loading the files below a path, as a profile.
 import { formatBytes } from '../../base/bytes.ts'
-import { type JobWorkers, recommend, type Recommendation } from '../../tuning/recommendation.ts'
+import { recommend, type Recommendation } from '../../tuning/recommendation.ts'
 import { recommendedFile } from '../../tuning/recommended-file.ts'
 import type { SizeHistogram } from '../../tuning/size-histogram.ts'
 import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
-import { wholeNumber } from '../frame/numbers.ts'
 import { printable } from '../frame/printable.ts'
 import { localUri } from '../fs/local-path.ts'
-import { liveJobWorkers, machineOf, type MachineFlags, machinesText } from './job-worker-machines.ts'
+import {
+  checkMachineFlags,
+  type KnownMachines,
+  knownMachines,
+  type MachineFlags,
+  machinesText,
+} from './job-worker-machines.ts'
 import { listedSizes } from './listed-sizes.ts'
 import { newFile } from './new-file.ts'
-
-const workersMax = 100_000
 
 export async function recommendSettings(
   context: CommandContext,
   text: string,
-  flags: MachineFlags & { readonly write?: string; readonly overwrite?: true; readonly workers?: string },
+  flags: MachineFlags & { readonly write?: string; readonly overwrite?: true },
 ): Promise<void> {
-  const { cpus: cores, memoryBytes } = machineOf(flags)
-  const given = flags.workers === undefined ? undefined : wholeNumber('--workers', flags.workers, 1, workersMax)
+  checkMachineFlags(flags)
   const file =
     flags.write === undefined ? undefined : await newFile(flags.write, flags.overwrite === true, context.uniqueId)
   const { path, cluster } = await openTarget(context, text)
-  const workers = given ?? (await liveJobWorkers(context, cluster)) ?? 1
+  const known = await knownMachines(context, flags, cluster)
   const sizes = await listedSizes(context, cluster.files, path)
-  const machines: JobWorkers = { workers, cores, memoryBytes }
-  const recommendation = recommend(sizes, machines)
-  const profile = recommendedFile(recommendation, headOf(path, sizes, machines, recommendation))
+  const recommendation = recommend(sizes, known.machines)
+  const profile = recommendedFile(recommendation, headOf(path, sizes, known, recommendation))
   await file?.write(profile)
   const { properties, leftAlone, memory } = recommendation
   const document = {
     path,
     sizes: sizes.summary(),
-    machines,
+    machines: { ...known.machines, from: known.from },
     properties,
     leftAlone,
     memory,
@@ -43,7 +44,7 @@ export async function recommendSettings(
   writeResult(context, document, written)
 }
 
-function headOf(path: string, sizes: SizeHistogram, machines: JobWorkers, { memory }: Recommendation): string[] {
+function headOf(path: string, sizes: SizeHistogram, machines: KnownMachines, { memory }: Recommendation): string[] {
   const { files, bytes, mean, percentiles } = sizes.summary()
   const figures =
     files === 0

@@ -29,6 +29,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
       .option('--write <file>', 'write the profile to a file, for `skein.profile`')
       .option('--overwrite', overwriteText)
       .option('--workers <n>', 'number of job workers (default: the live ones)'),
+    'as the job workers report',
   ).action(async (path: string, flags: MachineFlags & { write?: string; overwrite?: true; workers?: string }) =>
     recommendSettings(context, path, flags),
   )
@@ -37,18 +38,21 @@ export function addCommands(parent: Command, context: CommandContext): void {
       .command('check')
       .description('list settings that break a tuning rule, with a better value; exit code 5 if there are any')
       .argument('[file]', 'a properties file, judged alone (default: the configuration of a role that starts here)'),
+    'of this machine',
   ).action(async (file: string | undefined, flags: MachineFlags) => check(context, file, flags))
   const explain = withMachine(
     parent
       .command('explain')
       .description('explain a configuration key: its effect, value, rules, and what `tune recommend` chooses')
       .argument('<key>', 'any key, such as fs.cosn.read.ahead.block.size')
-      .argument('[path]', 'choose for the files below this path'),
+      .argument('[path]', 'choose for the files below this path, and for the job workers'),
+    'with a path, as the job workers report; otherwise of this machine',
   ).action(async (key: string, path: string | undefined, flags: MachineFlags) => explainKey(context, key, path, flags))
   suggested(explain, 'key', Object.values(tuningKeys))
 }
 
-function withMachine(command: Command): Command {
-  for (const [flags, meaning] of machineOptions) command.option(flags, meaning)
+/** @param usual where the cores and the memory come from without the options */
+function withMachine(command: Command, usual: string): Command {
+  for (const [flags, meaning] of machineOptions) command.option(flags, `${meaning} (default: ${usual})`)
   return command
 }

@@ -4,7 +4,7 @@
 // master, all job workers register again.
 import type { Clock, Random } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
-import type { JobWorkerInfo, RegisterJobWorkerRequest } from '../../wire/generated/job.ts'
+import type { JobWorkerInfo, MachineSize, RegisterJobWorkerRequest } from '../../wire/generated/job.ts'
 
 export interface JobWorker {
   readonly jobWorkerId: string
@@ -12,6 +12,8 @@ export interface JobWorker {
   readonly session: string
   readonly lane: string
   readonly activeTasksMax: number
+  /** Undefined: it did not tell. */
+  readonly machine: MachineSize | undefined
   live: boolean
   lastHeartbeatMs: number
   lastHeartbeatMonotonicMs: number
@@ -39,7 +41,7 @@ export class JobWorkerRegistry {
    * @throws SkeinError invalid_argument
    */
   register(request: RegisterJobWorkerRequest): JobWorker {
-    const { jobWorkerId, hostname, activeTasksMax } = request
+    const { jobWorkerId, hostname, activeTasksMax, machine } = request
     if (!/^[A-Za-z0-9._-]{1,128}$/.test(jobWorkerId))
       throw new SkeinError('invalid_argument', `'${jobWorkerId}' is not a job worker id`)
     if (activeTasksMax < 1) throw new SkeinError('invalid_argument', 'a job worker must run at least 1 task at once')
@@ -51,6 +53,7 @@ export class JobWorkerRegistry {
       session: `${jobWorkerId}-${Math.floor(this.#random() * 2 ** 48).toString(36)}`,
       lane: `jw-${jobWorkerId}`,
       activeTasksMax,
+      machine,
       live: true,
       lastHeartbeatMs: this.#clock.nowMs(),
       lastHeartbeatMonotonicMs: this.#clock.monotonicMs(),
@@ -116,6 +119,7 @@ export class JobWorkerRegistry {
       tasksRunning: worker.tasksRunning,
       activeTasksMax: worker.activeTasksMax,
       lastHeartbeatMs: worker.lastHeartbeatMs,
+      ...(worker.machine !== undefined && { machine: worker.machine }),
     }))
   }
 }

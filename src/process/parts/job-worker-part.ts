@@ -42,6 +42,7 @@ export async function startJobWorkerPart(
 ): Promise<{ jobWorker: JobWorker; id: string }> {
   const { config, clock, random, logger, metrics, signal } = context
   const { hostname } = config.jobWorker
+  const { cpus, memoryBytes } = config.machine
   const id = await openIdentity(join(config.home, 'job-worker'), 'job worker')
   context.onStop('job worker lock', lockDirectory(join(config.home, 'job-worker')))
   const connect = connector(context)
@@ -86,6 +87,7 @@ export async function startJobWorkerPart(
     random,
     logger,
     metrics,
+    ...(memoryBytes !== undefined && { machine: { cores: cpus, memoryBytes } }),
     limits: {
       ...defaultJobWorkerLimits,
       activeTasksMax: config.jobWorker.activeTasksMax,

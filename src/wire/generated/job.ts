@@ -337,6 +337,12 @@ export interface RegisterJobWorkerRequest {
   hostname: string;
   rpcAddress: string;
   activeTasksMax: number;
+  machine?: MachineSize | undefined;
+}
+
+export interface MachineSize {
+  cores: number;
+  memoryBytes: number;
 }
 
 export interface RegisterJobWorkerResponse {
@@ -514,6 +520,7 @@ export interface JobWorkerInfo {
   tasksRunning: number;
   activeTasksMax: number;
   lastHeartbeatMs: number;
+  machine?: MachineSize | undefined;
 }
 
 /** Same as the master's CheckState. */
@@ -3361,7 +3368,7 @@ export const LoadFilesResponse: MessageFns<LoadFilesResponse> = {
 };
 
 function createBaseRegisterJobWorkerRequest(): RegisterJobWorkerRequest {
-  return { jobWorkerId: "", hostname: "", rpcAddress: "", activeTasksMax: 0 };
+  return { jobWorkerId: "", hostname: "", rpcAddress: "", activeTasksMax: 0, machine: undefined };
 }
 
 export const RegisterJobWorkerRequest: MessageFns<RegisterJobWorkerRequest> = {
@@ -3377,6 +3384,9 @@ export const RegisterJobWorkerRequest: MessageFns<RegisterJobWorkerRequest> = {
     }
     if (message.activeTasksMax !== 0) {
       writer.uint32(32).uint32(message.activeTasksMax);
+    }
+    if (message.machine !== undefined) {
+      MachineSize.encode(message.machine, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3426,6 +3436,14 @@ export const RegisterJobWorkerRequest: MessageFns<RegisterJobWorkerRequest> = {
             message.activeTasksMax = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.machine = MachineSize.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3447,6 +3465,76 @@ export const RegisterJobWorkerRequest: MessageFns<RegisterJobWorkerRequest> = {
     message.hostname = object.hostname ?? "";
     message.rpcAddress = object.rpcAddress ?? "";
     message.activeTasksMax = object.activeTasksMax ?? 0;
+    message.machine = (object.machine !== undefined && object.machine !== null)
+      ? MachineSize.fromPartial(object.machine)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMachineSize(): MachineSize {
+  return { cores: 0, memoryBytes: 0 };
+}
+
+export const MachineSize: MessageFns<MachineSize> = {
+  encode(message: MachineSize, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cores !== 0) {
+      writer.uint32(8).uint32(message.cores);
+    }
+    if (message.memoryBytes !== 0) {
+      writer.uint32(16).uint64(message.memoryBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MachineSize {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMachineSize();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cores = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MachineSize>): MachineSize {
+    return MachineSize.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MachineSize>): MachineSize {
+    const message = createBaseMachineSize();
+    message.cores = object.cores ?? 0;
+    message.memoryBytes = object.memoryBytes ?? 0;
     return message;
   },
 };
@@ -5283,7 +5371,15 @@ export const JobServiceSummary: MessageFns<JobServiceSummary> = {
 };
 
 function createBaseJobWorkerInfo(): JobWorkerInfo {
-  return { jobWorkerId: "", hostname: "", live: false, tasksRunning: 0, activeTasksMax: 0, lastHeartbeatMs: 0 };
+  return {
+    jobWorkerId: "",
+    hostname: "",
+    live: false,
+    tasksRunning: 0,
+    activeTasksMax: 0,
+    lastHeartbeatMs: 0,
+    machine: undefined,
+  };
 }
 
 export const JobWorkerInfo: MessageFns<JobWorkerInfo> = {
@@ -5305,6 +5401,9 @@ export const JobWorkerInfo: MessageFns<JobWorkerInfo> = {
     }
     if (message.lastHeartbeatMs !== 0) {
       writer.uint32(49).double(message.lastHeartbeatMs);
+    }
+    if (message.machine !== undefined) {
+      MachineSize.encode(message.machine, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -5370,6 +5469,14 @@ export const JobWorkerInfo: MessageFns<JobWorkerInfo> = {
             message.lastHeartbeatMs = reader.double();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.machine = MachineSize.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5393,6 +5500,9 @@ export const JobWorkerInfo: MessageFns<JobWorkerInfo> = {
     message.tasksRunning = object.tasksRunning ?? 0;
     message.activeTasksMax = object.activeTasksMax ?? 0;
     message.lastHeartbeatMs = object.lastHeartbeatMs ?? 0;
+    message.machine = (object.machine !== undefined && object.machine !== null)
+      ? MachineSize.fromPartial(object.machine)
+      : undefined;
     return message;
   },
 };

@@ -96,7 +96,15 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
   getJobServiceSummary: { fields: {} },
   checkJobState: { fields: {} },
 
-  registerJobWorker: { fields: { jobWorkerId: word, hostname: word, rpcAddress: address, activeTasksMax: count32 } },
+  registerJobWorker: {
+    fields: {
+      jobWorkerId: word,
+      hostname: word,
+      rpcAddress: address,
+      activeTasksMax: count32,
+      machine: optional(record<Job.MachineSize>({ cores: count32, memoryBytes: size })),
+    },
+  },
   jobWorkerHeartbeat: {
     bytesMax: 4 * mebibyte,
     fields: {

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { profileNames } from '../../../src/config/read-config.ts'
 import { tuningRules } from '../../../src/config/tuning-rules.ts'
+import type { JobWorkerInfo, MachineSize } from '../../../src/wire/generated/job.ts'
 import type { ListStatusRequest } from '../../../src/wire/generated/master.ts'
 import { type CommandResult, type FakeCluster, file, run } from './support/harness.ts'
 
@@ -17,6 +18,11 @@ const machine = ['--cores', '4', '--memory', '8GB']
 const tune = (words: readonly string[], fake: FakeCluster = {}, more: Record<string, string> = {}) =>
   run(['tune', ...words], fake, { environment: { ...environment, ...more } })
 const json = ({ stdout }: CommandResult): Record<string, unknown> => JSON.parse(stdout) as Record<string, unknown>
+
+const jobWorker = (jobWorkerId: string, live: boolean, size: MachineSize): JobWorkerInfo => {
+  const tasks = { tasksRunning: 0, activeTasksMax: 8, lastHeartbeatMs: 1 }
+  return { jobWorkerId, hostname: jobWorkerId, live, machine: size, ...tasks }
+}
 
 /** A directory with these files in pages of 1000, and two live job workers. */
 function listing(
@@ -45,7 +51,11 @@ function listing(
       cancelledLoads: 0,
       queue: '',
       queueHealthy: true,
-      jobWorkers: [],
+      jobWorkers: [
+        jobWorker('a', true, { cores: 16, memoryBytes: 32 * 1024 ** 3 }),
+        jobWorker('b', true, { cores: 8, memoryBytes: 64 * 1024 ** 3 }),
+        jobWorker('lost', false, { cores: 1, memoryBytes: 1024 ** 3 }),
+      ],
       tasksOut: 0,
       queueWarnings: [],
     }),
@@ -168,6 +178,20 @@ describe('tune recommend', () => {
     ).toBe(1)
   })
 
+  it('goes by what the live job workers report, of several the least', async () => {
+    const { stdout } = await tune(
+      ['recommend', '/data'],
+      listing(20, () => 16_384),
+    )
+    expect(stdout).toContain('# Machines: 2 job workers with 8 cores and 32.00GB of memory, as reported\n')
+    expect(stdout).toContain('\nfs.cosn.upload_thread_pool=24\n')
+    const some = await tune(
+      ['recommend', '/data', '--cores', '3', '--format', 'json'],
+      listing(20, () => 16_384),
+    )
+    expect(json(some)['machines']).toEqual({ workers: 2, cores: 3, memoryBytes: 32 * 1024 ** 3, from: 'job workers' })
+  })
+
   it('takes one job worker where no job master answers', async () => {
     const fake: FakeCluster = {
       ...listing(10, () => 10),
@@ -178,7 +202,10 @@ describe('tune recommend', () => {
       },
     }
     const found = json(await tune(['recommend', '/data', ...machine, '--format', 'json'], fake))
-    expect(found['machines']).toMatchObject({ workers: 1 })
+    expect(found['machines']).toMatchObject({ workers: 1, from: 'options' })
+    const here = await tune(['recommend', '/data', '--cores', '4'], fake)
+    expect(here.stdout).toContain('# Machines: 1 job worker with 4 cores and ')
+    expect(here.stdout).toContain(', as this machine has\n')
   })
 
   it.each([

@@ -55,6 +55,7 @@ function create() {
     jobWorkerId: 'jw',
     hostname: 'h',
     rpcAddress: '',
+    machine: { cores: 2, memoryBytes: 4096 },
     queue: queue as unknown as Queue,
     jobMaster: jobMaster.service as Service<JobServiceDefinition>,
     master: new FakeMaster().service,
@@ -78,6 +79,12 @@ describe('createJobWorker', () => {
     const { queue, jobMaster, store, target, metrics, worker } = create()
     await worker.start(never)
     expect(queue.lanes).toEqual(['lane-jw'])
+    expect(jobMaster.registered).toEqual([
+      {
+        ...{ jobWorkerId: 'jw', hostname: 'h', rpcAddress: '', activeTasksMax: 4 },
+        machine: { cores: 2, memoryBytes: 4096 },
+      },
+    ])
     await queue.run(taskOf(1))
     expect(target.blocks.size).toBe(30)
     expect(jobMaster.completed).toHaveLength(1)

@@ -13,6 +13,7 @@ import type {
   CompleteSetRequest,
   JobServiceDefinition,
   JobWorkerHeartbeatRequest,
+  RegisterJobWorkerRequest,
   SetPiece,
   SetTarget,
   StartSetRequest,
@@ -193,6 +194,7 @@ export class FakeJobMaster {
   sets = new Map<number, { pieces: SetPiece[]; targets: string[] }>()
   readonly completed: CompleteSetRequest[] = []
   readonly starts: StartSetRequest[] = []
+  readonly registered: RegisterJobWorkerRequest[] = []
   readonly heartbeats: JobWorkerHeartbeatRequest[] = []
   registrations = 0
   refusedHeartbeats = 0
@@ -211,8 +213,10 @@ export class FakeJobMaster {
     Service<JobServiceDefinition>,
     'registerJobWorker' | 'jobWorkerHeartbeat' | 'startSet' | 'completeSet'
   > = {
-    registerJobWorker: async ({ jobWorkerId }) => {
+    registerJobWorker: async (request) => {
+      const { jobWorkerId } = request
       this.#check(undefined)
+      this.registered.push(request)
       this.registrations += 1
       this.session = `session-${this.registrations}`
       return { session: this.session, lane: `lane-${jobWorkerId}` }
