@@ -53,8 +53,8 @@ export interface KnownMachines {
 }
 
 /**
- * What the options name; the rest as the live job workers report it, of several the least; else this
- * machine. @param cluster undefined: not asked
+ * What the options name; the rest as the live job workers report it, of several the least; else
+ * this machine. @param cluster undefined: not asked
  */
 export async function knownMachines(
   { signal }: Pick<CommandContext, 'signal'>,

@@ -1,5 +1,5 @@
-// Why: reports and recommendations show what job workers told of themselves, and old job workers tell
-// less.
+// Why: reports and recommendations show what job workers told of themselves, and old job workers
+// tell less.
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/clock.ts'
 import { JobWorkerRegistry } from '../../../src/job-master/dispatch/job-worker-registry.ts'
