@@ -8,6 +8,7 @@
 // SkeinError: not_found, already_exists, permission_denied, invalid_argument, failed_precondition
 // (a directory where a file is needed, a read-only namespace), resource_exhausted, unavailable,
 // data_loss, unimplemented; and the reason of an aborted signal, as it was given.
+import type { ChunkMemory } from '../base/flow/lent-pieces.ts'
 
 /** A half-open range of bytes: `offset` and at most `length` bytes from there. */
 export interface FileRange {
@@ -99,6 +100,11 @@ export interface OpenOptions extends StatOptions {
   readonly readAhead?: boolean
 }
 
+export interface StreamOptions extends CallSignal {
+  /** Some chunks are in this memory, and the consumer gives them back. Default: none are. */
+  readonly memory?: ChunkMemory | undefined
+}
+
 /** Entries of the store that cannot be files, such as names that are not UTF-8. */
 export interface UnusableEntries {
   /** At most 1000 of them. */
@@ -164,7 +170,7 @@ export interface FileHandle {
    */
   read(into: Uint8Array, position: number, options?: CallSignal): Promise<number>
   /** Yields the bytes of the range, or of the file, in order. The chunks are the caller's. */
-  stream(range?: FileRange, options?: CallSignal): AsyncIterable<Uint8Array>
+  stream(range?: FileRange, options?: StreamOptions): AsyncIterable<Uint8Array>
   /** Reads that are under way throw cancelled, later ones failed_precondition. Idempotent. */
   close(): Promise<void>
 }

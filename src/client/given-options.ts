@@ -60,6 +60,7 @@ const optionsOf = {
   call,
   stat: look,
   open: { ...look, onSource: listener, readAhead: flag },
+  stream: { ...call, memory: (value) => (isObject(value) ? undefined : 'must be memory that is lent') },
   list: {
     ...look,
     ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1000) },

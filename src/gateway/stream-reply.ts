@@ -9,6 +9,8 @@ import type { IdleWatch } from '../wire/http/idle-watch.ts'
 export interface ReplyStream {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly length: number
+  /** Called for each chunk that the system has taken. */
+  readonly sent?: (chunk: Uint8Array) => void
   /** Called once, when nothing more is read. */
   close(): Promise<void>
 }
@@ -29,7 +31,7 @@ export async function sendStream(
   try {
     const chunks = body.length === 0 ? body.chunks : await begun(body.chunks)
     response.writeHead(status, { ...headers, 'content-length': body.length })
-    await writeBody(response, chunks, body.length, watch)
+    await writeBody(response, chunks, body.length, watch, body.sent)
     response.end()
   } finally {
     await body.close()

@@ -6,6 +6,7 @@
 // while: failed workers are not tried for ever, and new replicas are found.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { type ErrorCode, isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
 import type { ByteRange } from '../../wire/data/data-client.ts'
 import type { FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
 import type { OpenOptions } from '../file-system.ts'
@@ -72,6 +73,7 @@ export class FileVersion {
     range: ByteRange,
     signal: AbortSignal,
     target?: ReadTarget,
+    lent?: ChunkMemory,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const end = range.offset + range.length
     let at = range.offset
@@ -81,7 +83,7 @@ export class FileVersion {
       try {
         const how = {
           range: { offset: at, length: end - at },
-          target,
+          ...{ target, lent },
           memory: this.#memory,
           onSource: this.#options.onSource,
         }

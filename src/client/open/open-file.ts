@@ -4,7 +4,7 @@
 import { SkeinError } from '../../base/errors.ts'
 import { eachUnlessAborted } from '../aborted-calls.ts'
 import { rangeWithin } from '../file-range.ts'
-import type { CallSignal, FileHandle, FileRange, FileStatus } from '../file-system.ts'
+import type { CallSignal, FileHandle, FileRange, FileStatus, StreamOptions } from '../file-system.ts'
 import { checkBytes, checkOptions } from '../given-options.ts'
 import { targetOf } from '../read/read-target.ts'
 import type { FileVersion } from './file-version.ts'
@@ -59,13 +59,14 @@ export class OpenFile implements FileHandle {
 
   async *stream(
     range: FileRange = { offset: 0 },
-    options: CallSignal = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkOptions('range', range)
+    checkOptions('stream', options)
     const signal = this.#begin(options)
     this.#streams += 1
     try {
-      const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal)
+      const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal, undefined, options.memory)
       yield* eachUnlessAborted(options, chunks)
     } finally {
       this.#streams -= 1

@@ -1,6 +1,7 @@
 // Why: a block file is read in pieces, a little ahead of the consumer, and straight into the memory
 // of the caller where there is such. How: whole pages at a time. Whoever leaves early waits for the
 // reads under way, so nothing is written to the memory afterwards.
+import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import type { PageReader } from '../../block/disk/page-reader.ts'
@@ -8,8 +9,14 @@ import type { ByteRange } from '../../wire/data/data-client.ts'
 import type { ReadTarget } from './read-target.ts'
 
 /** Bytes per read. At most two pieces are in flight or wait for the consumer. */
-const pieceBytes = 2 * pageBytes
+const pieceBytesMax = 2 * pageBytes
 const piecesAhead = 2
+
+/** Memory for what is read. At most one of both. */
+export interface PieceMemory {
+  readonly target?: ReadTarget | undefined
+  readonly lent?: ChunkMemory | undefined
+}
 
 /**
  * Yields the bytes in order and reads a few pieces ahead. Each piece except the first starts at the
@@ -19,32 +26,42 @@ export async function* piecesOf(
   reader: Pick<PageReader, 'read' | 'readInto'>,
   { offset, length }: ByteRange,
   signal: AbortSignal,
-  target: ReadTarget | undefined,
+  { target, lent }: PieceMemory,
   pages: PiecePool,
 ): AsyncGenerator<Uint8Array> {
   const end = offset + length
   const waiting: Promise<Uint8Array>[] = []
-  const readPiece = async (at: number, bytes: number): Promise<Uint8Array> => {
-    if (target === undefined) return reader.read(at, bytes, signal)
-    const memory = target.at(at).subarray(0, bytes)
+  const pieceBytes = lent === undefined ? pieceBytesMax : wholePages(lent.pieceBytes)
+  const needed = async (bytes: number): Promise<Uint8Array | undefined> =>
+    waiting.length === 0 ? await lent?.take(bytes, signal) : undefined
+  const fill = async (memory: Uint8Array, at: number): Promise<Uint8Array> => {
     await reader.readInto(memory, at, signal, pages)
     return memory
   }
   try {
     for (let at = offset; at < end || waiting.length > 0;) {
       while (at < end && waiting.length < piecesAhead) {
+        const into = target?.at(at)
         const pieceEnd = (Math.floor(at / pieceBytes) + 1) * pieceBytes
-        const to = Math.min(end, pieceEnd, at + (target?.at(at).length ?? pieceBytes))
-        const piece = readPiece(at, to - at)
+        const bytes = Math.min(end, pieceEnd, at + (into?.length ?? pieceBytes)) - at
+        const memory = into?.subarray(0, bytes) ?? lent?.tryTake(bytes) ?? (await needed(bytes))
+        // What is read ahead does not wait for memory.
+        if (memory === undefined && lent !== undefined) break
+        const piece = memory === undefined ? reader.read(at, bytes, signal) : fill(memory, at)
         // Its error is thrown when the piece is needed. Until then it must not count as unhandled.
         piece.catch(() => undefined)
         waiting.push(piece)
-        at = to
+        at += bytes
       }
       const first = waiting.shift()
       if (first !== undefined) yield await first
     }
   } finally {
-    await Promise.allSettled(waiting)
+    const left = await Promise.allSettled(waiting)
+    for (const piece of left) if (piece.status === 'fulfilled') lent?.giveBack(piece.value)
   }
+}
+
+function wholePages(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / pageBytes)) * pageBytes
 }

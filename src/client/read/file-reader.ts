@@ -9,6 +9,7 @@ import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { ExpectedBlock } from '../../base/expected-block.ts'
 import { type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { ByteRange, DataClient } from '../../wire/data/data-client.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../../wire/generated/master.ts'
@@ -78,6 +79,8 @@ interface ReadHow {
    * own, which is the caller's.
    */
   readonly target?: ReadTarget | undefined
+  /** Memory for chunks, in place of a target; they may be in memory of their own, too. */
+  readonly lent?: ChunkMemory | undefined
   /** Default: of this read alone. */
   readonly memory?: ReadMemory
   /** Told where bytes came from. */
@@ -142,7 +145,7 @@ export class FileReader {
   async *readOpened(
     opened: OpenFileResponse,
     signal: AbortSignal,
-    { range, target, memory = newReadMemory(), onSource }: ReadHow = {},
+    { range, target, lent, memory = newReadMemory(), onSource }: ReadHow = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { file } = opened
     assert(file !== undefined, 'OpenFile returns a file')
@@ -158,7 +161,7 @@ export class FileReader {
       const length = blockLength(file.length, file.blockSizeBytes, index)
       const part = { offset: Math.max(0, from - start), end: Math.min(length, to - start) }
       const replicas = (opened.blocks[index]?.workerIds ?? []).flatMap((id) => workers.get(id) ?? [])
-      const sources = this.#sourcesOf({ file, index, target }, replicas, memory, signal)
+      const sources = this.#sourcesOf({ file, index, target, lent }, replicas, memory, signal)
       const blockId = blockIdOf(file.fileId, index)
       const what = { name: `block ${index} of ${file.path}`, blockId, isOnlyCached: isOnlyCached(file), onSource }
       const last = yield* this.#readBlock(what, part, sources, memory, signal)
@@ -177,7 +180,7 @@ export class FileReader {
   }
 
   #sourcesOf(
-    { file, index, target }: { file: FileInfo; index: number; target: ReadTarget | undefined },
+    { file, index, target, lent }: { file: FileInfo; index: number } & Pick<ReadHow, 'target' | 'lent'>,
     replicas: readonly WorkerInfo[],
     { failedWorkers, silentWorkers }: ReadMemory,
     signal: AbortSignal,
@@ -203,7 +206,10 @@ export class FileReader {
         worker,
         read: (offset, length) =>
           near !== undefined && worker.hostname === hostname
-            ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal, inBlock)
+            ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal, {
+                target: inBlock,
+                lent,
+              })
             : data.read(worker.dataAddress, blockId, { offset, length }, signal, expected),
       }))
     if (origin === undefined || isOnlyCached(file)) return workers

@@ -24,8 +24,7 @@ import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
-import { piecesOf } from './block-pieces.ts'
-import type { ReadTarget } from './read-target.ts'
+import { type PieceMemory, piecesOf } from './block-pieces.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
@@ -81,22 +80,23 @@ export class ShortCircuitReader {
   }
 
   /**
-   * Yields exactly the bytes of `range`: in `target` (by offset in the block) what is read from the
-   * file, and all else in memory of its own. When it throws, nothing more is written to the target.
+   * Yields exactly the bytes of `range`: in `memory` (a target by offset in the block) what is read
+   * from the file, and all else in memory of its own. When it throws, nothing more is written to
+   * the target.
    * @throws the errors of DataClient.read
    */
   async *read(
     block: NearBlock,
     range: ByteRange,
     signal: AbortSignal,
-    target?: ReadTarget,
+    memory: PieceMemory = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let got = 0
     const lent = await this.#lend(block, range.length, signal)
     if (lent !== undefined) {
       let isBroken = true
       try {
-        for await (const piece of piecesOf(lent.reader, range, signal, target, this.#pages)) {
+        for await (const piece of piecesOf(lent.reader, range, signal, memory, this.#pages)) {
           got += piece.length
           yield piece
         }

@@ -15,6 +15,7 @@
 import { blockIdOf } from '../../base/block-id.ts'
 import { abortReason, type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { unzeroedBytes } from '../../base/flow/aligned-memory.ts'
 import type { Budget } from '../../base/flow/budget.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -95,6 +96,8 @@ export class CachedFileOutput {
   #last: Promise<unknown> = Promise.resolve()
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
+  /** Memory behind the last of them. */
+  #room: Uint8Array = new Uint8Array()
   #block: BlockOutput | undefined
   #blocks = 0
   #length = 0
@@ -114,10 +117,14 @@ export class CachedFileOutput {
    */
   write(chunk: Uint8Array): Promise<void> {
     return this.#inTurn(async () => {
-      for (let at = 0; at < chunk.length; at += copyBytesMax) {
-        const part = Buffer.from(chunk.subarray(at, at + copyBytesMax))
+      for (let at = 0; at < chunk.length;) {
+        if (this.#room.length === 0) this.#room = unzeroedBytes(this.#roomBytes(chunk.length - at))
+        const part = this.#room.subarray(0, chunk.length - at)
+        part.set(chunk.subarray(at, at + part.length))
+        this.#room = this.#room.subarray(part.length)
         this.#gathered.push(part)
         this.#gatheredBytes += part.length
+        at += part.length
         if (this.#gatheredBytes >= gatherBytes) await this.#writeGathered()
       }
     })
@@ -187,14 +194,25 @@ export class CachedFileOutput {
     this.#target.signal.removeEventListener('abort', this.#onAbort)
     this.#gathered = []
     this.#gatheredBytes = 0
+    this.#room = new Uint8Array()
+  }
+
+  /** How much memory the next bytes get: no more than the file may need, and all at once. */
+  #roomBytes(bytes: number): number {
+    const { length } = this.#target
+    const most = Math.max(gatherBytes - this.#gatheredBytes, Math.min(bytes, copyBytesMax))
+    // A file that has few bytes so far may have no more.
+    if (length === undefined && this.#length === 0 && this.#gatheredBytes === 0) return Math.min(most, bytes)
+    const left = length === undefined ? most : length - this.#length - this.#gatheredBytes
+    return Math.max(1, Math.min(most, left))
   }
 
   async #writeGathered(): Promise<void> {
     if (this.#gatheredBytes === 0) return
-    const [only] = this.#gathered
-    const bytes = only !== undefined && this.#gathered.length === 1 ? only : Buffer.concat(this.#gathered)
+    const bytes = joined(this.#gathered)
     this.#gathered = []
     this.#gatheredBytes = 0
+    this.#room = new Uint8Array()
     await this.#writeBlocks(bytes)
   }
 
@@ -282,4 +300,14 @@ export class CachedFileOutput {
       })
     }
   }
+}
+
+/** Parts that lie one after the other are one already. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  const last = parts.at(-1)
+  if (first === undefined || last === undefined) return new Uint8Array()
+  const bytes = parts.reduce((sum, { length }) => sum + length, 0)
+  const isOne = parts.every(({ buffer }) => buffer === first.buffer)
+  return isOne ? new Uint8Array(first.buffer, first.byteOffset, bytes) : Buffer.concat(parts)
 }

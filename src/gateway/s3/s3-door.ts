@@ -4,7 +4,10 @@
 import { createServer } from 'node:http'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
+import { PieceLender } from '../../base/flow/lent-pieces.ts'
+import { PiecePool } from '../../base/flow/piece-pool.ts'
 import { isLoopback } from '../../base/loopback.ts'
+import { pageBytes } from '../../base/page-checksum.ts'
 import type { FileSystem } from '../../client/file-system.ts'
 import { DoorMetrics } from '../../telemetry/door-metrics.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -34,6 +37,8 @@ export interface RunningS3Door {
 /** Of the head of a request; Node.js answers 431 to larger ones. */
 const headBytesMax = 32 * 1024
 const socketBufferBytes = 256 * 1024
+/** Free pieces of memory that are kept for the next objects. */
+const idlePiecesMax = 16
 
 /**
  * @throws SkeinError failed_precondition when it cannot listen, when the credentials cannot be
@@ -58,7 +63,9 @@ export async function startS3Door({
   const limits = { ...defaultS3DoorLimits, ...options.limits }
   const domains = options.domains.map((domain) => domain.toLowerCase())
   const door = new DoorMetrics('s3', { metrics, clock })
-  const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs, onSource: door.onSource }
+  const pool = new PiecePool({ pieceBytes: pageBytes, idleMax: idlePiecesMax, clock })
+  const pieces = new PieceLender('objects that are being sent', pool, limits.sentBytesMax)
+  const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs, pieces, onSource: door.onSource }
   const s3Server = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics: door })
   const server = createServer({ ...httpServerOptions, highWaterMark: socketBufferBytes, maxHeaderSize: headBytesMax })
   // S3 ignores expectations that it does not know; Node.js would answer 417.

@@ -13,6 +13,8 @@ export interface S3DoorLimits {
   readonly documentBytesMax: number
   /** Memory of all documents of requests together. */
   readonly documentsBytesMax: number
+  /** Memory of all objects that are being sent. */
+  readonly sentBytesMax: number
   /** How long a client may send or take nothing in the middle of a body. */
   readonly idleMs: number
   /** Minimum bytes per second of a request while as many are served as may be. */
@@ -28,6 +30,7 @@ export const defaultS3DoorLimits: S3DoorLimits = {
   requestsMax: 256,
   documentBytesMax: 4 * 1024 * 1024,
   documentsBytesMax: 64 * 1024 * 1024,
+  sentBytesMax: 96 * 1024 * 1024,
   idleMs: 30_000,
   leastBytesPerSecond: 64 * 1024,
   keepAliveMs: 10_000,

@@ -56,7 +56,7 @@ export class S3Server {
       leastBytesPerSecond: limits.leastBytesPerSecond,
       idleMs: () => limits.idleMs,
       kindOf: () => 'request',
-      isWanted: (_, running) => running >= limits.requestsMax,
+      isWanted: (_, running) => running >= limits.requestsMax || context.pieces.isWanted,
     })
   }
 

@@ -194,7 +194,7 @@ describe('ShortCircuitReader', () => {
           at: (offset) => into.subarray(offset - from, Math.min(into.length, offset - from + pieceBytes)),
         }
         let at = from
-        for await (const piece of near.read(blockOf(block), { offset: from, length: to - from }, never, target)) {
+        for await (const piece of near.read(blockOf(block), { offset: from, length: to - from }, never, { target })) {
           expect([piece.buffer === into.buffer, piece.byteOffset - into.byteOffset]).toEqual([true, at - from])
           at += piece.length
         }

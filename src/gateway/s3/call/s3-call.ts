@@ -1,6 +1,7 @@
 // Why: an operation of S3 is a function from a request to an answer, whatever carries both. How:
 // what operations are given and what they return; s3-server.ts does the rest.
 import type { Clock } from '../../../base/clock.ts'
+import type { PieceLender } from '../../../base/flow/lent-pieces.ts'
 import type { FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { Caller } from '../../callers.ts'
@@ -19,6 +20,8 @@ export interface S3Context {
   readonly region: string
   /** How long the parts of an upload are kept. */
   readonly uploadExpiryMs: number
+  /** Memory for the bytes of large objects. */
+  readonly pieces: PieceLender
   /** For files that are opened. */
   readonly onSource?: OpenOptions['onSource']
 }

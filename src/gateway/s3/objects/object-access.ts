@@ -3,6 +3,7 @@
 // bytes, or the directory of this name if a user made it; then it is empty.
 import { isSkeinError, toSkeinError } from '../../../base/errors.ts'
 import { formatPath } from '../../../base/paths.ts'
+import type { ChunkMemory } from '../../../base/flow/lent-pieces.ts'
 import type { CallSignal, FileRange, FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import { s3Error } from '../answer/error-table.ts'
 import type { ObjectAddress } from '../request/object-address.ts'
@@ -11,7 +12,7 @@ import { objectOf, type ObjectView } from './object-view.ts'
 /** An object that is open for reading, one version of it. */
 export interface OpenObject {
   readonly view: ObjectView
-  stream(range: FileRange): AsyncIterable<Uint8Array>
+  stream(range: FileRange, memory?: ChunkMemory): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
@@ -85,7 +86,7 @@ export async function openObject(
     const handle = await fileSystem.open(pathOf(address), options)
     return {
       view: objectOf(handle.status),
-      stream: (range) => handle.stream(range, options),
+      stream: (range, memory) => handle.stream(range, { ...options, memory }),
       close: () => handle.close(),
     }
   } catch (thrown) {

@@ -13,7 +13,7 @@ import { objectHeaders, validatorHeaders } from './object-headers.ts'
 import type { ObjectView } from './object-view.ts'
 import { partPlace } from './part-sizes.ts'
 
-export async function getObject({ fileSystem, onSource }: S3Context, call: S3Call): Promise<S3Reply> {
+export async function getObject({ fileSystem, onSource, pieces }: S3Context, call: S3Call): Promise<S3Reply> {
   checkVersion(call)
   const object = await openObject(fileSystem, call, { signal: call.signal, onSource })
   try {
@@ -23,7 +23,13 @@ export async function getObject({ fileSystem, onSource }: S3Context, call: S3Cal
       return emptyReply(answer.status, answer.headers)
     }
     const { range, status, headers } = answer
-    const body = { chunks: object.stream(range), length: range.length, close: () => object.close() }
+    const memory = pieces.begin()
+    const chunks = object.stream(range, memory)
+    const close = (): Promise<void> => {
+      memory.end()
+      return object.close()
+    }
+    const body = { chunks, length: range.length, sent: (chunk: Uint8Array) => memory.giveBack(chunk), close }
     return { status, headers, body }
   } catch (thrown) {
     await object.close()
