@@ -8,7 +8,7 @@ import { ErrnoError } from '../error-numbers.ts'
 import type { OutagePatience } from '../outage-patience.ts'
 import type { NodeEntry } from '../protocol/answers.ts'
 import { openFlags } from '../protocol/wire-numbers.ts'
-import { isSameVersion, type Node, type NodeTable } from '../tree/node-table.ts'
+import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from '../tree/node-table.ts'
 import type { Caller, MountedTree } from '../tree/mounted-tree.ts'
 import type { UserNames } from '../tree/known-users.ts'
 import type { Unfinished, UnfinishedFiles } from './unfinished-files.ts'
@@ -261,7 +261,7 @@ export class OpenHandles {
   }
 
   /** The node shows what was written, unless somebody still reads another version of it. */
-  #become(node: Node, status: FileStatus): void {
+  #become(node: Node, status: NodeStatus): void {
     const { nodes, onReplaced } = this.#parts
     const hasOldReaders = [...this.#handles.values()].some(
       (handle) =>
@@ -270,7 +270,7 @@ export class OpenHandles {
         !isSameVersion({ ...node, status }, handle.reading.status),
     )
     if (!hasOldReaders || node.parent === undefined) {
-      node.status = status
+      node.status = keptStatus(status)
       return
     }
     const { parent, name } = node

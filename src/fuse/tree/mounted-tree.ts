@@ -10,7 +10,7 @@ import type { UnfinishedFiles } from '../files/unfinished-files.ts'
 import type { OutagePatience } from '../outage-patience.ts'
 import type { NodeAttributes, NodeEntry } from '../protocol/answers.ts'
 import { renameBits } from '../protocol/wire-numbers.ts'
-import { isSameVersion, type Node, type NodeTable } from './node-table.ts'
+import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from './node-table.ts'
 import { shownAttributes, type ShownOptions } from './shown-attributes.ts'
 
 /** Who asks, and until when. */
@@ -82,7 +82,7 @@ export class MountedTree {
   }
 
   /** The entry of a node that the kernel gets to hold. */
-  entryOf(node: Node, status: FileStatus): NodeEntry {
+  entryOf(node: Node, status: NodeStatus): NodeEntry {
     this.#parts.nodes.hold(node)
     return { nodeId: node.id, attributes: shownAttributes(node.id, status, this.#parts.shown) }
   }
@@ -100,7 +100,7 @@ export class MountedTree {
    * What is known of a node. While a version of a file is open, it is that version.
    * @throws ErrnoError ESTALE when the path has another version: the kernel looks it up again
    */
-  async statusOf(node: Node, signal: AbortSignal): Promise<FileStatus> {
+  async statusOf(node: Node, signal: AbortSignal): Promise<NodeStatus> {
     const { nodes, unfinished } = this.#parts
     const written = unfinished.ofNode(node)
     if (written !== undefined) return unfinished.statusOf(written)
@@ -111,7 +111,7 @@ export class MountedTree {
       if (nodes.child(node.parent, node.name) === node) nodes.remove(node.parent, node.name)
       throw new ErrnoError('ESTALE', `${path} was replaced`)
     }
-    node.status = status
+    node.status = keptStatus(status)
     return status
   }
 

@@ -8,6 +8,12 @@ import type { FileStatus } from '../../client/file-system.ts'
 
 export const rootNodeId = 1
 
+/** What a node keeps of the status of a file: a mount may have a million nodes. */
+export type NodeStatus = Pick<
+  FileStatus,
+  'kind' | 'length' | 'fileId' | 'etag' | 'owner' | 'group' | 'mode' | 'modifiedMs'
+>
+
 export interface Node {
   readonly id: number
   /** Undefined: the root of the mount. */
@@ -16,15 +22,15 @@ export interface Node {
   name: string
   readonly kind: 'file' | 'directory'
   /** As it was last seen; undefined for a file that is being written and was never seen. */
-  status: FileStatus | undefined
+  status: NodeStatus | undefined
   /** The version whose pages the kernel may have (fileId). */
   pagesOf: number | undefined
   /** Look-ups that the kernel has not forgotten. */
   lookUps: number
   /** Open handles. */
   users: number
-  /** Names below it that have a node, and which one is current. */
-  readonly children: Map<string, Node>
+  /** Names below it that have a node, and which one is current; undefined: there is none. */
+  children: Map<string, Node> | undefined
   /** Nodes whose parent this is, also those that are not current any more. */
   held: number
 }
@@ -69,18 +75,18 @@ export class NodeTable {
 
   /** The current node of a name. */
   child(parent: Node, name: string): Node | undefined {
-    return parent.children.get(name)
+    return parent.children?.get(name)
   }
 
   /** The node of what was seen at a name: the known one if it is the same version. */
   see(parent: Node, name: string, status: FileStatus): Node {
-    const known = parent.children.get(name)
+    const known = parent.children?.get(name)
     if (known !== undefined && isSameVersion(known, status)) {
-      known.status = status
+      known.status = keptStatus(status)
       return known
     }
     const node = this.#add(parent, name, status.kind)
-    node.status = status
+    node.status = keptStatus(status)
     return node
   }
 
@@ -113,21 +119,21 @@ export class NodeTable {
 
   /** The name is gone. Handles and the kernel may hold the node for longer. */
   remove(parent: Node, name: string): void {
-    const node = parent.children.get(name)
-    parent.children.delete(name)
+    const node = parent.children?.get(name)
+    parent.children?.delete(name)
     if (node !== undefined) this.#drop(node)
   }
 
   /** What was there is replaced. */
   move(parent: Node, name: string, newParent: Node, newName: string): void {
-    const node = parent.children.get(name)
+    const node = parent.children?.get(name)
     this.remove(newParent, newName)
     if (node === undefined) return
-    parent.children.delete(name)
+    parent.children?.delete(name)
     newParent.held += 1
     node.parent = newParent
     node.name = newName
-    newParent.children.set(newName, node)
+    childrenOf(newParent).set(newName, node)
     parent.held -= 1
     this.#drop(parent)
   }
@@ -137,7 +143,7 @@ export class NodeTable {
     const node = newNode(this.#lastId, parent, name, kind)
     parent.held += 1
     this.remove(parent, name)
-    parent.children.set(name, node)
+    childrenOf(parent).set(name, node)
     this.#nodes.set(node.id, node)
     return node
   }
@@ -148,7 +154,7 @@ export class NodeTable {
       const { parent }: Node = at
       if (parent === undefined || at.lookUps > 0 || at.users > 0 || at.held > 0 || !this.#nodes.has(at.id)) return
       this.#nodes.delete(at.id)
-      if (parent.children.get(at.name) === at) parent.children.delete(at.name)
+      if (parent.children?.get(at.name) === at) parent.children.delete(at.name)
       parent.held -= 1
       at = parent
     }
@@ -159,7 +165,7 @@ export class NodeTable {
  * Whether a node shows the same bytes. A file whose cached copy was freed has another id, and the
  * same version at its store.
  */
-export function isSameVersion({ kind, status }: Pick<Node, 'kind' | 'status'>, now: FileStatus): boolean {
+export function isSameVersion({ kind, status }: Pick<Node, 'kind' | 'status'>, now: NodeStatus): boolean {
   if (kind !== now.kind || status === undefined) return false
   if (kind === 'directory' || status.fileId === now.fileId) return true
   return status.etag !== '' && status.etag === now.etag && status.length === now.length
@@ -175,7 +181,16 @@ function newNode(id: number, parent: Node | undefined, name: string, kind: Node[
     pagesOf: undefined,
     lookUps: 0,
     users: 0,
-    children: new Map(),
+    children: undefined,
     held: 0,
   }
+}
+
+function childrenOf(directory: Node): Map<string, Node> {
+  directory.children ??= new Map()
+  return directory.children
+}
+
+export function keptStatus({ kind, length, fileId, etag, owner, group, mode, modifiedMs }: NodeStatus): NodeStatus {
+  return { kind, length, fileId, etag, owner, group, mode, modifiedMs }
 }

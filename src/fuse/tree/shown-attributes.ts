@@ -1,8 +1,8 @@
 // Why: what `stat` shows is decided in one place. How: from the status of a file and the options of
 // the mount. Pure.
-import type { FileStatus } from '../../client/file-system.ts'
 import type { NodeAttributes } from '../protocol/answers.ts'
 import type { UserNames } from './known-users.ts'
+import type { NodeStatus } from './node-table.ts'
 
 export interface ShownOptions {
   /** Shown in place of every owner and group; undefined: by their names. */
@@ -18,7 +18,7 @@ export interface ShownOptions {
 /** Numbers of nodes that are shown for files without a number of their own. */
 const nodeNumbersFrom = 2 ** 52
 
-export function shownAttributes(nodeId: number, status: FileStatus, options: ShownOptions): NodeAttributes {
+export function shownAttributes(nodeId: number, status: NodeStatus, options: ShownOptions): NodeAttributes {
   const { users, umask, preferredBytes } = options
   return {
     inodeNumber: shownNumber(status, nodeId),
@@ -32,6 +32,6 @@ export function shownAttributes(nodeId: number, status: FileStatus, options: Sho
   }
 }
 
-export function shownNumber({ fileId }: Pick<FileStatus, 'fileId'>, nodeId: number): number {
+export function shownNumber({ fileId }: Pick<NodeStatus, 'fileId'>, nodeId: number): number {
   return fileId > 0 ? fileId : nodeNumbersFrom + nodeId
 }
