@@ -41,6 +41,7 @@ async function startGateway(): Promise<void> {
   const properties = {
     'skein.gateway.s3.port': 0,
     'skein.gateway.web.port': 0,
+    'skein.gateway.webhdfs.port': -1,
     'skein.gateway.s3.upload.expiry': `${expirySeconds}s`,
     'goosefs.master.rpc.addresses': skein.addresses()['master'] ?? '',
   }

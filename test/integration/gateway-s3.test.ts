@@ -38,6 +38,7 @@ const gatewayArguments = (): string[] => [
   `-Dskein.gateway.credentials.file=${credentials()}`,
   '-Dskein.gateway.s3.port=0',
   '-Dskein.gateway.web.port=0',
+  '-Dskein.gateway.webhdfs.port=-1',
   `-Dgoosefs.master.rpc.addresses=${skein.addresses()['master'] ?? ''}`,
 ]
 
