@@ -5,13 +5,19 @@
 #   bash scripts/clients.sh    into ${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients, rclone by apt-get
 #   bash scripts/clients.sh --tables    s3fs, pandas, pyarrow, and DuckDB with its extension httpfs,
 #                                       too (500 MB)
+#   bash scripts/clients.sh --hadoop    Hadoop's client and S3A, from Maven Central, too (65 MB)
+#   bash scripts/clients.sh --spark     Spark, from PyPI, and --hadoop, too (950 MB)
+# The last two need Java 17 or later, and Maven.
 set -uo pipefail
-tables=no
-case "${1:-}" in
-  '') ;;
-  --tables) tables=yes ;;
-  *) echo 'usage: bash scripts/clients.sh [--tables]' >&2; exit 64 ;;
-esac
+tables=no hadoop=no spark=no
+for argument in "$@"; do
+  case "$argument" in
+    --tables) tables=yes ;;
+    --hadoop) hadoop=yes ;;
+    --spark) hadoop=yes spark=yes ;;
+    *) echo 'usage: bash scripts/clients.sh [--tables] [--hadoop] [--spark]' >&2; exit 64 ;;
+  esac
+done
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients"
 python="$cache/python/bin/python3"
 log=$(mktemp)
@@ -81,6 +87,27 @@ if [ "$tables" = yes ]; then
     say "clients of tables: pip install s3fs pandas pyarrow duckdb duckdb-extension-httpfs into $cache/tables"
     step "clients of tables" "$cache/tables/bin/python3" -m pip install --quiet --disable-pip-version-check \
       s3fs pandas pyarrow duckdb==1.5.5 duckdb-extension-httpfs==1.5.5
+  fi
+fi
+
+# The versions of pom.xml, and the Hadoop that this Spark has.
+sources="$(dirname "$0")/../test/clients/hadoop"
+if [ "$hadoop" = yes ]; then
+  if ls "$cache"/hadoop/hadoop-aws-*.jar >/dev/null 2>&1; then say "clients of Hadoop are there: in $cache/hadoop"
+  elif ! command -v mvn >/dev/null 2>&1; then say "clients of Hadoop cannot be installed: mvn is not there"
+  else
+    say "clients of Hadoop: mvn dependency:copy-dependencies into $cache/hadoop"
+    rm -rf "$cache/hadoop.new"
+    step "clients of Hadoop" mvn --quiet --batch-mode --file "$sources/pom.xml" dependency:copy-dependencies \
+      "-DoutputDirectory=$cache/hadoop.new" && mv "$cache/hadoop.new" "$cache/hadoop"
+  fi
+fi
+if [ "$spark" = yes ]; then
+  if "$cache/spark/bin/python3" -c 'import pyspark' >/dev/null 2>&1; then say "Spark is there: in $cache/spark"
+  elif ! command -v python3 >/dev/null 2>&1; then say "Spark cannot be installed: python3 is not there"
+  elif step Spark python3 -m venv --clear "$cache/spark"; then
+    say "Spark: pip install pyspark into $cache/spark"
+    step Spark "$cache/spark/bin/python3" -m pip install --quiet --disable-pip-version-check pyspark==4.1.4
   fi
 fi
 exit 0

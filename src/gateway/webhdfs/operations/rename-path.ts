@@ -3,7 +3,6 @@
 // replaces. How: what is at both paths is looked at first, then the file system moves, which
 // refuses a target that came to be meanwhile.
 import { isSkeinError, type SkeinError, toSkeinError } from '../../../base/errors.ts'
-import type { FileStatus } from '../../../client/file-system.ts'
 import { hadoopError, parameterError } from '../answer/hadoop-exceptions.ts'
 import {
   booleanReply,
@@ -18,7 +17,6 @@ import { found, nameOf, parentOf, withoutSlash } from './paths-found.ts'
 interface Move {
   readonly from: string
   readonly to: string
-  readonly source: FileStatus
 }
 
 /** RENAME */
@@ -47,7 +45,7 @@ async function moved(context: WebHdfsContext, from: string, asked: string, signa
   if (taken !== undefined) return false
   if ((await found(fileSystem, parentOf(to), signal))?.kind !== 'directory') return false
   try {
-    await move(context, { from, to, source }, signal)
+    await move(context, { from, to }, signal)
     return true
   } catch (thrown) {
     if (isSkeinError(thrown, 'not_found') || isSkeinError(thrown, 'already_exists')) return false
@@ -78,36 +76,36 @@ async function moveOrThrow(
   const there = await found(fileSystem, to, signal)
   if (there !== undefined) {
     if (!isOverwritten) throw hadoopError('FileAlreadyExistsException', `rename destination ${to} already exists`)
-    await makeRoom(context, { from, to, source }, there, signal)
+    if (source.kind !== there.kind)
+      throw hadoopError('IOException', `Source ${from} and destination ${to} must both be files or directories`)
+    if (there.kind === 'directory') await makeRoom(context, { from, to }, signal)
   }
-  await move(context, { from, to, source }, signal)
+  await move(context, { from, to }, signal, there?.kind === 'file' ? 'overwrite' : 'exclusive')
 }
 
-/** Removes what is to be replaced, when nothing else can stand against the move. */
-async function makeRoom(
-  { fileSystem }: WebHdfsContext,
-  { from, to, source }: Move,
-  there: FileStatus,
-  signal: AbortSignal,
-): Promise<void> {
-  if (source.kind !== there.kind)
-    throw hadoopError('IOException', `Source ${from} and destination ${to} must both be files or directories`)
+/** Removes the empty directory that is to be replaced. */
+async function makeRoom({ fileSystem }: WebHdfsContext, { from, to }: Move, signal: AbortSignal): Promise<void> {
   refuseOtherNamespace(from, to)
   try {
     await fileSystem.delete(to, { signal })
   } catch (thrown) {
     const error = toSkeinError(thrown)
     if (error.code === 'not_found') return
-    if (there.kind === 'directory' && error.code === 'failed_precondition' && error.reason === undefined)
+    if (error.code === 'failed_precondition' && error.reason === undefined)
       throw hadoopError('IOException', `rename cannot overwrite non empty destination directory ${to}`)
     throw error
   }
 }
 
-async function move({ fileSystem }: WebHdfsContext, { from, to }: Move, signal: AbortSignal): Promise<void> {
+async function move(
+  { fileSystem }: WebHdfsContext,
+  { from, to }: Move,
+  signal: AbortSignal,
+  ifExists: 'exclusive' | 'overwrite' = 'exclusive',
+): Promise<void> {
   refuseOtherNamespace(from, to)
   try {
-    await fileSystem.rename(from, to, { signal })
+    await fileSystem.rename(from, to, { ifExists, signal })
   } catch (thrown) {
     const error = toSkeinError(thrown)
     throw error.code === 'invalid_argument' ? refusedMove(error) : error
