@@ -82,11 +82,23 @@ describe('the command line', () => {
       for (const file of Object.values(bin)) expect(lstatSync(join(root, file)).isFile(), file).toBe(true)
     })
 
-    it.each(Object.keys(bin))('%s', (name) => {
-      const call = (...words: string[]) =>
+    const callOf =
+      (name: string) =>
+      (...words: string[]) =>
         spawnSync(join(folder, 'bin', name), words, { env: childEnvironment(env), encoding: 'utf8', timeout: 60_000 })
+
+    it.each(Object.keys(bin))('%s', (name) => {
+      const call = callOf(name)
       expect(call('--version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
       expect(call('version')).toMatchObject({ status: 0, stdout: expect.stringContaining(version) })
+      expect(call('nonsense')).toMatchObject({ status: 64 })
+      expect(
+        execFileSync('bash', ['-c', `cd / && exec "${join(folder, 'bin', name)}" --version`], { encoding: 'utf8' }),
+      ).toContain(version)
+    })
+
+    it.each(['skein', 'goosefs'])('%s has all commands', (name) => {
+      const call = callOf(name)
       expect(call('getConf', 'goosefs.master.rpc.port')).toMatchObject({ status: 0, stdout: '9200\n', stderr: '' })
       expect(call('fs', 'ls', '/', nobody)).toMatchObject({
         status: 1,
@@ -94,10 +106,16 @@ describe('the command line', () => {
         stderr: expect.stringMatching(/^skein: /),
       })
       expect(call('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('getConf') })
-      expect(call('nonsense')).toMatchObject({ status: 64 })
-      expect(
-        execFileSync('bash', ['-c', `cd / && exec "${join(folder, 'bin', name)}" --version`], { encoding: 'utf8' }),
-      ).toContain(version)
+    })
+
+    it('goosefs-fuse has the commands of mounts', () => {
+      const call = callOf('goosefs-fuse')
+      expect(call('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('umount') })
+      expect(call('stat')).toMatchObject({ status: 0 })
+      expect(call('umount', join(folder, 'none'))).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^skein: /),
+      })
     })
   })
 })
