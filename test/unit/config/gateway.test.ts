@@ -33,7 +33,7 @@ describe('the gateway', () => {
 
   it.each([
     ['skein.gateway.webhdfs.port', '70000'],
-    ['skein.gateway.s3.upload.expiry', '1s'],
+    ['skein.gateway.s3.upload.expiry', '999ms'],
     ['skein.gateway.s3.requests.max', '0'],
     ['skein.gateway.s3.port', '70000'],
   ])('%s=%s is refused', (key, value) => {
