@@ -193,7 +193,7 @@ function s3cmd(): StoreClient {
       void (await on(store, 'sync', `${folder}/`, `s3://${bucket}/${prefix}/`)),
     download: async (store, bucket, prefix, folder) => {
       await on(store, 'sync', `s3://${bucket}/${prefix}/`, `${folder}/`)
-      const lines = (await on(store, 'ls', '--recursive', `s3://${bucket}/${prefix}/`)).trimEnd().split('\n')
+      const lines = (await on(store, 'ls', '--recursive', `s3://${bucket}/${prefix}/`)).replace(/\n$/, '').split('\n')
       const start = `s3://${bucket}/${prefix}/`.length
       const entries = lines.map((line) => /^\S+ \S+ +(\d+) {2}(.*)$/.exec(line))
       return Object.fromEntries(entries.map((found) => [found?.[2]?.slice(start) ?? '', Number(found?.[1])]))
