@@ -52,14 +52,17 @@ export class S3Deletes {
   async deleteVersion(key: string, etag: string, signal: AbortSignal): Promise<'deleted' | 'changed'> {
     const { objects, find, send } = this.#parts
     let attempts = 0
+    // Of the last request: another delete may find out meanwhile that the store knows no condition.
+    let hadCondition = false
     const attempt = (): Promise<unknown> =>
       send('DELETE', key, signal, (abortSignal) => {
         attempts += 1
-        return objects.delete(key, this.#conditional ? etag : undefined, abortSignal)
+        hadCondition = this.#conditional
+        return objects.delete(key, hadCondition ? etag : undefined, abortSignal)
       })
     try {
       await attempt().catch((thrown: unknown) => {
-        if (!this.#conditional || !isSkeinError(thrown, 'unimplemented')) throw thrown
+        if (!hadCondition || !isSkeinError(thrown, 'unimplemented')) throw thrown
         this.#conditional = false
         attempts = 0
         return attempt()

@@ -244,20 +244,20 @@ export class S3Writer {
     send: (condition: WriteCondition, abortSignal: AbortSignal) => Promise<string | undefined>,
   ): Promise<string | undefined> {
     let attempts = 0
+    // Of the last request: another write may find out meanwhile that the store knows no condition.
+    let hadCondition = false
     const attempt = (): Promise<string | undefined> =>
       this.#send('PUT', key, signal, (abortSignal) => {
         attempts += 1
-        return send(
-          {
-            isNew: !overwrite && this.#conditional,
-            replaces: overwrite && this.#conditionalReplaces ? replaces : undefined,
-          },
-          abortSignal,
-        )
+        const condition = {
+          isNew: !overwrite && this.#conditional,
+          replaces: overwrite && this.#conditionalReplaces ? replaces : undefined,
+        }
+        hadCondition = condition.isNew || condition.replaces !== undefined
+        return send(condition, abortSignal)
       })
     try {
       return await attempt().catch(async (thrown: unknown) => {
-        const hadCondition = overwrite ? replaces !== undefined && this.#conditionalReplaces : this.#conditional
         const isUnknown = isSkeinError(thrown, 'unimplemented')
         if (!hadCondition || !(isUnknown || (await this.#isMisread(key, replaces, thrown, signal)))) throw thrown
         if (overwrite) this.#conditionalReplaces = false

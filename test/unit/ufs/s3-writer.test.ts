@@ -142,6 +142,33 @@ describe('writing to a store that is not well', () => {
     await expect(replace()).rejects.toMatchObject({ code: 'aborted', reason: 'object_changed' })
   })
 
+  it.each(['misread', 'unconditional'] as const)('replaces many at once where a condition is %s', async (kind) => {
+    const keys = Array.from({ length: 8 }, (_, index) => `key ${index}`)
+    for (const key of keys) bucket.put(key, Buffer.from('old'))
+    origin.faults.add({ kind, times: 1000 })
+    await Promise.all(
+      keys.map((key) =>
+        store.write(
+          key,
+          small.length,
+          chunksOf(small),
+          { overwrite: true, replaces: bucket.get(key)?.etag ?? '' },
+          signal,
+        ),
+      ),
+    )
+    for (const key of keys) expect(small.equals(await readObject(store, key))).toBe(true)
+  })
+
+  it('creates and deletes many at once where the store knows no conditions', async () => {
+    const keys = Array.from({ length: 8 }, (_, index) => `key ${index}`)
+    origin.faults.add({ kind: 'unconditional', times: 1000 })
+    await Promise.all(keys.map((key) => write(key, small, false)))
+    const etags = new Map(keys.map((key) => [key, bucket.get(key)?.etag ?? '']))
+    await Promise.all(keys.map((key) => store.delete(key, signal, etags.get(key))))
+    expect(keys.filter((key) => bucket.get(key) !== undefined)).toEqual([])
+  })
+
   it('notices that somebody else wrote the key at the same time', async () => {
     origin.faults.add({ kind: 'overwrite', on: 'head' })
     await expect(write('shared', small)).rejects.toMatchObject({
