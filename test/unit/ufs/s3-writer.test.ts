@@ -146,17 +146,9 @@ describe('writing to a store that is not well', () => {
     const keys = Array.from({ length: 8 }, (_, index) => `key ${index}`)
     for (const key of keys) bucket.put(key, Buffer.from('old'))
     origin.faults.add({ kind, times: 1000 })
-    await Promise.all(
-      keys.map((key) =>
-        store.write(
-          key,
-          small.length,
-          chunksOf(small),
-          { overwrite: true, replaces: bucket.get(key)?.etag ?? '' },
-          signal,
-        ),
-      ),
-    )
+    const replace = (key: string, replaces = bucket.get(key)?.etag ?? '') =>
+      store.write(key, small.length, chunksOf(small), { overwrite: true, replaces }, signal)
+    await Promise.all(keys.map((key) => replace(key)))
     for (const key of keys) expect(small.equals(await readObject(store, key))).toBe(true)
   })
 
