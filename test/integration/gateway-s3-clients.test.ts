@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { type RunningS3Door, startS3Door } from '../../src/gateway/s3/s3-door.ts'
+import type { RunningDoor } from '../../src/gateway/door-port.ts'
+import { startS3Door } from '../../src/gateway/s3/s3-door.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
 import { contentOf, sha256 } from '../support/dataset.ts'
@@ -23,7 +24,7 @@ describe('the S3 door', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skein-gateway-clients-'))
   const fileSystem = new MemoryFileSystem(systemClock, ['shared'])
   const store = { endpoint: '', accessKey: 'AKIDGATEWAY', secretKey: 'a+secret/of=forty+characters/or+more' }
-  let door: RunningS3Door
+  let door: RunningDoor
 
   beforeAll(async () => {
     const credentialsFile = join(folder, 'keys.json')

@@ -71,14 +71,14 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     s3: [
       ...['callers.ts', 'credentials', 's3/answer', 's3/request', 's3/signature', 's3/body', 's3/call'],
       ...['s3/objects', 's3/listing', 's3/buckets', 's3/uploads'],
-      ...['kept-alive.ts', 'request-body.ts', 'stream-reply.ts'],
+      ...['door-port.ts', 'door-requests.ts', 'request-body.ts', 'stream-reply.ts'],
     ],
     'webhdfs/answer': [],
     'webhdfs/request': ['webhdfs/answer'],
     'webhdfs/call': ['callers.ts', 'stream-reply.ts', 'webhdfs/request'],
     'webhdfs/operations': ['webhdfs/answer', 'webhdfs/request', 'webhdfs/call'],
     webhdfs: [
-      ...['callers.ts', 'kept-alive.ts', 'request-body.ts', 'stream-reply.ts'],
+      ...['callers.ts', 'door-port.ts', 'door-requests.ts', 'request-body.ts', 'stream-reply.ts'],
       ...['webhdfs/answer', 'webhdfs/request', 'webhdfs/call', 'webhdfs/operations'],
     ],
   },

@@ -1,14 +1,12 @@
-// Why: requests of S3 come from many clients of many kinds, and none may take the door from the
-// others. How: each request has an id, and ends when its peer is gone, silent or too slow
-// (served-requests.ts). The head is checked before anything is done (checked-request.ts), then
-// the operation gives an answer, which is sent as it is.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+// Why: a request of S3 is answered as S3 does. How: the lifetime of a request is the same at all
+// doors (door-requests.ts); here it gets an id, its head is checked before anything is done
+// (checked-request.ts), then the operation gives an answer, which is sent as it is.
 import { Budget } from '../../base/flow/budget.ts'
-import { type SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { DoorMetrics, DoorOperation, DoorOutcome } from '../../telemetry/door-metrics.ts'
-import { type ServedRequest, ServedRequests } from '../../wire/http/served-requests.ts'
+import { type SkeinError } from '../../base/errors.ts'
+import type { DoorMetrics, DoorOutcome } from '../../telemetry/door-metrics.ts'
+import type { ServedRequest } from '../../wire/http/served-requests.ts'
 import type { Callers } from '../callers.ts'
-import { KeptAlive } from '../kept-alive.ts'
+import { type DoorExchange, type DoorProtocol, DoorRequests } from '../door-requests.ts'
 import { requestBody } from '../request-body.ts'
 import { s3AnswerOf } from './answer/error-mapping.ts'
 import { s3Error } from './answer/error-table.ts'
@@ -31,94 +29,72 @@ export interface S3ServerParts {
   readonly metrics: DoorMetrics
 }
 
-interface Exchange extends Sending {
-  readonly served: ServedRequest
+interface Exchange extends Sending, DoorExchange {
   /** Of an object or a part, when it is asked for. */
   content: CheckedContent | undefined
-  keptAlive: KeptAlive | undefined
-  kind: DoorOperation
 }
 
-export class S3Server {
+export class S3Server implements DoorProtocol<Exchange, S3Reply> {
+  readonly requests: DoorRequests<Exchange, S3Reply>
   readonly #parts: S3ServerParts
   readonly #keys = new SigningKeys()
   readonly #ids = new RequestIds()
   readonly #documents: Budget
-  readonly #served: ServedRequests
 
   constructor(parts: S3ServerParts) {
     this.#parts = parts
-    const { limits, context } = parts
+    const { limits, metrics, context } = parts
     this.#documents = new Budget('documents of S3 requests', limits.documentsBytesMax)
-    this.#served = new ServedRequests({
-      what: 'the gateway',
-      clock: context.clock,
-      leastBytesPerSecond: limits.leastBytesPerSecond,
-      idleMs: () => limits.idleMs,
-      kindOf: () => 'request',
-      isWanted: (_, running) => running >= limits.requestsMax || context.pieces.isWanted,
-    })
+    this.requests = new DoorRequests({ limits, metrics, clock: context.clock }, this)
   }
 
-  cutOne(peer: string | undefined): boolean {
-    return this.#served.cutOne(peer)
-  }
-
-  abortAll(): void {
-    this.#served.abortAll()
-  }
-
-  /** @param refusal why the request must be refused */
-  async serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
-    refusal?: SkeinError,
-  ): Promise<void> {
-    const { limits, metrics } = this.#parts
-    const isOverLimit = this.#served.running >= limits.requestsMax
-    const served = this.#served.begin(request, response, awaitsContinue)
-    const exchange: Exchange = {
-      ...{ served, response, watch: served.watch, content: undefined, keptAlive: undefined },
+  begin(served: ServedRequest): Exchange {
+    const { request, response, watch } = served
+    return {
+      ...{ served, response, watch, content: undefined, keptAlive: undefined },
       ...{ isHead: request.method === 'HEAD', requestId: this.#ids.next() },
       ...{ resource: (request.url ?? '').split('?', 1)[0] ?? '', kind: 'other' },
     }
-    const end = metrics.begin()
-    let outcome: DoorOutcome = 'ok'
-    try {
-      if (refusal !== undefined) throw refusal
-      if (isOverLimit) throw s3Error('SlowDown', `${limits.requestsMax} requests are being served. Try again.`)
-      await this.#answer(exchange)
-    } catch (thrown) {
-      outcome = this.#refuse(exchange, toSkeinError(thrown))
-    } finally {
-      exchange.keptAlive?.end()
-      served.end()
-      end(exchange.kind, outcome)
-    }
   }
 
-  async #answer(exchange: Exchange): Promise<void> {
+  isWanted(): boolean {
+    return this.#parts.context.pieces.isWanted
+  }
+
+  tooMany(message: string): SkeinError {
+    return s3Error('SlowDown', message)
+  }
+
+  async answer(exchange: Exchange): Promise<S3Reply> {
     const { request } = exchange.served
-    const { callers, domains, context, limits, metrics } = this.#parts
+    const { callers, domains, context } = this.#parts
     const { method = '', url = '', headers, rawHeaders } = request
     const checks = { domains, callers, keys: this.#keys, nowMs: context.clock.nowMs() }
     const checked = checkedRequest({ method, url, host: headers.host, rawHeaders }, checks)
     const { handler, kind, isSlow } = s3Operations[checked.operation]
     exchange.kind = kind
-    if (isSlow === true) {
-      const begin = (): void => beginDocument(exchange)
-      exchange.keptAlive = new KeptAlive(exchange.response, begin, context.clock, limits.keepAliveMs)
-    }
-    const reply = await handler(context, this.#callOf(exchange, checked))
-    exchange.keptAlive?.end()
-    await this.#send(exchange, reply)
-    metrics.received(exchange.content?.digests.bytes ?? 0)
+    if (isSlow === true) this.requests.keepAlive(exchange, () => beginDocument(exchange))
+    return await handler(context, this.#callOf(exchange, checked))
   }
 
-  async #send(exchange: Exchange, reply: S3Reply): Promise<void> {
-    exchange.served.closeIfUnasked()
-    this.#parts.metrics.sent(await sendReply(exchange, reply))
+  send(exchange: Exchange, reply: S3Reply): Promise<number> {
+    return sendReply(exchange, reply)
+  }
+
+  receivedBytes({ content }: Exchange): number {
+    return content?.digests.bytes ?? 0
+  }
+
+  refuse(exchange: Exchange, error: SkeinError): DoorOutcome {
+    const { logger } = this.#parts.context
+    const { requestId, resource } = exchange
+    const { request } = exchange.served
+    const answer = s3AnswerOf(error)
+    const fields = { requestId, method: request.method, resource, s3Code: answer.code, error }
+    if (answer.status === 500) logger.error('a request of S3 failed', fields)
+    else logger.debug('a request of S3 was refused', fields)
+    sendError(exchange, answer, exchange.keptAlive?.hasBegun === true)
+    return answer.status >= 500 ? 'server_error' : 'client_error'
   }
 
   #callOf(exchange: Exchange, checked: CheckedRequest): S3Call {
@@ -146,20 +122,6 @@ export class S3Server {
     }
     const { bucket, key } = target
     return { bucket, key, query, headers, caller, signal, contentBytes: plan.contentBytes, content, document }
-  }
-
-  #refuse(exchange: Exchange, error: SkeinError): DoorOutcome {
-    const { logger } = this.#parts.context
-    const { requestId, resource } = exchange
-    const { request } = exchange.served
-    const answer = s3AnswerOf(error)
-    const fields = { requestId, method: request.method, resource, s3Code: answer.code, error }
-    if (answer.status === 500) logger.error('a request of S3 failed', fields)
-    else logger.debug('a request of S3 was refused', fields)
-    exchange.keptAlive?.end()
-    exchange.served.closeIfUnasked()
-    sendError(exchange, answer, exchange.keptAlive?.hasBegun === true)
-    return answer.status >= 500 ? 'server_error' : 'client_error'
   }
 }
 

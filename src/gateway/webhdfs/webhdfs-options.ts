@@ -1,20 +1,13 @@
 // Why: one place for what can be set at the door, and for its limits. How: a plain record with
 // defaults; the role fills it from its configuration.
+import type { DoorRequestLimits } from '../door-requests.ts'
 
-export interface WebHdfsDoorLimits {
+export interface WebHdfsDoorLimits extends DoorRequestLimits {
   readonly connectionsMax: number
   /** Per remote address. */
   readonly peerConnectionsMax: number
   /** Pipelined requests that may wait on one connection. */
   readonly pipelineMax: number
-  /** Requests that are served at a time. More are answered with a RetriableException. */
-  readonly requestsMax: number
-  /** How long a client may send or take nothing in the middle of a body. */
-  readonly idleMs: number
-  /** Minimum bytes per second of a request while as many are served as may be. */
-  readonly leastBytesPerSecond: number
-  /** Between two signs of life in an answer that takes long. */
-  readonly keepAliveMs: number
 }
 
 export const defaultWebHdfsDoorLimits: WebHdfsDoorLimits = {

@@ -1,17 +1,15 @@
-// Why: requests come from many clients, and none may take the door from the others. How: each
-// request ends when its peer is gone, silent or too slow (served-requests.ts). Its head is checked
-// before anything is done (request/webhdfs-request.ts), then the operation gives an answer, which
-// is sent as it is.
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { DoorMetrics, DoorOperation, DoorOutcome } from '../../telemetry/door-metrics.ts'
+// Why: a request of WebHDFS is answered as Hadoop's servers do. How: the lifetime of a request is
+// the same at all doors (door-requests.ts); here its head is checked before anything is done
+// (request/webhdfs-request.ts), then the operation gives an answer, which is sent as it is.
+import { type SkeinError } from '../../base/errors.ts'
+import type { DoorMetrics, DoorOutcome } from '../../telemetry/door-metrics.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { isOpenEnded } from '../../wire/http/request-shape.ts'
-import { type ServedRequest, ServedRequests } from '../../wire/http/served-requests.ts'
-import { KeptAlive } from '../kept-alive.ts'
+import type { ServedRequest } from '../../wire/http/served-requests.ts'
+import { type DoorExchange, type DoorProtocol, DoorRequests } from '../door-requests.ts'
 import { requestBody } from '../request-body.ts'
 import { hadoopAnswerOf, hadoopError } from './answer/hadoop-exceptions.ts'
-import type { WebHdfsCall, WebHdfsContext } from './call/webhdfs-call.ts'
+import type { WebHdfsCall, WebHdfsContext, WebHdfsReply } from './call/webhdfs-call.ts'
 import { type WebHdfsRequest, webHdfsRequest } from './request/webhdfs-request.ts'
 import { operationNamed } from './webhdfs-operations.ts'
 import type { WebHdfsDoorLimits } from './webhdfs-options.ts'
@@ -26,68 +24,31 @@ export interface WebHdfsServerParts {
   readonly ownAddress: () => string
 }
 
-interface Exchange {
-  readonly served: ServedRequest
-  kind: DoorOperation
-  keptAlive: KeptAlive | undefined
+interface Exchange extends DoorExchange {
   receivedBytes: number
 }
 
-export class WebHdfsServer {
+export class WebHdfsServer implements DoorProtocol<Exchange, WebHdfsReply> {
+  readonly requests: DoorRequests<Exchange, WebHdfsReply>
   readonly #parts: WebHdfsServerParts
-  readonly #served: ServedRequests
 
   constructor(parts: WebHdfsServerParts) {
     this.#parts = parts
-    const { limits, context } = parts
-    this.#served = new ServedRequests({
-      what: 'the gateway',
-      clock: context.clock,
-      leastBytesPerSecond: limits.leastBytesPerSecond,
-      idleMs: () => limits.idleMs,
-      kindOf: () => 'request',
-      isWanted: (_, running) => running >= limits.requestsMax,
-    })
+    const { limits, metrics, context } = parts
+    this.requests = new DoorRequests({ limits, metrics, clock: context.clock }, this)
   }
 
-  cutOne(peer: string | undefined): boolean {
-    return this.#served.cutOne(peer)
+  begin(served: ServedRequest): Exchange {
+    return { served, kind: 'other', keptAlive: undefined, receivedBytes: 0 }
   }
 
-  abortAll(): void {
-    this.#served.abortAll()
+  tooMany(message: string): SkeinError {
+    return hadoopError('RetriableException', message)
   }
 
-  /** @param refusal why the request must be refused */
-  async serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
-    refusal?: SkeinError,
-  ): Promise<void> {
-    const { limits, metrics } = this.#parts
-    const isOverLimit = this.#served.running >= limits.requestsMax
-    const served = this.#served.begin(request, response, awaitsContinue)
-    const exchange: Exchange = { served, kind: 'other', keptAlive: undefined, receivedBytes: 0 }
-    const end = metrics.begin()
-    let outcome: DoorOutcome = 'ok'
-    try {
-      if (refusal !== undefined) throw refusal
-      if (isOverLimit)
-        throw hadoopError('RetriableException', `${limits.requestsMax} requests are being served. Try again.`)
-      await this.#answer(exchange)
-    } catch (thrown) {
-      outcome = this.#refuse(exchange, toSkeinError(thrown))
-    } finally {
-      exchange.keptAlive?.end()
-      served.end()
-      end(exchange.kind, outcome)
-    }
-  }
-
-  async #answer(exchange: Exchange): Promise<void> {
-    const { context, limits, metrics } = this.#parts
-    const { request, response, watch } = exchange.served
+  async answer(exchange: Exchange): Promise<WebHdfsReply> {
+    const { context } = this.#parts
+    const { request, response } = exchange.served
     const { method = '', url = '', headers } = request
     const checked = webHdfsRequest({ method, url, host: headers.host ?? this.#parts.ownAddress() })
     const { handler, kind, access, isSlow } = operationNamed(checked.operation)
@@ -95,13 +56,28 @@ export class WebHdfsServer {
     const { namespace, user, path } = checked
     if (namespace !== '' && !context.permissions.may(user, access, namespace))
       throw hadoopError('AccessControlException', `Permission denied: user=${user}, access=${access}, path=${path}`)
-    if (isSlow === true)
-      exchange.keptAlive = new KeptAlive(response, () => beginJson(response), context.clock, limits.keepAliveMs)
-    const reply = await handler(context, this.#callOf(exchange, checked))
-    exchange.keptAlive?.end()
-    exchange.served.closeIfUnasked()
-    metrics.sent(await sendReply(response, watch, reply))
-    metrics.received(exchange.receivedBytes)
+    if (isSlow === true) this.requests.keepAlive(exchange, () => beginJson(response))
+    return await handler(context, this.#callOf(exchange, checked))
+  }
+
+  send({ served: { response, watch } }: Exchange, reply: WebHdfsReply): Promise<number> {
+    return sendReply(response, watch, reply)
+  }
+
+  receivedBytes(exchange: Exchange): number {
+    return exchange.receivedBytes
+  }
+
+  refuse({ served }: Exchange, error: SkeinError): DoorOutcome {
+    const { request, response } = served
+    const answer = hadoopAnswerOf(error)
+    const { method, url = '' } = request
+    const fields = { method, url: url.slice(0, 500), exception: answer.exception, error }
+    if (answer.status === 500) this.#parts.logger.error('a request of WebHDFS failed', fields)
+    else this.#parts.logger.debug('a request of WebHDFS was refused', fields)
+    sendRefusal(response, answer)
+    const isOurs = answer.exception === 'RuntimeException' || error.code === 'unavailable'
+    return isOurs ? 'server_error' : 'client_error'
   }
 
   #callOf(exchange: Exchange, checked: WebHdfsRequest): WebHdfsCall {
@@ -119,20 +95,6 @@ export class WebHdfsServer {
         }
       },
     }
-  }
-
-  #refuse(exchange: Exchange, error: SkeinError): DoorOutcome {
-    const { request, response } = exchange.served
-    const answer = hadoopAnswerOf(error)
-    const { method, url = '' } = request
-    const fields = { method, url: url.slice(0, 500), exception: answer.exception, error }
-    if (answer.status === 500) this.#parts.logger.error('a request of WebHDFS failed', fields)
-    else this.#parts.logger.debug('a request of WebHDFS was refused', fields)
-    exchange.keptAlive?.end()
-    exchange.served.closeIfUnasked()
-    sendRefusal(response, answer)
-    const isOurs = answer.exception === 'RuntimeException' || error.code === 'unavailable'
-    return isOurs ? 'server_error' : 'client_error'
   }
 }
 
