@@ -1,22 +1,17 @@
-// Why: a load runs in the job master; whoever watches it asks how far it is. How: it is asked often
-// at first and less often later, and a job master that is away for a while is waited for.
+// Why: a program begins, follows and cancels loads, which run in the job master. How: calls of its
+// service, in the words of the library.
 import type { Clock } from '../base/clock.ts'
-import { toSkeinError } from '../base/errors.ts'
+import type { SkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 import { eachUnlessAborted, unlessAborted } from './aborted-calls.ts'
 import type { FailedFile, FileLoads, LoadOptions, LoadProgress } from './file-loads.ts'
 import type { CallSignal } from './file-system.ts'
 import { checkOptions, checkPath } from './given-options.ts'
+import { loadFiles, loadLooks, lookDeadlineMs } from './load-looks.ts'
 
-const pollMsMin = 50
 const pollMsMax = 1000
-/** A share of the time that was followed. */
 const pollShare = 0.05
-const callMs = 5000
-/** How long the job master may be away. */
-const awayMsMax = 120_000
-const failedFilesPerPage = 1000
 
 export interface JobMasterLoadsOptions {
   readonly jobs: Pick<Service<JobServiceDefinition>, 'submitLoad' | 'getLoad' | 'listLoadFiles' | 'cancelLoad'>
@@ -71,34 +66,20 @@ export class JobMasterLoads implements FileLoads {
 
   async *#follow(loadId: string, signal: AbortSignal): AsyncGenerator<LoadProgress, void, undefined> {
     const { jobs, clock } = this.#options
-    const startedMs = clock.monotonicMs()
-    let answeredMs = startedMs
     let last = ''
-    for (;;) {
-      try {
-        const progress = progressOf(await jobs.getLoad({ loadId }, { signal, deadlineMs: callMs }))
-        answeredMs = clock.monotonicMs()
-        const text = JSON.stringify(progress)
-        if (text !== last) yield progress
-        last = text
-        if (progress.hasEnded) return
-      } catch (thrown) {
-        if (!toSkeinError(thrown).retryable || clock.monotonicMs() - answeredMs > awayMsMax) throw thrown
-      }
-      const waitMs = Math.max(pollMsMin, (clock.monotonicMs() - startedMs) * pollShare)
-      await clock.sleep(Math.min(pollMsMax, waitMs), signal)
+    const look = async (): Promise<LoadProgress> =>
+      progressOf(await jobs.getLoad({ loadId }, { signal, deadlineMs: lookDeadlineMs }))
+    const isAway = ({ retryable }: SkeinError): boolean => retryable
+    for await (const progress of loadLooks({ clock, look, pollMsMax, pollShare, isAway }, signal)) {
+      const text = JSON.stringify(progress)
+      if (text !== last) yield progress
+      last = text
     }
   }
 
   async *#failedFiles(loadId: string, signal: AbortSignal): AsyncGenerator<readonly FailedFile[], void, undefined> {
-    const { jobs } = this.#options
-    let pageToken = ''
-    do {
-      const request = { loadId, pageToken, limit: failedFilesPerPage, failedOnly: true }
-      const { files, nextPageToken } = await jobs.listLoadFiles(request, { signal })
+    for await (const files of loadFiles(this.#options.jobs, loadId, true, signal))
       if (files.length > 0) yield files.map(({ path, reason }) => ({ path, reason }))
-      pageToken = nextPageToken
-    } while (pageToken !== '')
   }
 }
 

@@ -6,7 +6,7 @@ import type { JobServiceDefinition, LoadStatus } from '../../wire/generated/job.
 import type { Service } from '../../wire/service.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
 import { exitCodeOfLoad } from '../frame/exit-codes.ts'
-import { loadFiles } from '../load/failed-list.ts'
+import { loadFiles } from '../../client/load-looks.ts'
 import { addResume } from './job-resume.ts'
 import { followLoad } from '../load/follow-load.ts'
 import { loadFileLine, loadListText, loadProblemText, loadStatText, workersText } from '../format/format-load.ts'

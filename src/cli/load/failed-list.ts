@@ -2,11 +2,10 @@
 // How: page by page, so that a million failures need no memory.
 import { open, mkdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { loadFiles } from '../../client/load-looks.ts'
 import type { JobServiceDefinition, LoadFile } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import { failedListLine, failedNamedMax } from '../format/format-load.ts'
-
-const pageSize = 1000
 
 export interface FailedFiles {
   /** The first ones. */
@@ -16,21 +15,6 @@ export interface FailedFiles {
    * could not be written.
    */
   readonly list: string | undefined
-}
-
-/** The files of a load, page by page. */
-export async function* loadFiles(
-  jobs: Pick<Service<JobServiceDefinition>, 'listLoadFiles'>,
-  loadId: string,
-  failedOnly: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<LoadFile[], void, undefined> {
-  let pageToken = ''
-  do {
-    const page = await jobs.listLoadFiles({ loadId, pageToken, limit: pageSize, failedOnly }, { signal })
-    yield page.files
-    pageToken = page.nextPageToken
-  } while (pageToken !== '')
 }
 
 /**

@@ -3,11 +3,11 @@
 // its counts, so that a watcher that was killed and comes back has missed nothing: its first event
 // is the whole state. Only failed files come one by one, each once. What the events say adds up by
 // `foldEvent`, a pure function.
-import { type Clock, throwIfAborted } from '../../base/clock.ts'
-import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import type { Clock } from '../../base/clock.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { loadFiles, loadLooks, lookDeadlineMs } from '../../client/load-looks.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
-import { loadFiles } from './failed-list.ts'
 import { addSample, type Progress, progressOf, type ProgressSample, reachedBy, reachedNothing } from './progress.ts'
 
 /** `state`: the first one, the whole state. `ended`: the last one. */
@@ -73,11 +73,7 @@ export interface SeenLoad {
  * A short load is asked about often, so that its end is seen at once; a long one twice a second.
  */
 const pollMsMax = 500
-const pollMsMin = 50
 const pollShare = 0.03
-/** How long the job master may be away. */
-const awayMaxMs = 120_000
-const callDeadlineMs = 5000
 /** Rates change also while nothing moves. */
 const newAfterMs = 5000
 /** Failed files that events name; the whole list is asked for by whoever wants it. */
@@ -106,62 +102,59 @@ export async function* loadEvents(
   signal: AbortSignal,
   onAway: (message: string) => void,
 ): AsyncGenerator<SeenLoad, void, undefined> {
-  const startedMs = clock.monotonicMs()
   const named = new Set<string>()
-  let answeredMs = startedMs
   let window: ProgressSample[] = []
   let reached = reachedNothing
   let failedBefore = 0
   let event: EventKind = 'state'
   let last = ''
-  let newMs = startedMs
-  for (;;) {
-    try {
-      const status = await jobs.getLoad({ loadId }, { signal, deadlineMs: callDeadlineMs })
-      answeredMs = clock.monotonicMs()
-      const counts = status.counts ?? noCounts
-      reached = reachedBy(reached, status)
-      window = addSample(window, {
-        atMs: answeredMs,
-        bytesLoaded: reached.bytesLoaded,
-        filesLoaded: counts.filesLoaded,
-      })
-      const hasEnded = status.endedMs > 0
-      const look = counts.filesFailed !== failedBefore || (hasEnded && counts.filesFailed > named.size)
-      const failed = look ? await newlyFailed(jobs, status.loadId, named, signal) : []
-      failedBefore = counts.filesFailed
-      const progress = progressOf(status, window, reached)
-      const content = contentOf(status)
-      const isNew = hasEnded || failed.length > 0 || content !== last || answeredMs >= newMs + newAfterMs
-      // Whoever comes after the end is told the whole state first, too.
-      if (event === 'state' || !hasEnded)
-        yield { event: eventOf(event, status, progress, failed, named.size), isNew, status, progress }
-      const unsaid = event === 'state' ? [] : failed
-      if (hasEnded) {
-        yield { event: eventOf('ended', status, progress, unsaid, named.size), isNew, status, progress }
-        return
-      }
-      if (isNew) newMs = answeredMs
-      last = content
-      event = 'progress'
-    } catch (thrown) {
-      // Whoever stops while nobody answers has stopped; that nobody answered is known by then.
-      throwIfAborted(signal)
-      const error = toSkeinError(thrown)
-      if (!isAway(error)) throw error
-      if (clock.monotonicMs() - answeredMs > awayMaxMs) {
-        throw new SkeinError(
-          'unavailable',
-          `${error.message}; load ${loadId} continues when the job master is back; ${followHint(loadId)}`,
-          {
-            cause: error,
-          },
-        )
-      }
-      onAway(`the job master does not respond (${error.message}); waiting`)
-    }
-    await clock.sleep(Math.min(pollMsMax, Math.max(pollMsMin, (clock.monotonicMs() - startedMs) * pollShare)), signal)
+  let newMs = clock.monotonicMs()
+  const look = async (): Promise<Look> => {
+    const status = await jobs.getLoad({ loadId }, { signal, deadlineMs: lookDeadlineMs })
+    const atMs = clock.monotonicMs()
+    const counts = status.counts ?? noCounts
+    reached = reachedBy(reached, status)
+    window = addSample(window, { atMs, bytesLoaded: reached.bytesLoaded, filesLoaded: counts.filesLoaded })
+    const hasEnded = status.endedMs > 0
+    const hasFailed = counts.filesFailed !== failedBefore || (hasEnded && counts.filesFailed > named.size)
+    const failed = hasFailed ? await newlyFailed(jobs, status.loadId, named, signal) : []
+    failedBefore = counts.filesFailed
+    return { status, progress: progressOf(status, window, reached), failed, atMs, hasEnded }
   }
+  const goneError = (error: SkeinError): SkeinError =>
+    new SkeinError(
+      'unavailable',
+      `${error.message}; load ${loadId} continues when the job master is back; ${followHint(loadId)}`,
+      { cause: error },
+    )
+  const looks = loadLooks(
+    {
+      ...{ clock, look, pollMsMax, pollShare, isAway, goneError },
+      onAway: ({ message }) => onAway(`the job master does not respond (${message}); waiting`),
+    },
+    signal,
+  )
+  for await (const { status, progress, failed, atMs, hasEnded } of looks) {
+    const content = contentOf(status)
+    const isNew = hasEnded || failed.length > 0 || content !== last || atMs >= newMs + newAfterMs
+    // Whoever comes after the end is told the whole state first, too.
+    if (event === 'state' || !hasEnded)
+      yield { event: eventOf(event, status, progress, failed, named.size), isNew, status, progress }
+    const unsaid = event === 'state' ? [] : failed
+    if (hasEnded) yield { event: eventOf('ended', status, progress, unsaid, named.size), isNew, status, progress }
+    if (isNew) newMs = atMs
+    last = content
+    event = 'progress'
+  }
+}
+
+interface Look {
+  readonly status: LoadStatus
+  readonly progress: Progress
+  /** Files that failed since the look before. */
+  readonly failed: readonly FailedFile[]
+  readonly atMs: number
+  readonly hasEnded: boolean
 }
 
 /** Of a load that says nothing of them. */

@@ -8,7 +8,7 @@ import { textLines } from '../../base/files/text-file.ts'
 import type { IndexItem, JobServiceDefinition, LoadFile, LoadStatus } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import { usageError } from '../frame/exit-codes.ts'
-import { loadFiles } from './failed-list.ts'
+import { loadFiles } from '../../client/load-looks.ts'
 
 const version = 1
 
