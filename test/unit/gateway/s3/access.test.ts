@@ -13,7 +13,8 @@ import { readCredentials } from '../../../../src/gateway/credentials/credentials
 import { canonicalRequest } from '../../../../src/gateway/s3/signature/canonical-request.ts'
 import { signatureOf, SigningKeys } from '../../../../src/gateway/s3/signature/signing-keys.ts'
 import { hash } from 'node:crypto'
-import { codeIn, failureOf, plainly, startDoor, type TestDoor } from './support/door.ts'
+import { plainly } from '../support/plain-requests.ts'
+import { codeIn, failureOf, startDoor, type TestDoor } from './support/door.ts'
 import { exampleCaller, requestParts } from './support/signed.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'skein-gateway-'))

@@ -13,7 +13,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { codeIn, failureOf, plainly, startDoor, type TestDoor } from './support/door.ts'
+import { plainly } from '../support/plain-requests.ts'
+import { codeIn, failureOf, startDoor, type TestDoor } from './support/door.ts'
 
 let door: TestDoor
 let client: S3Client

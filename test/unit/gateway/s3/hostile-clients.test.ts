@@ -1,42 +1,22 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import type { FileHandle } from '../../../../src/client/file-system.ts'
 import type { S3DoorOptions } from '../../../../src/gateway/s3/s3-options.ts'
-import { codeIn, plainly, startDoor, type TestDoor } from './support/door.ts'
+import { plainly, RawConnections } from '../support/plain-requests.ts'
+import { codeIn, startDoor, type TestDoor } from './support/door.ts'
 
 let door: TestDoor
-const sockets: Socket[] = []
+const connections = new RawConnections()
 
 async function start(limits: S3DoorOptions['limits'] = {}): Promise<void> {
   door = await startDoor({ limits: { ...limits } })
 }
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy()
+  connections.close()
   await door.close()
 })
 
-/** A connection of its own; `read` resolves when what came matches. */
-async function dial(): Promise<{
-  socket: Socket
-  read: (pattern: RegExp) => Promise<string>
-  ended: Promise<unknown>
-}> {
-  const [host = '', port] = door.address.split(':')
-  const socket = connect({ host, port: Number(port) })
-  sockets.push(socket)
-  let text = ''
-  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
-  socket.on('error', () => undefined)
-  const ended = new Promise((resolve) => socket.once('close', resolve))
-  await once(socket, 'connect')
-  const read = async (pattern: RegExp): Promise<string> => {
-    await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(pattern)
-    return text
-  }
-  return { socket, read, ended }
-}
+const dial = () => connections.dial(door)
 
 const head = (method: string, path: string, ...headers: readonly string[]): string =>
   [`${method} ${path} HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')

@@ -22,7 +22,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { crc32 } from 'node:zlib'
-import { codeIn, failureOf, plainly, startDoor, type TestDoor } from './support/door.ts'
+import { plainly } from '../support/plain-requests.ts'
+import { codeIn, failureOf, startDoor, type TestDoor } from './support/door.ts'
 
 const mebibyte = 1024 * 1024
 const large = Buffer.alloc(5 * mebibyte, 'abcdefgh')

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
@@ -7,39 +5,21 @@ import { startWebHdfsDoor } from '../../../../src/gateway/webhdfs/webhdfs-door.t
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../src/telemetry/registry.ts'
 import { MemoryFileSystem } from '../../../support/memory-file-system.ts'
+import { RawConnections } from '../support/plain-requests.ts'
 import { type DoorOptions, refusalOf, WebHdfs } from './support/webhdfs.ts'
 
 let door: WebHdfs
-const sockets: Socket[] = []
+const connections = new RawConnections()
 
 async function start(options: DoorOptions = {}): Promise<void> {
   door = await WebHdfs.start(options)
 }
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy()
+  connections.close()
   await door.close()
 })
 
-/** A connection of its own; `read` resolves when what came matches. */
-async function dial(): Promise<{
-  socket: Socket
-  read: (pattern: RegExp) => Promise<string>
-  ended: Promise<unknown>
-}> {
-  const [host = '', port] = door.address.split(':')
-  const socket = connect({ host, port: Number(port) })
-  sockets.push(socket)
-  let text = ''
-  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
-  socket.on('error', () => undefined)
-  const ended = new Promise((resolve) => socket.once('close', resolve))
-  await once(socket, 'connect')
-  const read = async (pattern: RegExp): Promise<string> => {
-    await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(pattern)
-    return text
-  }
-  return { socket, read, ended }
-}
+const dial = () => connections.dial(door)
 
 const head = (method: string, path: string, ...headers: readonly string[]): string =>
   [`${method} /webhdfs/v1${path} HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')

@@ -1,6 +1,5 @@
 // Why: the door is tested as its clients see it: over HTTP, with the SDK and with plain requests.
 // How: a door on a free port before a file system in memory.
-import { request, type IncomingHttpHeaders } from 'node:http'
 import { S3Client } from '@aws-sdk/client-s3'
 import { type Clock, systemClock } from '../../../../../src/base/clock.ts'
 import { startS3Door } from '../../../../../src/gateway/s3/s3-door.ts'
@@ -8,6 +7,7 @@ import type { S3DoorOptions } from '../../../../../src/gateway/s3/s3-options.ts'
 import { silentLogger } from '../../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../../src/telemetry/registry.ts'
 import { MemoryFileSystem } from '../../../../support/memory-file-system.ts'
+import type { PlainAnswer } from '../../support/plain-requests.ts'
 
 export interface TestDoor {
   readonly fileSystem: MemoryFileSystem
@@ -57,43 +57,6 @@ export async function startDoor(
       await door.close(0)
     },
   }
-}
-
-export interface PlainAnswer {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly text: string
-}
-
-export interface PlainRequest {
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
-}
-
-/** One request as it is, without signature. */
-export function plainly(
-  { address }: Pick<TestDoor, 'address'>,
-  method: string,
-  path: string,
-  { headers = {}, body }: PlainRequest = {},
-): Promise<PlainAnswer> {
-  const [host, port] = address.split(':')
-  return new Promise((resolve, reject) => {
-    const sent = request({ host, port, method, path, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text: Buffer.concat(chunks).toString(),
-        }),
-      )
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
 }
 
 /** The code of an error document; empty: none. */

@@ -1,6 +1,5 @@
 // Why: the door is tested as its clients see it, over HTTP. How: a door on a free port before a
 // file system in memory, and requests as Hadoop's client makes them.
-import { request, type IncomingHttpHeaders } from 'node:http'
 import { type Clock, systemClock } from '../../../../../src/base/clock.ts'
 import type { FileSystem } from '../../../../../src/client/file-system.ts'
 import type { Permissions } from '../../../../../src/gateway/callers.ts'
@@ -9,17 +8,7 @@ import type { WebHdfsDoorOptions } from '../../../../../src/gateway/webhdfs/webh
 import { silentLogger } from '../../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../../src/telemetry/registry.ts'
 import { MemoryFileSystem } from '../../../../support/memory-file-system.ts'
-
-export interface Answer {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly text: string
-}
-
-export interface Sent {
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
-}
+import { type PlainAnswer, plainly, type PlainRequest } from '../../support/plain-requests.ts'
 
 export interface DoorOptions extends Partial<WebHdfsDoorOptions> {
   readonly fileSystem?: FileSystem
@@ -55,25 +44,9 @@ export class WebHdfs {
   }
 
   /** @param target a path below `/webhdfs/v1` with its query, encoded, or a whole URL */
-  ask(method: string, target: string, { headers = {}, body }: Sent = {}): Promise<Answer> {
+  ask(method: string, target: string, sent?: PlainRequest): Promise<PlainAnswer> {
     const path = target.startsWith('http:') ? target.slice(`http://${this.address}`.length) : `/webhdfs/v1${target}`
-    const [host, port] = this.address.split(':')
-    return new Promise((resolve, reject) => {
-      const sent = request({ host, port, method, path, headers, agent: false }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString(),
-          }),
-        )
-      })
-      sent.on('error', reject)
-      sent.end(body)
-    })
+    return plainly(this, method, path, sent)
   }
 
   /** The JSON of a successful answer. */
@@ -84,23 +57,23 @@ export class WebHdfs {
   }
 
   /** The status, the class and the message of a refusal; throws for another answer. */
-  async refusal(method: string, target: string, sent?: Sent): Promise<readonly [number, string, string]> {
+  async refusal(method: string, target: string, sent?: PlainRequest): Promise<readonly [number, string, string]> {
     return refusalOf(await this.ask(method, target, sent))
   }
 
   /** Asks for the place, then for the bytes. */
-  async read(path: string, query = ''): Promise<Answer> {
+  async read(path: string, query = ''): Promise<PlainAnswer> {
     const { status, headers, text } = await this.ask('GET', `${path}?op=OPEN${query}`)
     return status === 307 ? this.ask('GET', headers.location ?? '') : { status, headers, text }
   }
 
-  async write(path: string, body: string | Uint8Array, query = ''): Promise<Answer> {
+  async write(path: string, body: string | Uint8Array, query = ''): Promise<PlainAnswer> {
     const { headers } = await this.ask('PUT', `${path}?op=CREATE${query}`)
     return this.ask('PUT', headers.location ?? '', { body })
   }
 }
 
-export function refusalOf({ status, text }: Answer): readonly [number, string, string] {
+export function refusalOf({ status, text }: PlainAnswer): readonly [number, string, string] {
   const { RemoteException: told } = JSON.parse(text) as {
     RemoteException: { exception: string; javaClassName: string; message: string }
   }
