@@ -6,6 +6,7 @@
 import { Budget, type Share } from '../base/flow/budget.ts'
 import { abortReason, type Clock, throwIfAborted } from '../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
+import { ChunkShares } from '../base/flow/lent-pieces.ts'
 import { pageBytes } from '../base/page-checksum.ts'
 import { PiecePool } from '../base/flow/piece-pool.ts'
 import type { BlockHeader, BlockReader, BlockStore } from '../block/block-store.ts'
@@ -115,8 +116,7 @@ class PieceSource {
   readonly #memory: ReadMemory
   readonly #to: number
   readonly #signal: AbortSignal
-  readonly #shares = new Map<Uint8Array, Share>()
-  #ended = false
+  readonly #shares = new ChunkShares()
 
   constructor(reader: BlockReader, memory: ReadMemory, to: number, signal: AbortSignal) {
     this.#reader = reader
@@ -141,15 +141,12 @@ class PieceSource {
   /** The piece was sent. */
   sent(piece: Uint8Array): void {
     this.#memory.pool.giveBack(piece)
-    this.#shares.get(piece)?.release()
-    this.#shares.delete(piece)
+    this.#shares.release(piece)
   }
 
   /** Releases everything that is still held. */
   end(): void {
-    this.#ended = true
-    for (const share of this.#shares.values()) share.release()
-    this.#shares.clear()
+    this.#shares.end()
   }
 
   #bytesFrom(from: number): number {
@@ -160,8 +157,7 @@ class PieceSource {
   async #readWith(from: number, bytes: number, share: Share): Promise<Uint8Array> {
     try {
       const piece = await this.#reader.read(from, bytes, this.#signal, this.#memory.pool)
-      if (this.#ended) share.release()
-      else this.#shares.set(piece, share)
+      this.#shares.keep(piece, share)
       return piece
     } catch (thrown) {
       share.release()

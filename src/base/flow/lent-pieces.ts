@@ -41,12 +41,36 @@ export class PieceLender {
   }
 }
 
+/** The shares of a limit that one consumer's chunks have. */
+export class ChunkShares {
+  readonly #shares = new Map<Uint8Array, Share>()
+  #isEnded = false
+
+  /** Until the chunk is released, or all are. */
+  keep(chunk: Uint8Array, share: Share): void {
+    if (this.#isEnded) share.release()
+    else this.#shares.set(chunk, share)
+  }
+
+  /** Others are ignored. */
+  release(chunk: Uint8Array): void {
+    this.#shares.get(chunk)?.release()
+    this.#shares.delete(chunk)
+  }
+
+  /** Releases all; later ones are not kept. */
+  end(): void {
+    this.#isEnded = true
+    for (const share of this.#shares.values()) share.release()
+    this.#shares.clear()
+  }
+}
+
 export class LentPieces implements ChunkMemory {
   readonly pieceBytes: number
   readonly #pool: PiecePool
   readonly #budget: Budget
-  readonly #shares = new Map<Uint8Array, Share>()
-  #isEnded = false
+  readonly #shares = new ChunkShares()
 
   constructor(pool: PiecePool, budget: Budget) {
     this.pieceBytes = pool.pieceBytes
@@ -65,21 +89,17 @@ export class LentPieces implements ChunkMemory {
 
   giveBack(chunk: Uint8Array): void {
     this.#pool.giveBack(chunk)
-    this.#shares.get(chunk)?.release()
-    this.#shares.delete(chunk)
+    this.#shares.release(chunk)
   }
 
   /** Nothing more is taken. What was lent may still be given back. */
   end(): void {
-    this.#isEnded = true
-    for (const share of this.#shares.values()) share.release()
-    this.#shares.clear()
+    this.#shares.end()
   }
 
   #lend(bytes: number, share: Share): Uint8Array {
     const chunk = this.#pool.take(bytes)
-    if (this.#isEnded) share.release()
-    else this.#shares.set(chunk, share)
+    this.#shares.keep(chunk, share)
     return chunk
   }
 }
