@@ -20,6 +20,7 @@ import { limited } from '../wire/limits/all-limits.ts'
 import type { Service } from '../wire/service.ts'
 import type { BlockCopier } from './blocks/block-copier.ts'
 import type { KeptBlocks } from './blocks/kept-blocks.ts'
+import type { WorkerProbes } from './probe/worker-probes.ts'
 
 export interface WorkerServiceDependencies {
   readonly workerId: string
@@ -32,6 +33,8 @@ export interface WorkerServiceDependencies {
   readonly copier?: Pick<BlockCopier, 'add'>
   /** Undefined: this worker keeps no such blocks. */
   readonly kept?: Pick<KeptBlocks, 'list' | 'read' | 'release'>
+  /** Undefined: this worker makes no measurements. */
+  readonly probes?: Pick<WorkerProbes, 'probeStore' | 'probeDisks'>
   readonly clock: Clock
   readonly metrics?: Pick<MetricRegistry, 'add'>
 }
@@ -130,6 +133,8 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
           reservedBytes: store.reservedBytes,
         }
       },
+      probeStore: (request, options) => (deps.probes ?? noProbes).probeStore(request, options),
+      probeDisks: (request, options) => (deps.probes ?? noProbes).probeDisks(request, options),
     }),
     sweep: async (ageMs) => {
       const staleMs = clock.monotonicMs() - ageMs
@@ -145,6 +150,10 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
     },
   }
 }
+
+const noMeasurements = (): Promise<never> =>
+  Promise.reject(new SkeinError('unimplemented', 'this worker makes no measurements'))
+const noProbes = { probeStore: noMeasurements, probeDisks: noMeasurements }
 
 async function reserve(
   { store, clock }: WorkerServiceDependencies,

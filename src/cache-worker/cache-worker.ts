@@ -28,6 +28,7 @@ import {
   type WorkerAddresses,
 } from './link/master-link.ts'
 import type { ReadPolicyOf } from './reads/read-policies.ts'
+import { createWorkerProbes } from './probe/worker-probes.ts'
 import { createStoreReads, type StoreReadLimits } from './reads/store-reads.ts'
 import { createWorkerService } from './block-calls.ts'
 import { WritersStore } from './blocks/writers-store.ts'
@@ -112,7 +113,8 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
   metrics.observe('skein_worker_unknown_blocks', () => kept.count)
   const eviction = deps.store
   const own = { workerId, hostname, home }
-  const { service, sweep } = createWorkerService({ ...own, store, eviction, copier, kept, clock, metrics })
+  const probes = createWorkerProbes({ openStore: deps.openStore, store, clock })
+  const { service, sweep } = createWorkerService({ ...own, store, eviction, copier, kept, probes, clock, metrics })
   const stopping = new AbortController()
   const registered = Promise.withResolvers<void>()
   const refused = Promise.withResolvers<void>()
@@ -157,6 +159,7 @@ export async function createCacheWorker(deps: CacheWorkerDependencies): Promise<
       await running
       await copier.close()
       data.close()
+      await probes.close()
       await storeReads.close()
       await store.close()
     },

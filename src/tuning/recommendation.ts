@@ -1,7 +1,8 @@
 // Why: nobody should have to read a tuning guide. How: the rules of the GooseFS tuning guide in the
 // order in which it applies them: the range by the sizes of the files, the queue by memory, the
-// reads by the cores, then tasks, streams and threads by the reads, and the reads of a worker by
-// memory. Every value has its reason; tuning-rules.ts finds no rule broken. Pure.
+// reads by the cores (or by what a probe of the store found), then tasks, streams and threads by
+// the reads, and the reads of a worker by memory. Every value has its reason; tuning-rules.ts finds
+// no rule broken. Pure.
 import { definitionOf } from '../config/keys/schema.ts'
 import {
   readBytes,
@@ -12,8 +13,10 @@ import {
   tuningKeys as keys,
 } from '../config/tuning-values.ts'
 import { budgetShare, fitMemory, type MemoryFit, readersShare } from './memory-fit.ts'
+import type { ProbeDocument } from './probe-document.ts'
 import { chooseRange } from './read-range.ts'
 import type { SizeHistogram } from './size-histogram.ts'
+import { rangeByProbe, type ReadsChoice, readsByProbe } from './store-figures.ts'
 
 const megabyte = 1024 ** 2
 const blockBytes = 128 * megabyte
@@ -56,12 +59,19 @@ export interface Recommendation {
   }
 }
 
-/** @param sizes of the files to load; undefined: unknown */
-export function recommend(sizes: SizeHistogram | undefined, machines: JobWorkers): Recommendation {
+/**
+ * @param sizes of the files to load; undefined: unknown
+ * @param probe of their store; undefined: not measured
+ */
+export function recommend(
+  sizes: SizeHistogram | undefined,
+  machines: JobWorkers,
+  probe?: ProbeDocument,
+): Recommendation {
   const { workers, memoryBytes } = machines
-  const cores = Math.max(1, Math.floor(machines.cores))
-  const range = chooseRange(sizes)
-  const reads = Math.min(most(keys.reads), readsPerCore * cores)
+  const byFiles = chooseRange(sizes)
+  const range = probe === undefined ? byFiles : rangeByProbe(byFiles, probe)
+  const { reads, reason: readsReason } = readsOf(machines, range.isForLargeFiles, probe)
   const tasks = Math.min(most(keys.tasks), reads + Math.max(2, Math.ceil(reads / 8)))
   const streams = Math.min(most(keys.streams), 2 * tasks)
   const threads = Math.min(tasks, Math.max(10, reads))
@@ -91,12 +101,7 @@ export function recommend(sizes: SizeHistogram | undefined, machines: JobWorkers
           : range.reason,
       ),
       property(keys.queue, fit.rangesAhead, queueReason(fit, range.isForLargeFiles)),
-      property(
-        keys.reads,
-        reads,
-        `${readsPerCore} x ${counted(cores, 'core')}: reads wait for the store more than they compute; ` +
-          `2 x is enough where the processors are always busy`,
-      ),
+      property(keys.reads, reads, readsReason),
       property(keys.tasks, tasks, `slightly above ${keys.reads}, so that every read slot is in use`),
       property(keys.threads, threads, `at most ${keys.tasks}, and enough tasks for all reads`),
       property(keys.streams, streams, `2 x ${keys.tasks}: a task reads one block and writes another`),
@@ -127,6 +132,23 @@ export function recommend(sizes: SizeHistogram | undefined, machines: JobWorkers
       readersFitting: fit.readersFitting,
     },
   }
+}
+
+function readsOf(
+  { workers, cores }: JobWorkers,
+  isForLargeFiles: boolean,
+  probe: ProbeDocument | undefined,
+): ReadsChoice {
+  const whole = Math.max(1, Math.floor(cores))
+  const usual = Math.min(most(keys.reads), readsPerCore * whole)
+  const readsPerSlot = isForLargeFiles ? 1 : smallReadsPerRead
+  const byProbe =
+    probe === undefined ? undefined : readsByProbe(probe, { workers, readsPerSlot, usual, most: most(keys.reads) })
+  if (byProbe !== undefined) return byProbe
+  const reason =
+    `${readsPerCore} x ${counted(whole, 'core')}: reads wait for the store more than they compute; ` +
+    `2 x is enough where the processors are always busy`
+  return { reads: usual, reason }
 }
 
 /** Two streams, or all reads at once; never more than its share of the memory. */

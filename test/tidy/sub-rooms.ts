@@ -31,7 +31,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     files: ['master-context.ts', 'state', 'store', 'paths', 'written'],
     loads: ['master-context.ts', 'store', 'paths'],
   },
-  'cache-worker': { blocks: [], link: ['blocks'], reads: [] },
+  'cache-worker': { blocks: [], link: ['blocks'], probe: [], reads: [] },
   cli: {
     frame: [],
     format: ['frame'],
@@ -40,7 +40,8 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     jobs: ['frame', 'format', 'load'],
     admin: ['frame', 'format'],
     mounts: ['frame', 'roles.ts'],
-    tune: ['frame', 'fs'],
+    'tune/probe': ['frame'],
+    tune: ['frame', 'fs', 'tune/probe'],
     completion: ['frame'],
   },
   client: {

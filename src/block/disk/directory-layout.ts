@@ -65,6 +65,11 @@ export function probePath(path: string): string {
   return join(path, 'temp', probeName)
 }
 
+/** A file whose writing is measured; deleted at the start if it is left behind. */
+export function speedProbePath(path: string, unique: string): string {
+  return join(path, 'temp', `${blockName(0)}-${unique}`)
+}
+
 /**
  * The block that a file of this name in this folder holds; undefined for a file that is none of
  * ours.

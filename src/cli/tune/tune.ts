@@ -1,5 +1,6 @@
 // Why: `skein tune`: what a tuning guide would be read for. `analyze`: the sizes of the files;
-// `recommend`: settings with reasons; `check`: settings that break a rule; `explain`: a key.
+// `probe`: what the store can do; `recommend`: settings with reasons; `check`: settings that break
+// a rule; `explain`: a key.
 import type { Command } from 'commander'
 import { tuningKeys } from '../../config/tuning-values.ts'
 import type { CommandContext } from '../frame/context.ts'
@@ -7,7 +8,9 @@ import { suggested } from '../frame/suggested.ts'
 import { machineOptions, type MachineFlags } from './job-worker-machines.ts'
 import { analyze } from './tune-analyze.ts'
 import { check } from './tune-check.ts'
+import { withProbeFlags } from './probe/probe-options.ts'
 import { explainKey } from './tune-explain.ts'
+import { probe } from './tune-probe.ts'
 import { recommendSettings } from './tune-recommend.ts'
 
 const pathText = '/namespace/dir or gfs://host:port/namespace/dir'
@@ -28,11 +31,21 @@ export function addCommands(parent: Command, context: CommandContext): void {
       .argument('<path>', pathText)
       .option('--write <file>', 'write the profile to a file, for `skein.profile`')
       .option('--overwrite', overwriteText)
+      .option('--probe [file]', 'go by a file of `tune probe`, or probe now with its default bounds')
       .option('--workers <n>', 'number of job workers (default: the live ones)'),
     'as the job workers report',
-  ).action(async (path: string, flags: MachineFlags & { write?: string; overwrite?: true; workers?: string }) =>
+  ).action(async (path: string, flags: Parameters<typeof recommendSettings>[2]) =>
     recommendSettings(context, path, flags),
   )
+  withProbeFlags(
+    parent
+      .command('probe')
+      .description('measure the store of a namespace and the disks of a worker, within bounds')
+      .argument('<namespace>', 'namespace, /namespace/dir or gfs://host:port/namespace/dir: what is read'),
+  )
+    .option('--write <file>', 'also write the figures to a file, for `tune recommend --probe`')
+    .option('--overwrite', overwriteText)
+    .action(async (namespace: string, flags: Parameters<typeof probe>[2]) => probe(context, namespace, flags))
   withMachine(
     parent
       .command('check')

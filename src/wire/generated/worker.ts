@@ -154,6 +154,75 @@ export interface WorkerStatus {
   reservedBytes: number;
 }
 
+/**
+ * ---- measurements ----
+ * Reads ranges of objects from the store of a namespace for a short time, and drops the bytes. One measurement at a time on a worker:
+ * resource_exhausted (probe_busy). Ends at the first of its bounds, and when the store asks to slow down.
+ */
+export interface ProbeObject {
+  key: string;
+  etag: string;
+  length: number;
+}
+
+export interface ProbeStoreRequest {
+  namespaceId: string;
+  objects: ProbeObject[];
+  /** of one request; shorter objects are read whole */
+  rangeBytes: number;
+  /** number of ranges of `objects`, in their order, that are left out: read before */
+  firstRange: number;
+  /** requests in flight */
+  connections: number;
+  /** HEAD requests before, one after the other */
+  heads: number;
+  msMax: number;
+  bytesMax: number;
+  requestsMax: number;
+}
+
+export interface ProbeStoreResponse {
+  /** of the ranges; heads and the opening of connections are not in it */
+  elapsedMs: number;
+  bytes: number;
+  /** read whole */
+  ranges: number;
+  /** sent to the store, repeated ones included */
+  requests: number;
+  /** answers that asked to slow down */
+  slowDowns: number;
+  /** ranges that could not be read */
+  failed: number;
+  /** of the last of them */
+  problem: string;
+  headMs: number[];
+  /** of the first 1000 ranges */
+  firstByteMs: number[];
+  /** ranges | time | bytes | requests | slow_down | failures */
+  endedBy: string;
+}
+
+/** Writes a file into each directory, syncs it, and deletes it. */
+export interface ProbeDisksRequest {
+  bytesMax: number;
+  msMax: number;
+}
+
+export interface DiskProbe {
+  path: string;
+  tier: string;
+  mediumType: string;
+  bytes: number;
+  /** sync included */
+  writeMs: number;
+  /** not empty: why it was not measured */
+  problem: string;
+}
+
+export interface ProbeDisksResponse {
+  disks: DiskProbe[];
+}
+
 function createBaseBlockHeader(): BlockHeader {
   return { blockId: 0, length: 0, namespaceId: "", key: "", etag: "", offset: 0, durable: undefined };
 }
@@ -1779,6 +1848,685 @@ export const WorkerStatus: MessageFns<WorkerStatus> = {
   },
 };
 
+function createBaseProbeObject(): ProbeObject {
+  return { key: "", etag: "", length: 0 };
+}
+
+export const ProbeObject: MessageFns<ProbeObject> = {
+  encode(message: ProbeObject, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.etag !== "") {
+      writer.uint32(18).string(message.etag);
+    }
+    if (message.length !== 0) {
+      writer.uint32(24).uint64(message.length);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeObject {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeObject();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProbeObject>): ProbeObject {
+    return ProbeObject.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeObject>): ProbeObject {
+    const message = createBaseProbeObject();
+    message.key = object.key ?? "";
+    message.etag = object.etag ?? "";
+    message.length = object.length ?? 0;
+    return message;
+  },
+};
+
+function createBaseProbeStoreRequest(): ProbeStoreRequest {
+  return {
+    namespaceId: "",
+    objects: [],
+    rangeBytes: 0,
+    firstRange: 0,
+    connections: 0,
+    heads: 0,
+    msMax: 0,
+    bytesMax: 0,
+    requestsMax: 0,
+  };
+}
+
+export const ProbeStoreRequest: MessageFns<ProbeStoreRequest> = {
+  encode(message: ProbeStoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    for (const v of message.objects) {
+      ProbeObject.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.rangeBytes !== 0) {
+      writer.uint32(24).uint64(message.rangeBytes);
+    }
+    if (message.firstRange !== 0) {
+      writer.uint32(32).uint64(message.firstRange);
+    }
+    if (message.connections !== 0) {
+      writer.uint32(40).uint32(message.connections);
+    }
+    if (message.heads !== 0) {
+      writer.uint32(48).uint32(message.heads);
+    }
+    if (message.msMax !== 0) {
+      writer.uint32(56).uint32(message.msMax);
+    }
+    if (message.bytesMax !== 0) {
+      writer.uint32(64).uint64(message.bytesMax);
+    }
+    if (message.requestsMax !== 0) {
+      writer.uint32(72).uint64(message.requestsMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeStoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeStoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.objects.push(ProbeObject.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rangeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.firstRange = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.heads = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.msMax = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.bytesMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.requestsMax = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProbeStoreRequest>): ProbeStoreRequest {
+    return ProbeStoreRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeStoreRequest>): ProbeStoreRequest {
+    const message = createBaseProbeStoreRequest();
+    message.namespaceId = object.namespaceId ?? "";
+    message.objects = object.objects?.map((e) => ProbeObject.fromPartial(e)) || [];
+    message.rangeBytes = object.rangeBytes ?? 0;
+    message.firstRange = object.firstRange ?? 0;
+    message.connections = object.connections ?? 0;
+    message.heads = object.heads ?? 0;
+    message.msMax = object.msMax ?? 0;
+    message.bytesMax = object.bytesMax ?? 0;
+    message.requestsMax = object.requestsMax ?? 0;
+    return message;
+  },
+};
+
+function createBaseProbeStoreResponse(): ProbeStoreResponse {
+  return {
+    elapsedMs: 0,
+    bytes: 0,
+    ranges: 0,
+    requests: 0,
+    slowDowns: 0,
+    failed: 0,
+    problem: "",
+    headMs: [],
+    firstByteMs: [],
+    endedBy: "",
+  };
+}
+
+export const ProbeStoreResponse: MessageFns<ProbeStoreResponse> = {
+  encode(message: ProbeStoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.elapsedMs !== 0) {
+      writer.uint32(9).double(message.elapsedMs);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.ranges !== 0) {
+      writer.uint32(24).uint64(message.ranges);
+    }
+    if (message.requests !== 0) {
+      writer.uint32(32).uint64(message.requests);
+    }
+    if (message.slowDowns !== 0) {
+      writer.uint32(40).uint64(message.slowDowns);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(48).uint64(message.failed);
+    }
+    if (message.problem !== "") {
+      writer.uint32(58).string(message.problem);
+    }
+    if (message.headMs.length !== 0) {
+      writer.uint32(66).fork();
+      for (const v of message.headMs) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    if (message.firstByteMs.length !== 0) {
+      writer.uint32(74).fork();
+      for (const v of message.firstByteMs) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    if (message.endedBy !== "") {
+      writer.uint32(82).string(message.endedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeStoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeStoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.elapsedMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ranges = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.requests = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.slowDowns = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.failed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag === 65) {
+              message.headMs.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.headMs.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 9: {
+            if (tag === 73) {
+              message.firstByteMs.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.firstByteMs.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.endedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProbeStoreResponse>): ProbeStoreResponse {
+    return ProbeStoreResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeStoreResponse>): ProbeStoreResponse {
+    const message = createBaseProbeStoreResponse();
+    message.elapsedMs = object.elapsedMs ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.ranges = object.ranges ?? 0;
+    message.requests = object.requests ?? 0;
+    message.slowDowns = object.slowDowns ?? 0;
+    message.failed = object.failed ?? 0;
+    message.problem = object.problem ?? "";
+    message.headMs = object.headMs?.map((e) => e) || [];
+    message.firstByteMs = object.firstByteMs?.map((e) => e) || [];
+    message.endedBy = object.endedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseProbeDisksRequest(): ProbeDisksRequest {
+  return { bytesMax: 0, msMax: 0 };
+}
+
+export const ProbeDisksRequest: MessageFns<ProbeDisksRequest> = {
+  encode(message: ProbeDisksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bytesMax !== 0) {
+      writer.uint32(8).uint64(message.bytesMax);
+    }
+    if (message.msMax !== 0) {
+      writer.uint32(16).uint32(message.msMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeDisksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeDisksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bytesMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.msMax = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProbeDisksRequest>): ProbeDisksRequest {
+    return ProbeDisksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeDisksRequest>): ProbeDisksRequest {
+    const message = createBaseProbeDisksRequest();
+    message.bytesMax = object.bytesMax ?? 0;
+    message.msMax = object.msMax ?? 0;
+    return message;
+  },
+};
+
+function createBaseDiskProbe(): DiskProbe {
+  return { path: "", tier: "", mediumType: "", bytes: 0, writeMs: 0, problem: "" };
+}
+
+export const DiskProbe: MessageFns<DiskProbe> = {
+  encode(message: DiskProbe, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.tier !== "") {
+      writer.uint32(18).string(message.tier);
+    }
+    if (message.mediumType !== "") {
+      writer.uint32(26).string(message.mediumType);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.writeMs !== 0) {
+      writer.uint32(41).double(message.writeMs);
+    }
+    if (message.problem !== "") {
+      writer.uint32(50).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiskProbe {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiskProbe();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tier = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.mediumType = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.writeMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DiskProbe>): DiskProbe {
+    return DiskProbe.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiskProbe>): DiskProbe {
+    const message = createBaseDiskProbe();
+    message.path = object.path ?? "";
+    message.tier = object.tier ?? "";
+    message.mediumType = object.mediumType ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.writeMs = object.writeMs ?? 0;
+    message.problem = object.problem ?? "";
+    return message;
+  },
+};
+
+function createBaseProbeDisksResponse(): ProbeDisksResponse {
+  return { disks: [] };
+}
+
+export const ProbeDisksResponse: MessageFns<ProbeDisksResponse> = {
+  encode(message: ProbeDisksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.disks) {
+      DiskProbe.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeDisksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeDisksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.disks.push(DiskProbe.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProbeDisksResponse>): ProbeDisksResponse {
+    return ProbeDisksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeDisksResponse>): ProbeDisksResponse {
+    const message = createBaseProbeDisksResponse();
+    message.disks = object.disks?.map((e) => DiskProbe.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 export type WorkerServiceDefinition = typeof WorkerServiceDefinition;
 export const WorkerServiceDefinition = {
   name: "WorkerService",
@@ -1877,6 +2625,22 @@ export const WorkerServiceDefinition = {
       requestType: WorkerEmpty as typeof WorkerEmpty,
       requestStream: false,
       responseType: WorkerStatus as typeof WorkerStatus,
+      responseStream: false,
+      options: {},
+    },
+    probeStore: {
+      name: "ProbeStore",
+      requestType: ProbeStoreRequest as typeof ProbeStoreRequest,
+      requestStream: false,
+      responseType: ProbeStoreResponse as typeof ProbeStoreResponse,
+      responseStream: false,
+      options: {},
+    },
+    probeDisks: {
+      name: "ProbeDisks",
+      requestType: ProbeDisksRequest as typeof ProbeDisksRequest,
+      requestStream: false,
+      responseType: ProbeDisksResponse as typeof ProbeDisksResponse,
       responseStream: false,
       options: {},
     },

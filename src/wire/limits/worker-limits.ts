@@ -4,6 +4,7 @@ import {
   type BlockHeader,
   type CopySource,
   type KeptBlockRequest,
+  type ProbeObject,
   WorkerServiceDefinition,
 } from '../generated/worker.ts'
 import { serviceLimits } from './service-limits.ts'
@@ -30,6 +31,14 @@ const header = both(
   }),
   (given) => ((given as BlockHeader).key.isWellFormed() ? undefined : '.key is not well-formed Unicode'),
 )
+
+/** A measurement is short: whoever may call cannot keep a worker or a store busy for long. */
+const probeMsMax = 15_000
+const probeConnectionsMax = 128
+const probeRangeBytesMax = 64 * mebibyte
+const probeBytesMax = 2 * 1024 * mebibyte
+const probeRequestsMax = 20_000
+const diskProbeBytesMax = 256 * mebibyte
 
 const kept = { clusterId: word, blockId, offset: size, length: size }
 
@@ -62,4 +71,19 @@ export const workerLimits = serviceLimits(WorkerServiceDefinition, {
   readKeptBlock: { fields: kept },
   releaseKeptBlocks: { bytesMax: 32 * mebibyte, fields: { blocks: list(record<KeptBlockRequest>(kept), blocksMax) } },
   getWorkerStatus: { fields: {} },
+  probeStore: {
+    bytesMax: 4 * mebibyte,
+    fields: {
+      namespaceId: word,
+      objects: list(record<ProbeObject>({ key: path, etag, length: whole(1) }), 1000),
+      rangeBytes: whole(1, probeRangeBytesMax),
+      firstRange: size,
+      connections: whole(1, probeConnectionsMax),
+      heads: whole(0, 100),
+      msMax: whole(1, probeMsMax),
+      bytesMax: whole(1, probeBytesMax),
+      requestsMax: whole(1, probeRequestsMax),
+    },
+  },
+  probeDisks: { fields: { bytesMax: whole(1, diskProbeBytesMax), msMax: whole(1, probeMsMax) } },
 })

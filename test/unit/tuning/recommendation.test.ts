@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../src/config/read-config.ts'
 import type { Config } from '../../../src/config/config.ts'
+import type { ProbeDocument } from '../../../src/tuning/probe-document.ts'
 import { type JobWorkers, recommend } from '../../../src/tuning/recommendation.ts'
 import { SizeHistogram } from '../../../src/tuning/size-histogram.ts'
 
@@ -19,8 +20,8 @@ const valueOf = (sizes: SizeHistogram | undefined, key: string, machines = usual
 const range = 'fs.cosn.read.ahead.block.size'
 const queue = 'fs.cosn.read.ahead.queue.size'
 
-function asConfig(sizes: SizeHistogram | undefined, machines: JobWorkers): Config {
-  const { properties } = recommend(sizes, machines)
+function asConfig(sizes: SizeHistogram | undefined, machines: JobWorkers, probe?: ProbeDocument): Config {
+  const { properties } = recommend(sizes, machines, probe)
   return loadConfig({
     mode: 'role',
     definitions: Object.fromEntries(properties.map(({ key, value }) => [key, value])),
@@ -45,15 +46,44 @@ const anyMachines: fc.Arbitrary<JobWorkers> = fc.record({
   ),
 })
 
+const probed = (connections: number, more: Partial<ProbeDocument> = {}): ProbeDocument => {
+  const rates = { bytesPerSecond: 50 * megabyte, requestsPerSecond: 50, firstByteMs: 4 }
+  const rung = { ...rates, slowDowns: 0, failed: 0, endedBy: 'bytes' }
+  return {
+    ...{ kind: 'skein-probe', version: 1, path: '/data', takenAt: '2026-01-31T00:00:00.000Z', problem: '' },
+    ...{ worker: { workerId: 'w', hostname: 'h' }, rangeBytes: megabyte, objects: { count: 1, medianBytes: 1 } },
+    ...{ rungs: [{ connections: 1, ...rung }], endedBy: 'gain', knee: { connections, ...rung }, disks: [] },
+    spent: { requests: 0, bytes: 0, seconds: 0 },
+    ...more,
+  }
+}
+const anyProbes: fc.Arbitrary<ProbeDocument> = fc
+  .record({
+    connections: fc.integer({ min: 1, max: 128 }),
+    endedBy: fc.constantFrom('gain', 'latency', 'slow_down', 'failures', 'bounds', 'connections'),
+    firstByteMs: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }),
+    rate: fc.double({ min: 0, max: 1e6, noNaN: true }),
+    found: fc.boolean(),
+  })
+  .map(({ connections, endedBy, firstByteMs, rate, found }) => {
+    const rung = {
+      ...{ connections: 1, bytesPerSecond: rate * megabyte, requestsPerSecond: rate, firstByteMs },
+      ...{ slowDowns: 0, failed: 0, endedBy: 'bytes' },
+    }
+    const slowDown = endedBy === 'slow_down' ? { slowDown: { connections, answers: 3 } } : {}
+    return probed(connections, { endedBy, rungs: [rung], ...slowDown, ...(found ? {} : { knee: undefined }) })
+  })
+
 describe('recommend', () => {
-  it('never breaks a rule, for any cores, memory and files', () => {
+  it('never breaks a rule, for any cores, memory and files, with and without a probe', () => {
     fc.assert(
-      fc.property(fc.option(anyFiles), anyMachines, (groups, machines) => {
+      fc.property(fc.option(anyFiles), anyMachines, fc.option(anyProbes), (groups, machines, found) => {
         const sizes = groups === null ? undefined : files(...groups)
-        const config = asConfig(sizes, machines)
+        const probe = found ?? undefined
+        const config = asConfig(sizes, machines, probe)
         expect(config.brokenRules).toEqual([])
         expect(config.warnings).toEqual([])
-        const { memory, properties, leftAlone } = recommend(sizes, machines)
+        const { memory, properties, leftAlone } = recommend(sizes, machines, probe)
         expect(memory.readBudgetBytes).toBeLessThan(machines.memoryBytes)
         for (const { reason } of [...properties, ...leftAlone]) expect(reason).toMatch(/^[^\n]{10,}$/)
       }),
@@ -97,6 +127,31 @@ describe('recommend', () => {
       expect(jobWorker.blockStreamsMax).toBe(2 * jobWorker.activeTasksMax)
       expect(jobWorker.cpuTasksMax).toBeLessThanOrEqual(jobWorker.activeTasksMax)
     }
+  })
+
+  it('reads at the knee of a probe, and at least by the cores where the probe found none', () => {
+    const large = files([64 * megabyte, 16])
+    expect(asConfig(large, usual, probed(24)).ufs.cosn.uploadThreadPool).toBe(24)
+    expect(asConfig(large, usual, probed(2)).ufs.cosn.uploadThreadPool).toBe(2)
+    expect(asConfig(large, usual, probed(2, { endedBy: 'bounds' })).ufs.cosn.uploadThreadPool).toBe(6)
+    expect(asConfig(large, usual, probed(64, { endedBy: 'connections' })).ufs.cosn.uploadThreadPool).toBe(64)
+    expect(asConfig(large, usual, probed(24, { knee: undefined })).ufs.cosn.uploadThreadPool).toBe(6)
+    expect(asConfig(files([16 * kilobyte, 1000]), usual, probed(64)).ufs.cosn.uploadThreadPool).toBe(8)
+  })
+
+  it('takes larger ranges from a store that takes long to begin', () => {
+    // 1 MB takes 20 ms in all.
+    const rung = { bytesPerSecond: 50 * megabyte, requestsPerSecond: 50, slowDowns: 0, failed: 0, endedBy: 'bytes' }
+    const from = (firstByteMs: number) => probed(8, { rungs: [{ connections: 1, firstByteMs, ...rung }] })
+    const rangeOf = (firstByteMs: number) =>
+      recommend(files([32 * megabyte, 16]), usual, from(firstByteMs)).properties.find(({ key }) => key === range)
+    expect(rangeOf(2)?.value).toBe('4MB')
+    expect(rangeOf(12)?.value).toBe('8MB')
+    expect(rangeOf(19)).toMatchObject({
+      value: '16MB',
+      reason: expect.stringContaining('the first byte takes 19.0 ms'),
+    })
+    expect(valueOf(files([16 * kilobyte, 16]), range)?.value).toBe('16KB')
   })
 
   it('reads less ahead where memory is small, and says so', () => {

@@ -32,6 +32,8 @@ function worker(methods: Partial<Worker>): Worker {
     readKeptBlock: missing,
     releaseKeptBlocks: missing,
     getWorkerStatus: missing,
+    probeStore: missing,
+    probeDisks: missing,
     ...methods,
   }
 }
