@@ -83,4 +83,5 @@ export class SyntheticListing implements UnderFileSystem {
   delete = async (): Promise<void> => notBuilt()
   copy = async (): Promise<ObjectInfo> => notBuilt()
   rename = async (): Promise<ObjectInfo> => notBuilt()
+  renameOver = async (): Promise<ObjectInfo> => notBuilt()
 }

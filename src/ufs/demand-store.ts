@@ -64,6 +64,7 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     delete: (key, signal, etag) => store.delete(key, signal, etag),
     copy: (from, to, signal) => store.copy(from, to, signal),
     rename: (from, to, etag, signal) => store.rename(from, to, etag, signal),
+    renameOver: (from, to, versions, signal) => store.renameOver(from, to, versions, signal),
     close: () => store.close(),
     get readAhead() {
       return store.readAhead

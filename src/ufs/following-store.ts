@@ -9,6 +9,7 @@ import type {
   ListRequest,
   ObjectInfo,
   ReadRequest,
+  ReplacingVersions,
   UnderFileSystem,
   WriteOptions,
   StoreGate,
@@ -149,6 +150,10 @@ export class FollowingStore implements UnderFileSystem {
 
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#repeat(signal, (store, joined) => store.rename(from, to, etag, joined))
+  }
+
+  renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#repeat(signal, (store, joined) => store.renameOver(from, to, versions, joined))
   }
 
   get readAhead(): { readonly rangeBytes: number; readonly rangesAhead: number } | undefined {

@@ -4,7 +4,7 @@
 // happened, the copy is removed. After an interruption, a second call finds the copy, recognizes it
 // by its content, and continues with the delete.
 import { isSkeinError, SkeinError, toSkeinError } from '../base/errors.ts'
-import type { ObjectInfo } from './under-file-system.ts'
+import type { ObjectInfo, ReplacingVersions } from './under-file-system.ts'
 
 /** The requests that a rename uses. */
 export interface RenameSteps {
@@ -14,6 +14,11 @@ export interface RenameSteps {
    * @throws SkeinError already_exists, aborted `object_changed`
    */
   copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo>
+  /**
+   * Copies exactly this version to a key that has the version `replaces`.
+   * @throws SkeinError aborted `object_changed`
+   */
+  copyOver(source: ObjectInfo, to: string, replaces: string, signal: AbortSignal): Promise<ObjectInfo>
   /**
    * @returns `changed` only when the object is certainly another version and was not deleted; an
    *   object that no longer exists counts as `deleted`
@@ -59,6 +64,26 @@ export async function renameByCopy(
       await steps.undo(copied)
     throw thrown
   }
+}
+
+/** See UnderFileSystem.renameOver. */
+export async function renameOverByCopy(
+  steps: RenameSteps,
+  from: string,
+  to: string,
+  { etag, replaces }: ReplacingVersions,
+  signal: AbortSignal,
+): Promise<ObjectInfo> {
+  const source = await steps.find(from, signal)
+  const there = source === undefined || from === to ? undefined : await steps.find(to, signal)
+  if (source === undefined || there === undefined) return await renameByCopy(steps, from, to, etag, signal)
+  if (source.etag !== etag) throw changedError(from)
+  // A copy that an interrupted call made is not made again.
+  if (there.etag !== replaces && !hasSameBytes(source, there)) throw changedError(to)
+  const copied = there.etag === replaces ? await steps.copyOver(source, to, replaces, signal) : there
+  // The old object is gone: whatever another client has put at `from` meanwhile stays there.
+  if ((await steps.find(from, signal))?.etag === etag) await steps.deleteVersion(from, etag, signal)
+  return copied
 }
 
 /** Whether two objects have the same bytes, as proven by the store's checksums. */

@@ -142,6 +142,14 @@ export interface WriteOptions {
   readonly partBytes?: number
 }
 
+/** ETags of a rename that replaces an object. */
+export interface ReplacingVersions {
+  /** Of the object that is moved. */
+  readonly etag: string
+  /** Of the object that is replaced. */
+  readonly replaces: string
+}
+
 /**
  * Errors of every method: not_found (no such object or bucket), permission_denied and
  * unauthenticated (wrong secret, expired token: reason `expired_token`), failed_precondition with
@@ -206,6 +214,14 @@ export interface UnderFileSystem {
    *   already_exists (`to` is another object)
    */
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
+  /**
+   * As `rename`, to a key that has the version `replaces`, or no object. Readers of `to` see the old
+   * object or the moved one. `from` is removed last: after an error that is not a refusal, `to` may
+   * be replaced while `from` is still there. If another client writes `from` after it was copied,
+   * that object stays at `from`.
+   * @throws SkeinError not_found, aborted `object_changed` (`from` or `to` is another version)
+   */
+  renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo>
   /** How the namespace reads its large objects, if it is configured. */
   readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number } | undefined
   /**

@@ -127,7 +127,7 @@ async function throughTemporary(
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const directory = dirname(path)
-  const temporary = join(directory, `.skein-write-${randomUUID()}`)
+  const temporary = temporaryBeside(path)
   try {
     await fill(temporary)
     const isThere = replaces === undefined || (await versionToReplace(path, replaces))
@@ -140,10 +140,15 @@ async function throughTemporary(
   await syncDirectory(directory)
 }
 
+/** A name of its own, which listings omit. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.skein-write-${randomUUID()}`)
+}
+
 /**
  * @returns whether the version is there; false: no file is. @throws aborted when another one is
  */
-async function versionToReplace(path: string, etag: string): Promise<boolean> {
+export async function versionToReplace(path: string, etag: string): Promise<boolean> {
   try {
     if (localEtag(await stat(path, { bigint: true })) === etag) return true
   } catch (thrown) {

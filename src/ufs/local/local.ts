@@ -14,7 +14,7 @@ import { keyProblem } from '../../base/paths.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { realRoot } from './file-roots.ts'
 import { codeOf, kindOf, resolveKey, unusable } from './local-names.ts'
-import { renameLocal } from './local-rename.ts'
+import { renameLocal, renameOverLocal } from './local-rename.ts'
 import { localEtag, localObject } from './local-version.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
 import { copyLocal, deleteLocal, writeLocal } from './local-writer.ts'
@@ -24,6 +24,7 @@ import type {
   ListRequest,
   ObjectInfo,
   ReadRequest,
+  ReplacingVersions,
   UnderFileSystem,
   WriteOptions,
 } from '../under-file-system.ts'
@@ -193,6 +194,15 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     const there = await this.#find(to, signal)
     if (there?.etag === etag) return there
     throw new SkeinError('not_found', `${join(this.#directory, from)} does not exist`)
+  }
+
+  async renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo> {
+    const source = await this.#find(from, signal)
+    if (source === undefined || from === to || (await this.#find(to, signal)) === undefined)
+      return await this.rename(from, to, versions.etag, signal)
+    if (source.etag !== versions.etag) throw changedError(from)
+    await renameOverLocal(await this.#root(), from, to, versions)
+    return { ...source, key: to }
   }
 
   async close(): Promise<void> {

@@ -10,12 +10,20 @@ import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { exactParts, sendAll } from './exact-parts.ts'
-import { changedError, existsError, hasSameBytes, renameByCopy, type RenameSteps } from '../rename-by-copy.ts'
-import type { Body, ObjectRequests, WriteCondition } from './request/write-requests.ts'
+import {
+  changedError,
+  existsError,
+  hasSameBytes,
+  renameByCopy,
+  renameOverByCopy,
+  type RenameSteps,
+} from '../rename-by-copy.ts'
+import type { Body, ObjectRequests } from './request/write-requests.ts'
 import { requestName } from '../trust/s3-errors.ts'
 import type { S3Options } from '../store-options.ts'
-import type { ObjectInfo, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
-import { S3Deletes } from './s3-deletes.ts'
+import type { ObjectInfo, ReplacingVersions, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+import { ConditionalCreates, type ConditionalCreatesParts } from './conditional-creates.ts'
+import { S3Deletes, type S3DeletesParts } from './s3-deletes.ts'
 import { UploadCleanup } from './upload-cleanup.ts'
 
 const mebibyte = 1024 * 1024
@@ -49,22 +57,23 @@ export interface S3WriterContext {
 
 export class S3Writer {
   readonly #context: S3WriterContext
-  /** Whether the store supports If-None-Match and If-Match on writes, as far as is known. */
-  #conditional = true
-  #conditionalReplaces = true
+  readonly #creates: ConditionalCreates
   readonly #deletes: S3Deletes
   readonly #renameSteps: RenameSteps
 
   constructor(context: S3WriterContext) {
     this.#context = context
-    this.#deletes = new S3Deletes({
+    const parts: ConditionalCreatesParts & S3DeletesParts = {
       ...context,
       find: (key, signal) => this.#find(key, signal),
       send: (verb, key, signal, send) => this.#send(verb, key, signal, send),
-    })
+    }
+    this.#creates = new ConditionalCreates(parts)
+    this.#deletes = new S3Deletes(parts)
     this.#renameSteps = {
       find: (key, signal) => this.#find(key, signal),
-      copyNew: (source, to, signal) => this.#copyNew(source, to, signal),
+      copyNew: (source, to, signal) => this.#copyVersion(source, to, undefined, signal),
+      copyOver: (source, to, replaces, signal) => this.#copyVersion(source, to, replaces, signal),
       deleteVersion: (key, etag, signal) => this.#deletes.deleteVersion(key, etag, signal),
       undo: (copied) => this.#deletes.undoCopy(copied),
     }
@@ -137,16 +146,29 @@ export class S3Writer {
     return renameByCopy(this.#renameSteps, from, to, etag, signal)
   }
 
-  async #copyNew(source: ObjectInfo, to: string, signal: AbortSignal): Promise<ObjectInfo> {
+  /** See UnderFileSystem.renameOver. */
+  renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo> {
+    return renameOverByCopy(this.#renameSteps, from, to, versions, signal)
+  }
+
+  /** @param replaces undefined: the key must not exist */
+  async #copyVersion(
+    source: ObjectInfo,
+    to: string,
+    replaces: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
     const { store, objects } = this.#context
-    if (source.length > this.#copyBytesMax) return await this.#copyBytes(source, to, { overwrite: false }, signal)
+    const options = { overwrite: replaces !== undefined, replaces }
+    if (source.length > this.#copyBytesMax) return await this.#copyBytes(source, to, options, signal)
     let attempts = 0
-    const copying = this.#creating(to, { overwrite: false }, source, signal, async (condition, abortSignal) => {
+    const copying = this.#creates.create(to, options, source, signal, async (condition, abortSignal) => {
       attempts += 1
       // Some stores do not know the condition, and an earlier attempt may have made the copy.
       const there = attempts === 1 ? undefined : await this.#findOnce(to, abortSignal)
-      if (there !== undefined && !hasSameBytes(source, there)) throw existsError(to)
-      return there === undefined ? await objects.copy(source, to, condition, abortSignal) : there.etag
+      if (there === undefined || there.etag === replaces) return await objects.copy(source, to, condition, abortSignal)
+      if (!hasSameBytes(source, there)) throw replaces === undefined ? existsError(to) : changedError(to)
+      return there.etag
     })
     const etag = await copying.catch(async (thrown: unknown) => {
       // Both conditions have the same refusal.
@@ -169,11 +191,11 @@ export class S3Writer {
   #copyBytes(
     { key, etag, length, metadata }: ObjectInfo,
     to: string,
-    { overwrite }: { readonly overwrite: boolean },
+    options: WriteOptions,
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     const bytes = this.#context.store.read({ key, etag, offset: 0, length, objectLength: length }, signal)
-    return this.write(to, length, bytes, { overwrite, metadata }, signal)
+    return this.write(to, length, bytes, { ...options, metadata }, signal)
   }
 
   async #putWhole(
@@ -186,7 +208,7 @@ export class S3Writer {
     if (bytes === undefined) throw new SkeinError('internal', `no bytes for ${JSON.stringify(key)}`)
     const body = bodyOf(bytes)
     const whole = { length: bytes.length, etag: body.md5.toString('hex') }
-    const etag = await this.#creating(key, options, whole, signal, (condition, abortSignal) =>
+    const etag = await this.#creates.create(key, options, whole, signal, (condition, abortSignal) =>
       this.#context.objects.put(key, body, options.metadata ?? {}, condition, abortSignal),
     )
     return await this.#written(key, whole.length, etag ?? whole.etag, signal)
@@ -218,7 +240,7 @@ export class S3Writer {
       const whole = { length, etag: `${hash('md5', Buffer.concat(digests))}-${digests.length}` }
       // The parts took their time, and not every store knows the condition.
       const now = options.replaces === undefined ? options : await this.#checked(key, options, signal)
-      const etag = await this.#creating(key, now, whole, signal, (condition, abortSignal) =>
+      const etag = await this.#creates.create(key, now, whole, signal, (condition, abortSignal) =>
         objects.completeUpload(key, uploadId, etags, condition, abortSignal),
       )
       // Ceph's gateway returns an empty ETag here.
@@ -229,63 +251,6 @@ export class S3Writer {
       await cleanup.end('failed')
       throw thrown
     }
-  }
-
-  /**
-   * Sends the request that creates the object, with the condition if it is wanted and supported. If
-   * the response of an earlier attempt was lost, the existing object may be the result of that
-   * attempt.
-   */
-  async #creating(
-    key: string,
-    { overwrite, replaces }: WriteOptions,
-    wanted: { readonly length: number; readonly etag: string },
-    signal: AbortSignal,
-    send: (condition: WriteCondition, abortSignal: AbortSignal) => Promise<string | undefined>,
-  ): Promise<string | undefined> {
-    let attempts = 0
-    // Of the last request: another write may find out meanwhile that the store knows no condition.
-    let hadCondition = false
-    const attempt = (): Promise<string | undefined> =>
-      this.#send('PUT', key, signal, (abortSignal) => {
-        attempts += 1
-        const condition = {
-          isNew: !overwrite && this.#conditional,
-          replaces: overwrite && this.#conditionalReplaces ? replaces : undefined,
-        }
-        hadCondition = condition.isNew || condition.replaces !== undefined
-        return send(condition, abortSignal)
-      })
-    try {
-      return await attempt().catch(async (thrown: unknown) => {
-        const isUnknown = isSkeinError(thrown, 'unimplemented')
-        if (!hadCondition || !(isUnknown || (await this.#isMisread(key, replaces, thrown, signal)))) throw thrown
-        if (overwrite) this.#conditionalReplaces = false
-        else this.#conditional = false
-        this.#context.logger.info(
-          'this store does not support conditional writes; Skein only checks for the object before a write',
-        )
-        return attempt()
-      })
-    } catch (thrown) {
-      const error = toSkeinError(thrown)
-      const isGone = replaces !== undefined && error.code === 'not_found' && error.reason === undefined
-      const isChanged = error.code === 'aborted' && error.reason === 'object_changed'
-      const refused = isGone || isChanged || error.code === 'already_exists'
-      if (!refused && error.reason !== 'no_such_upload') throw error
-      const found = attempts > 1 ? await this.#find(key, signal) : undefined
-      if (found?.length === wanted.length && found.etag === wanted.etag) return found.etag
-      throw refused ? (overwrite ? changedError(key) : existsError(key)) : error
-    }
-  }
-
-  /**
-   * Whether a version was refused that is there. Ceph's gateway (radosgw 16.2) compares the header
-   * of a write with its quotes, so that no version is the right one.
-   */
-  async #isMisread(key: string, replaces: string | undefined, thrown: unknown, signal: AbortSignal): Promise<boolean> {
-    if (replaces === undefined || !isSkeinError(thrown, 'aborted', 'object_changed')) return false
-    return (await this.#find(key, signal))?.etag === replaces
   }
 
   /** Runs within the attempts of another request, so its errors are not retried here. */

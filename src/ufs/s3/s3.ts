@@ -27,6 +27,7 @@ import type {
   ListRequest,
   ObjectInfo,
   ReadRequest,
+  ReplacingVersions,
   UnderFileSystem,
   WriteOptions,
   StoreGate,
@@ -213,6 +214,10 @@ export class S3UnderFileSystem implements UnderFileSystem {
 
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#writer.rename(from, to, etag, signal)
+  }
+
+  renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#writer.renameOver(from, to, versions, signal)
   }
 
   close(): Promise<void> {

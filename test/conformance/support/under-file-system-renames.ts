@@ -57,6 +57,92 @@ async function atLook(
   }
 }
 
+/**
+ * A rename that replaces one version, as renameCases. @param racesReplacements the store has no
+ * condition for that: who comes in the last moment is not noticed
+ */
+export function replacingCases(
+  { made, write, expectContent, keysOf }: RenameCases,
+  racesReplacements: () => boolean,
+): void {
+  const signal = new AbortController().signal
+  const changed = { code: 'aborted', reason: 'object_changed' }
+  const [mine, old, theirs] = [41, 42, 43].map((seed) => testBytes(seed, 300_000)) as [Buffer, Buffer, Buffer]
+
+  it.each([0, 1000, 6 * 1024 * 1024])('takes the place of exactly one version (%i bytes)', async (length) => {
+    const { store } = made()
+    const bytes = testBytes(44, length)
+    const { etag: replaces } = await write('d/to', old)
+    const { etag } = await write('e/from', bytes, { partBytes: 1 })
+    const moved = await store.renameOver('e/from', 'd/to', { etag, replaces }, signal)
+    expect(moved).toEqual(await store.stat('d/to', signal))
+    expect(await keysOf()).toEqual(['d/to'])
+    await expectContent('d/to', bytes)
+  })
+
+  it('replaces and moves nothing when either is another version', async () => {
+    const { store } = made()
+    const { etag: replaces } = await write('to', old)
+    const { etag } = await write('from', mine)
+    const none = async (asked: { etag: string; replaces: string }): Promise<void> => {
+      await expect(store.renameOver('from', 'to', asked, signal)).rejects.toMatchObject(changed)
+      await expectContent('from', mine)
+      await expectContent('to', old)
+    }
+    await none({ etag: replaces, replaces })
+    await none({ etag, replaces: 'other' })
+    await expect(store.renameOver('nothing', 'to', { etag, replaces }, signal)).rejects.toMatchObject({
+      code: 'not_found',
+    })
+  })
+
+  it('moves to a free name, and stays where it is when it is its own target', async () => {
+    const { store } = made()
+    const { etag } = await write('from', mine)
+    await store.renameOver('from', 'from', { etag, replaces: etag }, signal)
+    const moved = await store.renameOver('from', 'to', { etag, replaces: 'gone' }, signal)
+    expect(moved.key).toBe('to')
+    expect(await keysOf()).toEqual(['to'])
+  })
+
+  it('does not replace what comes to the target in the last moment', async () => {
+    const { store, copiesWithoutCondition } = made()
+    if (racesReplacements() || copiesWithoutCondition === true) return
+    const { etag: replaces } = await write('to', old)
+    const { etag } = await write('from', mine)
+    const rename = (): Promise<void> =>
+      expect(store.renameOver('from', 'to', { etag, replaces }, signal)).rejects.toMatchObject(changed)
+    expect(await atLook(store, 'to', 1, 'after', () => write('to', theirs), rename)).toBeGreaterThan(0)
+    await expectContent('from', mine)
+    await expectContent('to', theirs)
+  })
+
+  it('leaves what another client writes at the source after it was copied', async () => {
+    const { store, renamesByCopy } = made()
+    if (renamesByCopy !== true) return
+    const { etag: replaces } = await write('to', old)
+    const { etag } = await write('from', mine)
+    const rename = () => store.renameOver('from', 'to', { etag, replaces }, signal)
+    expect(await atLook(store, 'from', 2, 'before', () => write('from', theirs), rename)).toBeGreaterThan(1)
+    await expectContent('to', mine)
+    await expectContent('from', theirs)
+  })
+
+  it('goes on where an earlier call was cut off', async () => {
+    const { store, halfRename } = made()
+    const { etag: replaces } = await write('to', old)
+    const { etag } = await write('from', mine)
+    if (halfRename === undefined) await store.copy('from', 'to', signal)
+    else {
+      await store.delete('to', signal)
+      await halfRename('from', 'to')
+    }
+    await store.renameOver('from', 'to', { etag, replaces }, signal)
+    expect(await keysOf()).toEqual(['to'])
+    await expectContent('to', mine)
+  })
+}
+
 export function renameCases({ made, write, expectContent, keysOf }: RenameCases): void {
   const signal = new AbortController().signal
   const [mine, theirs] = [testBytes(21, 6 * 1024 * 1024), testBytes(22, 6 * 1024 * 1024)]

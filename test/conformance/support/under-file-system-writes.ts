@@ -4,7 +4,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
-import { renameCases, type RenameUnderTest } from './under-file-system-renames.ts'
+import { renameCases, type RenameUnderTest, replacingCases } from './under-file-system-renames.ts'
 import { type StoreUnderTest, strangeKeys, testBytes } from './under-file-system-suite.ts'
 
 const mebibyte = 1024 * 1024
@@ -204,7 +204,9 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
       await made.store.delete('never/was', signal)
     })
 
-    renameCases({ made: () => made, write, expectContent, keysOf })
+    const cases = { made: () => made, write, expectContent, keysOf }
+    renameCases(cases)
+    describe('a rename that replaces', () => replacingCases(cases, () => made.racesReplacements === true))
 
     it('copies, over another object too, and renames', async () => {
       const bytes = testBytes(8, 300_000)

@@ -4,7 +4,13 @@ import { SkeinError } from '../../../../src/base/errors.ts'
 import type { Clock } from '../../../../src/base/clock.ts'
 import type { Journal, JournalEntry, Term } from '../../../../src/journal/journal.ts'
 import { compareKeys } from '../../../../src/meta/edge-order.ts'
-import type { ListPage, ListRequest, ObjectInfo, UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
+import type {
+  ListPage,
+  ListRequest,
+  ObjectInfo,
+  ReplacingVersions,
+  UnderFileSystem,
+} from '../../../../src/ufs/under-file-system.ts'
 
 export class FakeClock implements Clock {
   now = 1_700_000_000_000
@@ -132,6 +138,17 @@ export class FakeStore implements UnderFileSystem {
     const isCopy = there?.etag === etag && there.length === source.length
     if (there !== undefined && !isCopy)
       throw new SkeinError('already_exists', `${to} is there`, { reason: 'object_exists' })
+    const moved = { ...source, key: to }
+    this.objects.set(to, moved)
+    this.objects.delete(from)
+    return moved
+  }
+  async renameOver(from: string, to: string, { etag, replaces }: ReplacingVersions): Promise<ObjectInfo> {
+    if (this.failure !== undefined) throw this.failure
+    const [source, there] = [this.objects.get(from), this.objects.get(to)]
+    if (source === undefined || there === undefined) return await this.rename(from, to, etag)
+    if (source.etag !== etag || there.etag !== replaces)
+      throw new SkeinError('aborted', 'another version', { reason: 'object_changed', retryable: false })
     const moved = { ...source, key: to }
     this.objects.set(to, moved)
     this.objects.delete(from)

@@ -134,6 +134,9 @@ export class FakeStore implements UnderFileSystem {
   rename(): never {
     throw new Error('not used')
   }
+  renameOver(): never {
+    throw new Error('not used')
+  }
 }
 
 export class FakeTarget implements BlockTarget {
