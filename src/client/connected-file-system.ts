@@ -2,7 +2,7 @@
 // a half that changes things. What callers give is checked here (given-options.ts). What was
 // changed is opened anew by the next reader.
 import { eachUnlessAborted, unlessAborted } from './aborted-calls.ts'
-import { isSkeinError, SkeinError } from '../base/errors.ts'
+import { SkeinError } from '../base/errors.ts'
 import type {
   AttributeChanges,
   BlockLocation,
@@ -25,7 +25,6 @@ import { checkBytes, checkOptions, checkPath } from './given-options.ts'
 import type { FileReads } from './open/file-reads.ts'
 import type { OpenedFiles } from './open/opened-files.ts'
 import type { FileChanges } from './write/file-changes.ts'
-import { replaceByCopy } from './write/replace-by-copy.ts'
 
 export interface FileSystemParts {
   readonly reads: FileReads
@@ -107,19 +106,11 @@ export class ConnectedFileSystem implements FileSystem {
     await unlessAborted(options, () => this.#parts.changes.makeDirectory(path, options))
   }
 
-  async rename(from: string, to: string, options: RenameOptions = {}): Promise<void> {
+  async rename(from: string, to: string, options?: RenameOptions): Promise<void> {
     checkPath(from)
     checkPath(to)
     checkOptions('rename', options)
-    const { ifExists = 'exclusive', ...call } = options
-    await this.#changing([from, to], options, async () => {
-      try {
-        await this.#parts.changes.rename(from, to, call)
-      } catch (thrown) {
-        if (ifExists !== 'overwrite' || !isSkeinError(thrown, 'already_exists')) throw thrown
-        await replaceByCopy(this, from, to, call)
-      }
-    })
+    await this.#changing([from, to], options, () => this.#parts.changes.rename(from, to, options))
   }
 
   async delete(path: string, options?: DeleteOptions): Promise<void> {

@@ -237,7 +237,10 @@ export interface DeleteOptions extends CallSignal {
 export interface RenameOptions extends CallSignal {
   /**
    * `exclusive` (default): the target must not exist. `overwrite`: a file takes the place of a file
-   * that is there. Readers see the old or the new one; if the call fails, both are there.
+   * that is there, at the store in exactly the version that is known (else aborted,
+   * `object_changed`). Readers see the old or the new one. Owner, mode and metadata come with the
+   * file; TTL, pinning and replication stay with the path. A directory neither replaces nor is
+   * replaced: already_exists.
    */
   readonly ifExists?: 'exclusive' | 'overwrite'
 }
@@ -256,9 +259,11 @@ export interface FileSystem {
   /** With its parents. An existing directory is no error. */
   makeDirectory(path: string, options?: CallSignal): Promise<void>
   /**
-   * The target must not exist, unless `ifExists` says so. A file that leaves `.skein/` is then as
-   * if it had been written at its new path: it has no TTL of its own, and the write policy of the
-   * namespace holds. Directories do not leave it, and nothing enters it.
+   * `to` is exactly the new path, also where a directory is there. It must not exist, unless
+   * `ifExists` says so. With a `/` at its end it is no path of a file (invalid_argument). A file
+   * that leaves `.skein/` is then as if it had been written at its new path: it has no TTL of its
+   * own, and the write policy of the namespace holds. Directories do not leave it, and nothing
+   * enters it.
    */
   rename(from: string, to: string, options?: RenameOptions): Promise<void>
   /** A directory that is not empty needs one of the options. Objects of persisted files go, too. */

@@ -215,10 +215,10 @@ export interface UnderFileSystem {
    */
   rename(from: string, to: string, etag: string, signal: AbortSignal): Promise<ObjectInfo>
   /**
-   * As `rename`, to a key that has the version `replaces`, or no object. Readers of `to` see the old
-   * object or the moved one. `from` is removed last: after an error that is not a refusal, `to` may
-   * be replaced while `from` is still there. If another client writes `from` after it was copied,
-   * that object stays at `from`.
+   * As `rename`, to a key that has the version `replaces`, or no object. Readers of `to` see the
+   * old object or the moved one. `from` is removed last: after an error that is not a refusal, `to`
+   * may be replaced while `from` is still there. If another client writes `from` after it was
+   * copied, that object stays at `from`.
    * @throws SkeinError not_found, aborted `object_changed` (`from` or `to` is another version)
    */
   renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo>

@@ -68,6 +68,25 @@ describe('what is moved while the store changes', () => {
     expect(bucket.bytesOf('g/b').equals(theirs)).toBe(true)
   })
 
+  it('a file takes the place of another one in one step, with its cached blocks and over a kill', async () => {
+    const bucket = origin.bucket('data')
+    const [old, newer] = [Buffer.alloc(3 * mebibyte, 4), Buffer.alloc(2 * mebibyte, 5)]
+    bucket.put('w/latest', old)
+    bucket.put('w/part', newer)
+    await done('fs', 'distributedLoad', '/d/w')
+    const { objectBytes } = origin.counters
+    const query = 'op=RENAME&destination=/d/w/latest&renameoptions=OVERWRITE'
+    const door = `http://${skein.addresses()['webhdfs'] ?? ''}/webhdfs/v1`
+    expect((await fetch(`${door}/d/w/part?${query}`, { method: 'PUT' })).status).toBe(200)
+    expect(bucket.sortedKeys.filter((key) => key.startsWith('w/'))).toEqual(['w/latest'])
+    expect(bucket.bytesOf('w/latest').equals(newer)).toBe(true)
+    await skein.child.end('SIGKILL')
+    await skein.start()
+    expect((await contentAt('/d/w/latest')).equals(newer)).toBe(true)
+    expect(origin.counters.objectBytes).toBe(objectBytes)
+    await done('fs', 'checkConsistency', '/d/w')
+  })
+
   it('a file that no store and no worker has is named, by whoever is asked', async () => {
     const file = join(skein.folder, 'only')
     writeFileSync(file, Buffer.alloc(mebibyte, 3))

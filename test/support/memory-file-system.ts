@@ -33,6 +33,7 @@ import { checkBytes, checkOptions, checkPath } from '../../src/client/given-opti
 import { firstAtOrAfter, listedEntries, type MemoryNode } from './memory-listing.ts'
 import { checkMetadata } from './memory-metadata.ts'
 import { MemoryFile } from './memory-file.ts'
+import { directoryOf, directoryStatus, fileStatus } from './memory-status.ts'
 
 interface Namespace {
   readonly name: string
@@ -179,10 +180,12 @@ export class MemoryFileSystem implements FileSystem {
     if (source.namespace !== target.namespace)
       throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
     const file = this.#fileAt(source.namespace, source.key)
+    if (file !== undefined && target.key.endsWith('/'))
+      throw new SkeinError('invalid_argument', `${to} is no name of a file`)
     const mayReplace = file !== undefined && ifExists === 'overwrite'
-    this.#checkTarget(target.namespace, target.key, mayReplace ? { ifExists } : {})
     const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
     if (moved.length === 0) throw notFound(from)
+    this.#checkTarget(target.namespace, target.key, mayReplace ? { ifExists } : {})
     const leaves = isHiddenKey(source.key) && !isHiddenKey(target.key)
     if ((leaves && file === undefined) || (!isHiddenKey(source.key) && isHiddenKey(target.key)))
       throw new SkeinError('failed_precondition', `${from} is not moved out of or into ${internalKeyPrefix}`)
@@ -375,53 +378,6 @@ export class MemoryFileSystem implements FileSystem {
   #remove({ nodes }: Namespace, key: string): void {
     const index = firstAtOrAfter(nodes, key)
     if (nodes[index]?.key === key) nodes.splice(index, 1)
-  }
-}
-
-function fileStatus(namespace: string, node: MemoryNode): FileStatus {
-  const { key, etag, fileId, modifiedMs, contentType, userMetadata, clientMetadata, ttl } = node
-  return {
-    ...directoryStatus(
-      formatPath({ namespace, key }),
-      key.slice(key.lastIndexOf('/') + 1),
-      undefined,
-      false,
-      modifiedMs,
-    ),
-    ...{ kind: 'file', length: node.bytes.length, fileId, etag, mode: 0o666, ...node.ownership },
-    ...{ blockSizeBytes: node.blockSizeBytes, replicationMin: node.replicationMin },
-    ...{ contentType, userMetadata, clientMetadata, ttl: ttl && { ms: ttl.ms, action: ttl.action } },
-    isExplicit: true,
-    persistence: etag === '' ? 'not_persisted' : 'persisted',
-    cachedBytes: node.bytes.length,
-  }
-}
-
-function directoryOf(namespace: string, key: string, madeMs: number | undefined): FileStatus {
-  const name = key.slice(0, -1).slice(key.slice(0, -1).lastIndexOf('/') + 1)
-  // The slash is a part of the path only where the directory has no other name (`a//`).
-  const path = formatPath({ namespace, key: name === '' ? key : key.slice(0, -1) })
-  return directoryStatus(path, name, madeMs, false, madeMs ?? 0)
-}
-
-function directoryStatus(
-  path: string,
-  name: string,
-  madeMs: number | undefined,
-  isMountPoint: boolean,
-  modifiedMs: number,
-): FileStatus {
-  return {
-    ...{ path, name, kind: 'directory', length: 0, blockSizeBytes: 0, fileId: 1, etag: '' },
-    ...{ owner: 'skein', group: 'skein', mode: 0o777, contentType: '', userMetadata: {} },
-    ...{ createdMs: modifiedMs, modifiedMs, persistence: 'persisted', cachedBytes: 0, pinned: false },
-    ...{
-      replicationMin: 0,
-      replicationMax: undefined,
-      ttl: undefined,
-      isMountPoint,
-      isExplicit: isMountPoint || madeMs !== undefined,
-    },
   }
 }
 

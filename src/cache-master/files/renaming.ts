@@ -2,15 +2,17 @@
 // first: a file in the one step the store has for it; a tree by objects, all of them before the
 // edge moves, and back again when one of them fails, so that nothing is half done.
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
-import { formatPath, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
+import { formatPath, parsePath } from '../../base/paths.ts'
+import { directoryAt, fileAt, resolve } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
-import { checkHiddenMove, persistAppeared } from './hidden-moves.ts'
-import { checkStorable, checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
+import { persistAppeared } from './hidden-moves.ts'
+import { RenameTargets } from './rename-targets.ts'
+import { replaceFile } from './replacing-file.ts'
+import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
@@ -49,6 +51,7 @@ export class RenameService {
   readonly #sync: StoreSync
   readonly #holds: PathHolds
   readonly #persisting: Pick<PersistService, 'settle' | 'persist'>
+  readonly #targets: RenameTargets
 
   constructor(
     context: MasterContext,
@@ -62,10 +65,12 @@ export class RenameService {
     this.#sync = sync
     this.#holds = holds
     this.#persisting = persisting
+    this.#targets = new RenameTargets(context, sync)
   }
 
   /**
-   * Moves a file or a directory to a free name, or into a directory that is there.
+   * Moves a file or a directory to a free name; with `intoDirectory` into a directory that is
+   * there, with `overwrite` a file to the place of another one.
    * @throws SkeinError invalid_argument (a namespace, another namespace, into itself), not_found,
    *   already_exists, failed_precondition (read-only, too many objects, into `.skein/`),
    *   deadline_exceeded (`path_busy`), and what the store says
@@ -83,12 +88,16 @@ export class RenameService {
       throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: give a path below it`)
     const known = await targetOf(this.#locator, request.from, '', signal)
     checkWritable(known.record, 'nothing is moved there')
-    const to = await this.#freeName(known, asked, signal)
+    const to = await this.#targets.keyFor(known, asked, request, signal)
+    if (to === known.key && known.file !== undefined) return
     const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
     try {
       for (const key of [known.key, to, `${to}/`]) await this.#persisting.settle(known.record, key, patience)
-      const source = this.#asHeld(known, to)
-      if (source.directory === undefined) await this.#renameFile(source, to, signal)
+      const source = this.#asHeld(known)
+      const isReplaced = request.overwrite === true && this.#replaced(source, to) !== undefined
+      if (!isReplaced) this.#checkFree(source, to)
+      if (isReplaced) await replaceFile({ context: this.#context, sync: this.#sync }, source, to, signal)
+      else if (source.directory === undefined) await this.#renameFile(source, to, signal)
       else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
     } finally {
       hold.release()
@@ -97,60 +106,25 @@ export class RenameService {
   }
 
   /** The same as it is since its path is held: what was being persisted is so, or is not. */
-  #asHeld({ record: before, path, key, ...was }: Target, to: string): Target {
+  #asHeld({ record: before, path, key, ...was }: Target): Target {
     const { tables } = this.#context
     const record = currentNamespace(this.#context, before)
     const file = was.file === undefined ? undefined : fileAt(tables, record.rootId, key)
     const directory = was.directory === undefined ? undefined : directoryAt(tables, record.rootId, key)
     if (file === undefined && directory === undefined)
       throw new SkeinError('not_found', `${path} does not exist any more`)
-    if (fileAt(tables, record.rootId, to) !== undefined || directoryAt(tables, record.rootId, to) !== undefined)
-      throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
     return { record, path, key, file, directory }
   }
 
-  /** @returns the key, without a slash at its end */
-  async #freeName(source: Target, asked: NamespacePath, signal: AbortSignal): Promise<string> {
-    const { record } = source
-    const fromKey = source.key.replace(/\/$/, '')
-    const askedKey = asked.key.replace(/\/$/, '')
-    const inside = (await this.#isDirectory(record, askedKey, signal)) && askedKey !== fromKey
-    const to = inside
-      ? `${askedKey === '' ? '' : `${askedKey}/`}${fromKey.slice(fromKey.lastIndexOf('/') + 1)}`
-      : askedKey
-    const problem = keyProblem(to)
-    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
-    if (to !== fromKey) checkStorable(record, to)
-    if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
-      throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
-    }
-    if (to !== fromKey) checkHiddenMove(record, source.key, source.directory === undefined ? to : `${to}/`)
-    const taken = (await this.#isFile(source, to, signal)) || (await this.#isDirectory(record, to, signal))
-    if (taken) throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
-    return to
+  /** The file whose place a file takes. */
+  #replaced({ record, file }: Target, to: string): FileInode | undefined {
+    return file === undefined ? undefined : fileAt(this.#context.tables, record.rootId, to)
   }
 
-  /**
-   * Whether a name is taken by a file. The copy that an earlier call made before it was cut off is
-   * none: the store goes on from there.
-   */
-  async #isFile({ record, file }: Target, to: string, signal: AbortSignal): Promise<boolean> {
-    if (file?.persisted === true && fileAt(this.#context.tables, record.rootId, to) === undefined) {
-      const store = await this.#context.stores.get(record)
-      const object = await store.stat(to, signal).catch((thrown: unknown) => {
-        if (isSkeinError(thrown, 'not_found')) return undefined
-        throw thrown
-      })
-      const isAlike =
-        object?.length === file.length && (object.etag === file.etag || (object.crc64 ?? '-') === file.crc64)
-      if (object === undefined || isAlike) return false
-    }
-    return (await this.#sync.refresh(record, to, signal)) !== undefined
-  }
-
-  async #isDirectory(record: NamespaceRecord, key: string, signal: AbortSignal): Promise<boolean> {
-    if (key === '' || directoryAt(this.#context.tables, record.rootId, key) !== undefined) return true
-    return (await this.#sync.probeDirectory(record, `${key}/`, signal)) !== undefined
+  #checkFree({ record }: Target, to: string): void {
+    const { file, directory } = resolve(this.#context.tables, record.rootId, to)
+    if (file !== undefined || directory !== undefined)
+      throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
   }
 
   async #renameFile({ record, key, file }: Target, to: string, signal: AbortSignal): Promise<void> {

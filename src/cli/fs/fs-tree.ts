@@ -30,7 +30,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     )
   parent
     .command('mv')
-    .description('rename a file or directory within its namespace')
+    .description('rename a file or directory within its namespace, or move it into a directory')
     .argument('<from>', pathText)
     .argument('<to>', pathText)
     .option('--timeout <duration>', waitText, waitDefault)
@@ -95,6 +95,8 @@ async function rename(context: CommandContext, fromText: string, toText: string,
   const waitMs = positiveDurationMs('--timeout', timeout)
   const { cluster, from, to } = await openTargets(context, fromText, toText)
   const call = { signal: context.signal, deadlineMs: longCallMs }
-  await waiting(context, timeout, waitMs, (wait) => cluster.lifecycle().rename({ from, to, waitMs: wait }, call))
+  const moving = (wait: number): Promise<unknown> =>
+    cluster.lifecycle().rename({ from, to, waitMs: wait, intoDirectory: true }, call)
+  await waiting(context, timeout, waitMs, moving)
   writeResult(context, { from, to }, `Renamed ${printable(from)} to ${printable(to)}`)
 }

@@ -12,15 +12,13 @@ import type {
   DeleteOptions,
   FileOutput,
   FileStatus,
+  RenameOptions,
 } from '../file-system.ts'
 import type { FileSystem } from '../file-system.ts'
 import type { FileWriter } from './file-writer.ts'
 
 /** The methods of FileSystem that change things, with its errors. */
-export type FileChanges = Pick<FileSystem, 'create' | 'makeDirectory' | 'delete' | 'setAttributes'> & {
-  /** The target must not exist. */
-  rename(from: string, to: string, options?: CallSignal): Promise<void>
-}
+export type FileChanges = Pick<FileSystem, 'create' | 'makeDirectory' | 'rename' | 'delete' | 'setAttributes'>
 
 export interface MasterFileChangesOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'getStatus'>
@@ -84,8 +82,13 @@ export class MasterFileChanges implements FileChanges {
     await this.#options.lifecycle.makeDirectory({ path }, { signal })
   }
 
-  async rename(from: string, to: string, { signal = neverAborted() }: CallSignal = {}): Promise<void> {
-    await this.#options.lifecycle.rename({ from, to, waitMs: busyMs }, { signal, deadlineMs: treeMs })
+  async rename(
+    from: string,
+    to: string,
+    { signal = neverAborted(), ifExists = 'exclusive' }: RenameOptions = {},
+  ): Promise<void> {
+    const request = { from, to, waitMs: busyMs, ...(ifExists === 'overwrite' && { overwrite: true }) }
+    await this.#options.lifecycle.rename(request, { signal, deadlineMs: treeMs })
   }
 
   async delete(

@@ -13,6 +13,7 @@ import { beginWrite, endWrite } from './store-writes.ts'
 import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
 import { detachedParentId, type FileInode, type NamespaceRecord, type Tables } from '../meta-tables.ts'
 import { count, Tree } from './tree.ts'
+import { replaceFile } from './replacing-rename.ts'
 import { abandonFile, completeFile, createFile, noteWritten, persistFiles } from './written-files.ts'
 
 export function applyLifecycle(tables: Tables, command: LifecycleCommand): Applied {
@@ -110,6 +111,7 @@ function rename(tables: Tables, command: Rename): Applied {
   const inode = folder ? directoryAt(tables, record.rootId, from) : fileAt(tables, record.rootId, from)
   if (inode === undefined || inode.id === record.rootId) return refused('not_found', `${from} does not exist`)
   if (folder && to.startsWith(from)) return refused('invalid_argument', `${from} cannot be moved into itself`)
+  if (inode.kind === 'file' && command.overwrites === true) return replaceFile(tables, record, command, inode)
   const taken = directoryAt(tables, record.rootId, to) ?? (folder ? undefined : fileAt(tables, record.rootId, to))
   if (taken !== undefined) return refused('already_exists', `${to} exists already`)
   if (record.neverMoved === true) tables.putNamespace({ ...record, neverMoved: false })

@@ -80,7 +80,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   count(tables, 'pending', -1)
   const tree = new Tree(tables, record.rootId, atMs)
   const { old, parentId, inherited } = tree.makeRoom(pending.key)
-  if (old !== undefined) tables.removeEdge(toPersistParentId, toPersistName(old.id))
+  if (old !== undefined) forgetToPersist(tables, old.id)
   const replacesEtag = old?.persisted === true ? old.etag : (pending.replacesEtag ?? old?.replacesEtag)
   const { ttlMs, action: ttlAction } = pending.ttl ?? { ttlMs: old?.ttlMs ?? -1, action: old?.ttlAction ?? 'FREE' }
   const carried = { ...pending, ...givenAtEnd(command) }
@@ -141,7 +141,7 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
   let changed = 0
   for (const { fileId, etag, modifiedMs } of command.files) {
     const file = tables.inode(fileId)
-    tables.removeEdge(toPersistParentId, toPersistName(fileId))
+    forgetToPersist(tables, fileId)
     if (file?.kind !== 'file' || etag === '' || (file.persisted && file.etag === etag)) continue
     // From now on blocks may come from the store as well, under the key that the file has by then.
     const { writtenKey: _key, replacesEtag: _etag, ...kept } = file
@@ -152,6 +152,11 @@ export function persistFiles(tables: Tables, command: PersistFiles): Applied {
     if (!file.persisted) effects.push({ type: 'persisted', fileId })
   }
   return done(changed, effects)
+}
+
+/** It waits for the store no more. */
+export function forgetToPersist(tables: Tables, fileId: number): void {
+  tables.removeEdge(toPersistParentId, toPersistName(fileId))
 }
 
 /** Whether a file waits for the store without anybody asking. */

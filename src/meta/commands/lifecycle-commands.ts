@@ -48,6 +48,12 @@ export interface Rename {
   /** Both end in `/`, or none. */
   readonly from: string
   readonly to: string
+  /** Of a file: it takes the place of a file that has its new name. */
+  readonly overwrites?: boolean
+  /** With `overwrites`: as for CreateFile. */
+  readonly replacesEtag?: string
+  /** With `overwrites`: the store has moved the object, and this is its version there. */
+  readonly stored?: { readonly etag: string; readonly modifiedMs: number }
 }
 
 /** What is not given stays as it is. Unknown ids are passed over. */

@@ -49,6 +49,8 @@ const sealedBytesMax = 256 * 1024
 const entriesMax = 1_000_000
 
 const atMs = finite(0, timeMsMax)
+/** A time that a store says. */
+const storeMs = finite(-timeMsMax, timeMsMax)
 const word = text(wordBytesMax, { min: 1 })
 const inodeId = whole(0)
 const inodeIds = list(inodeId, entriesMax)
@@ -75,7 +77,7 @@ const listedObject = record<ListedObject>({
   key: fileKey,
   length: whole(0),
   etag: text(etagBytesMax),
-  modifiedMs: finite(-timeMsMax, timeMsMax),
+  modifiedMs: storeMs,
   storageClass: text(wordBytesMax),
   crc64: optional(text(40)),
   metadata: optional(record<StoredMetadata>(metadata)),
@@ -161,10 +163,14 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       namespaceId: word,
       from: text(keyBytesMax + 1, { min: 1 }),
       to: text(keyBytesMax + 1, { min: 1 }),
-      unstages,
+      ...{ overwrites: optional(flag), replacesEtag: optional(text(etagBytesMax)), unstages },
+      stored: optional(
+        record<NonNullable<Lifecycle.Rename['stored']>>({ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs }),
+      ),
     },
     (given) => {
-      const { from, to } = given as Lifecycle.Rename
+      const { from, to, overwrites } = given as Lifecycle.Rename
+      if (overwrites === true && from.endsWith('/')) return '.overwrites is given for a directory'
       return from.endsWith('/') === to.endsWith('/')
         ? undefined
         : '.to is a directory where .from is a file, or the other way round'
@@ -199,7 +205,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     ...{ atMs, unstages },
     files: list(
       record<Lifecycle.PersistFiles['files'][number]>({
-        ...{ fileId: inodeId, etag: text(etagBytesMax), modifiedMs: finite(-timeMsMax, timeMsMax) },
+        ...{ fileId: inodeId, etag: text(etagBytesMax), modifiedMs: storeMs },
       }),
       entriesMax,
     ),

@@ -50,7 +50,16 @@ export interface DeleteResponse {
 export interface RenameRequest {
   from: string;
   to: string;
-  waitMs?: number | undefined;
+  /** as for DeleteRequest */
+  waitMs?:
+    | number
+    | undefined;
+  /** a file takes the place of a file at `to`; absent: fails if `to` exists */
+  overwrite?:
+    | boolean
+    | undefined;
+  /** if `to` is a directory, the file or directory goes into it */
+  intoDirectory?: boolean | undefined;
 }
 
 export interface SetTtlRequest {
@@ -607,7 +616,7 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
 };
 
 function createBaseRenameRequest(): RenameRequest {
-  return { from: "", to: "", waitMs: undefined };
+  return { from: "", to: "", waitMs: undefined, overwrite: undefined, intoDirectory: undefined };
 }
 
 export const RenameRequest: MessageFns<RenameRequest> = {
@@ -620,6 +629,12 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     }
     if (message.waitMs !== undefined) {
       writer.uint32(24).uint64(message.waitMs);
+    }
+    if (message.overwrite !== undefined) {
+      writer.uint32(32).bool(message.overwrite);
+    }
+    if (message.intoDirectory !== undefined) {
+      writer.uint32(40).bool(message.intoDirectory);
     }
     return writer;
   },
@@ -661,6 +676,22 @@ export const RenameRequest: MessageFns<RenameRequest> = {
             message.waitMs = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.intoDirectory = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -681,6 +712,8 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     message.from = object.from ?? "";
     message.to = object.to ?? "";
     message.waitMs = object.waitMs ?? undefined;
+    message.overwrite = object.overwrite ?? undefined;
+    message.intoDirectory = object.intoDirectory ?? undefined;
     return message;
   },
 };

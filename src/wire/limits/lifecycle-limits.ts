@@ -34,7 +34,12 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
       waitMs: optional(whole(0, durationMsMax)),
     },
   },
-  rename: { fields: { from: path, to: path, waitMs: optional(whole(0, durationMsMax)) } },
+  rename: {
+    fields: {
+      ...{ from: path, to: path, waitMs: optional(whole(0, durationMsMax)) },
+      ...{ overwrite: optional(flag), intoDirectory: optional(flag) },
+    },
+  },
   setTtl: { fields: { path, ttlMs, action: word } },
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },

@@ -129,8 +129,26 @@ export function metadataSuite(place: () => Place): void {
       expect(bytes.toString('utf8', 0, await reader.read(bytes, 0))).toBe('old')
       await reader.close()
       await fileSystem.rename(`${top}/b`, `${top}/free`, overwrite)
-      expect(await code(fileSystem.rename(`${top}/d`, `${top}/free`, overwrite))).not.toBe('no error')
+      await fileSystem.rename(`${top}/free`, `${top}/free`, overwrite)
+      const refusals = ['failed_precondition', 'already_exists']
+      expect(refusals).toContain(await code(fileSystem.rename(`${top}/d`, `${top}/free`, overwrite)))
+      expect(refusals).toContain(await code(fileSystem.rename(`${top}/free`, `${top}/d`, overwrite)))
+      expect(await code(fileSystem.rename(`${top}/missing`, `${top}/free`, overwrite))).toBe('not_found')
       expect(await read(fileSystem, `${top}/free`)).toBe('newer')
+      expect(await names(fileSystem, top)).toEqual(['d/', 'free'])
+    })
+
+    it('a new name is exactly the one that is given', async () => {
+      const { fileSystem, top, code } = place()
+      await write(fileSystem, `${top}/a`, 'x')
+      await write(fileSystem, `${top}/d/x`, 'x')
+      await write(fileSystem, `${top}/e/y`, 'y')
+      const refusals = ['failed_precondition', 'already_exists']
+      for (const from of ['a', 'e'])
+        expect(refusals).toContain(await code(fileSystem.rename(`${top}/${from}`, `${top}/d`)))
+      expect(await code(fileSystem.rename(`${top}/a`, `${top}/new/`))).toBe('invalid_argument')
+      expect(await names(fileSystem, top)).toEqual(['a', 'd/', 'e/'])
+      expect(await names(fileSystem, `${top}/d`)).toEqual(['x'])
     })
   })
 }

@@ -336,10 +336,10 @@ describe('mv', () => {
     expect(await fixture.keys()).toEqual(['b'])
   })
 
-  it('moves into a directory that is there', async () => {
+  it('moves into a directory that is there, where that is asked for', async () => {
     await mkdir('/ns/d')
     store.put('f')
-    await mv('/ns/f', '/ns/d')
+    await fixture.lifecycle.rename({ from: '/ns/f', to: '/ns/d', intoDirectory: true }, call)
     expect(objects()).toEqual(['d/f'])
   })
 

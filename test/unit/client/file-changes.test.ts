@@ -94,6 +94,7 @@ describe('changes of files', () => {
   it('makes, moves and deletes', async () => {
     await changes.makeDirectory('/ns/d')
     await changes.rename('/ns/a', '/ns/b')
+    await changes.rename('/ns/a', '/ns/b', { ifExists: 'overwrite' })
     await changes.delete('/ns/d', { recursive: true })
     await changes.delete('/ns/e', { keepEntries: true })
     const both = changes.delete('/ns/e', { recursive: true, keepEntries: true })
@@ -101,6 +102,7 @@ describe('changes of files', () => {
     expect(asked).toMatchObject([
       ['makeDirectory', { path: '/ns/d' }],
       ['rename', { from: '/ns/a', to: '/ns/b' }],
+      ['rename', { from: '/ns/a', to: '/ns/b', overwrite: true }],
       ['delete', { path: '/ns/d', recursive: true, cacheOnly: false }],
       ['delete', { path: '/ns/e', recursive: false, cacheOnly: false, keepEntries: true }],
     ])

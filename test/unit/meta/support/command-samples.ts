@@ -48,7 +48,10 @@ export const commandSamples: Samples = {
     directories: ['d/'],
   },
   detach: { type: 'detach', atMs, namespaceId, key: 'd/' },
-  rename: { type: 'rename', atMs, namespaceId, from: 'a', to: 'moved/a', unstages: true },
+  rename: {
+    ...{ type: 'rename', atMs, namespaceId, from: 'a', to: 'moved/a', unstages: true },
+    ...{ overwrites: true, replacesEtag: 'old', stored: { etag: 'moved', modifiedMs: 7 } },
+  },
   set_attributes: {
     ...{ type: 'set_attributes', atMs, inodeIds: [file], pinned: true, ttl: { ttlMs: 10, action: 'DELETE' } },
     ...{ replicationMin: 1, replicationMax: -1, owner: 'alice', group: 'staff', mode: 0o640, modeMask: 0o7777 },

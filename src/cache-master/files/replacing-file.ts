@@ -1,0 +1,116 @@
+// Why: a file that is moved to the place of another one must not lose what another client of the
+// store has put there, and readers must never find neither. How: the object moves at the store
+// first, over exactly the version that is known; then one command moves the file and gives up the
+// old one (meta/apply/replacing-rename.ts). A file that only the cache has moves in the command
+// alone, and replaces the object when it is persisted. The caller holds both paths.
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import type { Rename } from '../../meta/commands/lifecycle-commands.ts'
+import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import { fileAt } from '../../meta/resolve-path.ts'
+import type { MasterContext } from '../master-context.ts'
+import { pathOf, type Target } from '../paths/tree-pages.ts'
+import { deleteObject, hasObject } from '../store/object-changes.ts'
+import type { StoreSync } from '../store/store-sync.ts'
+import { replacedVersion } from '../written/begun-files.ts'
+
+interface Parts {
+  readonly context: MasterContext
+  readonly sync: Pick<StoreSync, 'refresh'>
+}
+
+interface Move {
+  readonly record: NamespaceRecord
+  readonly from: string
+  readonly to: string
+}
+
+type Stored = NonNullable<Rename['stored']>
+
+/**
+ * Moves a file to the place of the file at `to`.
+ * @throws SkeinError not_found, aborted `object_changed` (another client wrote `to`: its object
+ *   stays), and what the store says
+ */
+export async function replaceFile(
+  parts: Parts,
+  { record, key: from }: Target,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { context } = parts
+  const move = { record, from, to }
+  const file = fileAt(context.tables, record.rootId, from)
+  const known = await replacedVersion(context, record, to, signal)
+  if (file?.persisted !== true) {
+    if (file !== undefined && hasObject(file)) await deleteObject(await context.stores.get(record), from, file, signal)
+    return await submit(context, move, known)
+  }
+  const end = context.changes.changing(record, [from, to])
+  try {
+    const stored = await moveObject(parts, move, known.replacesEtag, signal)
+    await submit(context, move, { stored }).catch(async (thrown: unknown) => {
+      // Somebody looked for the source meanwhile, and the store has it at its new name only.
+      if (!isSkeinError(thrown, 'not_found') || (await parts.sync.refresh(record, to, signal)) === undefined)
+        throw thrown
+    })
+  } finally {
+    end()
+  }
+}
+
+/** What another client has changed since it was looked at is looked at once more. */
+async function moveObject(
+  { context, sync }: Parts,
+  { record, from, to }: Move,
+  replacesEtag: string | undefined,
+  signal: AbortSignal,
+): Promise<Stored> {
+  const { tables, stores, persistProblems } = context
+  const store = await stores.get(record)
+  for (let attempts = 1; ; attempts += 1) {
+    const [file, replaced] = [fileAt(tables, record.rootId, from), fileAt(tables, record.rootId, to)]
+    if (file?.persisted !== true) throw new SkeinError('not_found', `${pathOf(record, from)} does not exist any more`)
+    const replaces = versionOf(replaced, replacesEtag)
+    try {
+      const { etag, modifiedMs } = await (replaces === ''
+        ? store.rename(from, to, file.etag, signal)
+        : store.renameOver(from, to, { etag: file.etag, replaces }, signal))
+      return { etag, modifiedMs }
+    } catch (thrown) {
+      const isConflict = isSkeinError(thrown, 'aborted', 'object_changed') || isSkeinError(thrown, 'already_exists')
+      // Also what failed may have come to the store.
+      await Promise.all([from, to].map((key) => sync.refresh(record, key, signal).catch(() => undefined)))
+      if (!isConflict) throw thrown
+      if (attempts === 1) continue
+      const error = new SkeinError(
+        'aborted',
+        `${pathOf(record, from)} was not moved: another client changed it or ${pathOf(record, to)} at the store`,
+        { reason: 'object_changed', retryable: false, cause: thrown },
+      )
+      // The next one that is to take its place replaces what the store has then.
+      if (replaced?.persisted === false) persistProblems.note(replaced.id, error)
+      throw error
+    }
+  }
+}
+
+/** What the store has at the key, as far as is known; empty: nothing. */
+function versionOf(file: FileInode | undefined, replacesEtag: string | undefined): string {
+  return file?.persisted === true ? file.etag : (replacesEtag ?? file?.replacesEtag ?? '')
+}
+
+async function submit(
+  { log, clock }: Pick<MasterContext, 'log' | 'clock'>,
+  { record, from, to }: Move,
+  known: Pick<Rename, 'stored' | 'replacesEtag'>,
+): Promise<void> {
+  try {
+    await log.submit({
+      ...{ type: 'rename', atMs: clock.nowMs(), namespaceId: record.id, from, to },
+      ...{ overwrites: true, ...known },
+    })
+  } catch (thrown) {
+    if (!isSkeinError(thrown, 'already_exists') && !isSkeinError(thrown, 'not_found')) throw thrown
+    throw new SkeinError(thrown.code, `/${record.name}/${thrown.message}`, { cause: thrown })
+  }
+}
