@@ -20,7 +20,7 @@ export const loadKeys = {
   },
   'skein.job.worker.read.budget': {
     kind: 'bytes',
-    default: '192MB',
+    default: '128MB',
     min: 2 ** 20,
     scope: 'job-worker',
     doc: 'Memory limit of all reads of a job worker together',

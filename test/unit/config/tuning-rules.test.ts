@@ -29,7 +29,7 @@ const config = (definitions: Record<string, string>, memoryBytes?: number, mode:
 /** Settings that break exactly one rule each. */
 const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'range-in-block': { 'fs.cosn.read.ahead.block.size': '16MB', 'fs.cosn.block.size': '8MB' },
-  'queue-in-block': { 'fs.cosn.read.ahead.queue.size': '24', 'fs.cosn.read.ahead.block.size': '8MB' },
+  'queue-in-block': { 'fs.cosn.read.ahead.queue.size': '20', 'fs.cosn.block.size': '64MB' },
   'queue-long-enough': { 'fs.cosn.read.ahead.queue.size': '2' },
   'range-in-budget': { 'skein.job.worker.read.budget': '2MB' },
   'stream-in-budget': { 'fs.cosn.read.ahead.block.size': '32MB', 'fs.cosn.block.size': '1GB' },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { collectWhenIdle, IdleWatch } from '../../../src/process/idle-memory.ts'
@@ -65,5 +66,34 @@ describe('a role collects garbage', () => {
     expect(collections([1, 0.15, 0.15, 0.15, 0.15, 0.15])).toEqual([])
     expect(collections([1, 0, 0, 0.15, 0, 0, 0.15])).toEqual([])
     expect(collections([0, 0.05, 0.15, 0, 0, 0, 0, 0])).toEqual([])
+  })
+})
+
+/** Resident bytes before garbage was made, with it, and after the collection. */
+const garbageScript = `
+import { readFileSync } from 'node:fs'
+import { collectGarbage } from ${JSON.stringify(new URL('../../../src/process/idle-memory.ts', import.meta.url).href)}
+const resident = () => Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[1]) * 4096
+await collectGarbage()
+const sizes = [resident()]
+let kept = []
+for (let round = 0; round < 20; round += 1) {
+  const made = Array.from({ length: 50_000 }, (_, index) => ({ index, name: 'x' + index }))
+  kept = [...kept.slice(-5), made]
+}
+sizes.push(resident())
+kept.length = 0
+await collectGarbage()
+sizes.push(resident())
+console.log(JSON.stringify(sizes))
+`
+
+describe('what was collected', () => {
+  it.skipIf(process.platform !== 'linux')('goes back to the system, not into a pool', () => {
+    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', garbageScript], { encoding: 'utf8' })
+    const [before = 0, full = 0, after = 0] = JSON.parse(told) as number[]
+    const garbage = full - before
+    expect(garbage).toBeGreaterThan(40 * 2 ** 20)
+    expect(after - before).toBeLessThan(garbage / 2)
   })
 })
