@@ -24,6 +24,23 @@ export interface PageSource {
   release(): Promise<void>
 }
 
+/** Pages of one block of which readers want parts, kept for those who want the rest. */
+export interface PartPages {
+  /**
+   * Calls `take` with the page that begins at `from`, when it is there.
+   * @param length of the page
+   * @param read fills memory with the page and checks it; called unless the page is there already
+   * @param take copies its part, at once; returns the bytes of it
+   * @throws what `read` throws, to everybody who waits for the page
+   */
+  use(
+    from: number,
+    length: number,
+    read: (into: Uint8Array) => Promise<void>,
+    take: (page: Uint8Array) => number,
+  ): Promise<void>
+}
+
 /**
  * The block's file or record is not what it should be. Reason `block_missing`: there is none;
  * `block_corrupt`: it is torn, rotten or another's.
@@ -77,25 +94,35 @@ export class PageReader implements BlockReader {
    * Fills `into` with the bytes from `offset` on. Whole pages are read into `into` itself; of the
    * first and the last one, where the range cuts them, a part is copied. Errors as of `read`, when
    * the content of `into` is undefined; nothing is written to it afterwards.
+   * @param pages where the pages of which a part is copied are kept; undefined: nowhere
    */
-  async readInto(into: Uint8Array, offset: number, signal: AbortSignal, pieces?: PiecePool): Promise<void> {
+  async readInto(into: Uint8Array, offset: number, signal: AbortSignal, pages?: PartPages): Promise<void> {
     await this.#whileOpen(offset, into.length, signal, async () => {
       const end = offset + into.length
+      const steps: Promise<void>[] = []
       for (let at = offset; at < end;) {
         const wholeEnd = this.#pageEnd(end) === end ? end : end - (end % pageBytes)
-        if (at % pageBytes === 0 && wholeEnd > at) {
-          await this.#fill(into.subarray(at - offset, wholeEnd - offset), at)
-          at = wholeEnd
-          continue
-        }
-        const to = Math.min(end, this.#pageEnd(at + 1))
-        const page = await this.#pages(at - (at % pageBytes), this.#pageEnd(at + 1), pieces)
-        into.set(page.subarray(at % pageBytes, (at % pageBytes) + to - at), at - offset)
-        pieces?.giveBack(page)
+        const isWhole = at % pageBytes === 0 && wholeEnd > at
+        const to = isWhole ? wholeEnd : Math.min(end, this.#pageEnd(at + 1))
+        const part = into.subarray(at - offset, to - offset)
+        steps.push(isWhole ? this.#fill(part, at) : this.#copyPart(part, at, pages))
         at = to
       }
+      if (steps.length === 1) await steps[0]
+      else for (const step of await Promise.allSettled(steps)) if (step.status === 'rejected') throw step.reason
       return into
     })
+  }
+
+  /** Fills `into` with bytes of one page. */
+  async #copyPart(into: Uint8Array, at: number, pages: PartPages | undefined): Promise<void> {
+    const [from, to] = [at - (at % pageBytes), this.#pageEnd(at + 1)]
+    const take = (page: Uint8Array): number => {
+      into.set(page.subarray(at - from, at - from + into.length))
+      return into.length
+    }
+    if (pages === undefined) take(await this.#pages(from, to, undefined))
+    else await pages.use(from, to - from, (memory) => this.#fill(memory, from), take)
   }
 
   /** The end of the page in which the byte before `offset` is. */

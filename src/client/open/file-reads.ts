@@ -34,7 +34,7 @@ export interface FileReadsOptions {
     Service<MasterServiceDefinition>,
     'getStatus' | 'listStatus' | 'openFile' | 'refreshFile' | 'count' | 'getClusterSummary'
   >
-  readonly reader: Pick<FileReader, 'readOpened'>
+  readonly reader: Pick<FileReader, 'readOpened' | 'isInFile'>
   readonly opened: OpenedFiles
   /** Maximum age of the master's metadata. Undefined: the master's default. */
   readonly syncIntervalMs?: number | undefined
@@ -80,7 +80,8 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     const { length } = file
     const readRange: FillPart = (range, target, signal, onBytes) => version.readInto(range, target, signal, onBytes)
     const isAhead = memory !== undefined && options.readAhead !== false
-    const ahead = isAhead ? new ReadAhead({ readRange, length, memory, clock }) : undefined
+    const isInFile = (offset: number): boolean => version.isInFile(offset)
+    const ahead = isAhead ? new ReadAhead({ readRange, isInFile, length, memory, clock }) : undefined
     const handle: FileHandle = new OpenFile(fileStatusOf(file), version, ahead, () => this.#handles.delete(handle))
     this.#handles.add(handle)
     return handle

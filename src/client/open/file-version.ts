@@ -14,7 +14,7 @@ import { type FileReader, newReadMemory, type ReadMemory } from '../read/file-re
 import { place, type ReadTarget } from '../read/read-target.ts'
 
 export interface FileVersionOptions {
-  readonly reader: Pick<FileReader, 'readOpened'>
+  readonly reader: Pick<FileReader, 'readOpened' | 'isInFile'>
   /** Asks the master for the same path. */
   readonly askAgain: (signal: AbortSignal) => Promise<OpenFileResponse>
   /** Called when the store has another content by now. Does not throw. */
@@ -62,6 +62,11 @@ export class FileVersion {
       at += chunk.length
       onBytes?.(at - range.offset)
     }
+  }
+
+  /** Whether the bytes at an offset are expected to come from a file of this host. */
+  isInFile(offset: number): boolean {
+    return this.#options.reader.isInFile(this.#opened, offset, this.#memory)
   }
 
   /**

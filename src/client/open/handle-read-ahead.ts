@@ -2,9 +2,12 @@
 // How: behind a stream of reads (read-pattern.ts) parts are requested ahead, first a small one,
 // then twice as much each time the reader has come half through the last one, up to a bound. A read
 // takes its bytes from the parts, and reads what no part has straight into the memory of its
-// caller. Random reads request nothing but their bytes. A part that fails is read again by whoever
-// needs it, so the error reaches that read alone.
+// caller. Random reads request nothing but their bytes. Nothing is requested where the bytes are in
+// a file of this host and the reads are of pages or more: the kernel reads ahead there, and a part
+// would only be copied once more. A part that fails is read again by whoever needs it, so the error
+// reaches that read alone.
 import type { Clock } from '../../base/clock.ts'
+import { pageBytes } from '../../base/page-checksum.ts'
 import type { ByteRange } from '../../wire/data/data-client.ts'
 import { type ReadTarget, targetOf } from '../read/read-target.ts'
 import type { AheadMemory, AheadOwner } from './ahead-memory.ts'
@@ -21,6 +24,8 @@ export interface ReadAheadOptions {
   /** Of the file. */
   readonly length: number
   readonly memory: AheadMemory
+  /** Whether the bytes at an offset of the file come from a file of this host. */
+  readonly isInFile: (offset: number) => boolean
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
@@ -98,12 +103,12 @@ export class ReadAhead implements AheadOwner {
 
   /** Drops what is behind the stream, and requests more when half of the last part was read. */
   #requestAhead(readBytes: number): void {
-    const { memory, length, readRange } = this.#options
+    const { memory, length, readRange, isInFile } = this.#options
     const next = this.#pattern.next ?? 0
     this.#keep((part) => part.to > next - slackOf(readBytes) && !part.hasFailed)
     const last = this.#parts.at(-1)
     const from = Math.max(next, last?.to ?? 0)
-    if (this.#isClosed || from >= length) return
+    if (this.#isClosed || from >= length || (readBytes >= pageBytes && isInFile(from))) return
     if (last !== undefined && from - next > (last.to - last.from) / 2) return
     const partBytes = Math.min(this.#partBytes, memory.windowBytesMax, length - from)
     if (partBytes <= 0) return

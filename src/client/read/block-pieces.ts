@@ -2,9 +2,8 @@
 // of the caller where there is such. How: whole pages at a time. Whoever leaves early waits for the
 // reads under way, so nothing is written to the memory afterwards.
 import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
-import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
-import type { PageReader } from '../../block/disk/page-reader.ts'
+import type { PageReader, PartPages } from '../../block/disk/page-reader.ts'
 import type { ByteRange } from '../../wire/data/data-client.ts'
 import type { ReadTarget } from './read-target.ts'
 
@@ -27,7 +26,7 @@ export async function* piecesOf(
   { offset, length }: ByteRange,
   signal: AbortSignal,
   { target, lent }: PieceMemory,
-  pages: PiecePool,
+  pages: PartPages,
 ): AsyncGenerator<Uint8Array> {
   const end = offset + length
   const waiting: Promise<Uint8Array>[] = []

@@ -34,7 +34,7 @@ export interface FileReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'openFile' | 'refreshFile'>
   readonly data: BlockReadClient
   /** Reads blocks of workers on this host. Undefined: their data ports are used. */
-  readonly near?: Pick<ShortCircuitReader, 'read'> | undefined
+  readonly near?: Pick<ShortCircuitReader, 'read' | 'readsFilesOf'> | undefined
   /** Maximum age of the master's metadata for the file. Undefined: the master's default. */
   readonly syncIntervalMs?: number | undefined
   /** Undefined: only cached bytes can be read. */
@@ -171,6 +171,32 @@ export class FileReader {
     }
   }
 
+  /**
+   * Whether the block at an offset of the file is expected to be read from a file of this host. By
+   * the same order as `readOpened`: a replica here is its first source, unless it has failed.
+   */
+  isInFile(
+    { file, blocks, workers }: OpenFileResponse,
+    offset: number,
+    { failedWorkers }: Pick<ReadMemory, 'failedWorkers'>,
+  ): boolean {
+    const { near } = this.#options
+    if (near === undefined || file === undefined) return false
+    const { workerIds = [] } = blocks[Math.floor(offset / file.blockSizeBytes)] ?? {}
+    return workers.some(
+      (worker) =>
+        this.#isHere(worker) &&
+        worker.live &&
+        workerIds.includes(worker.workerId) &&
+        !failedWorkers.has(worker.workerId) &&
+        near.readsFilesOf(worker),
+    )
+  }
+
+  #isHere({ hostname }: WorkerInfo): boolean {
+    return hostname === this.#options.hostname
+  }
+
   async #open(path: string, signal: AbortSignal): Promise<OpenFileResponse> {
     const { master, syncIntervalMs } = this.#options
     const opened = await master.openFile(syncIntervalMs === undefined ? { path } : { path, syncIntervalMs }, { signal })
@@ -185,7 +211,7 @@ export class FileReader {
     { failedWorkers, silentWorkers }: ReadMemory,
     signal: AbortSignal,
   ): Source[] {
-    const { data, near, origin, hostname, random } = this.#options
+    const { data, near, origin, random } = this.#options
     const blockId = blockIdOf(file.fileId, index)
     const blockBytes = blockLength(file.length, file.blockSizeBytes, index)
     const blockOffset = index * file.blockSizeBytes
@@ -194,7 +220,7 @@ export class FileReader {
     const rank = (worker: WorkerInfo): number =>
       (failedWorkers.has(worker.workerId) ? 4 : 0) +
       (worker.live ? 0 : 2) +
-      (worker.hostname === hostname ? 0 : 1) +
+      (this.#isHere(worker) ? 0 : 1) +
       random() / 2
     const inBlock: ReadTarget | undefined =
       target === undefined ? undefined : { at: (offset) => target.at(blockOffset + offset) }
@@ -205,7 +231,7 @@ export class FileReader {
         name: `worker ${worker.hostname} (${worker.dataAddress})`,
         worker,
         read: (offset, length) =>
-          near !== undefined && worker.hostname === hostname
+          near !== undefined && this.#isHere(worker)
             ? near.read({ worker, blockId, length: blockBytes, expected }, { offset, length }, signal, {
                 target: inBlock,
                 lent,

@@ -10,10 +10,8 @@
 // If a worker does not answer, or if its files repeatedly cannot be opened (they belong to another
 // user, or to another machine of the same name), the reader uses only its data port for a while.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
-import { pageBytes } from '../../base/page-checksum.ts'
 import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { PiecePool } from '../../base/flow/piece-pool.ts'
 import { isBlockPlace } from '../../block/disk/known-place.ts'
 import type { PageReader } from '../../block/disk/page-reader.ts'
 import { openLocated } from '../../block/directory/located-block.ts'
@@ -25,13 +23,14 @@ import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
 import { type PieceMemory, piecesOf } from './block-pieces.ts'
+import { KeptPages } from './kept-pages.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
 /** Blocks whose small parts are counted. */
 const smallBlocksMax = 1000
-/** Pages of which parts were read, kept for the next ones. */
-const idlePagesMax = 4
+/** Pages of which parts were read, kept for the rest of them. */
+const keptPagesMax = 16
 const locateDeadlineMs = 2000
 /** Failed opens in a row after which this worker's files count as unreachable. */
 const missesMax = 3
@@ -60,6 +59,8 @@ interface NearWorker {
   readonly connection: ReturnType<ShortCircuitReaderOptions['connectWorker']>
   misses: number
   restUntilMs: number
+  /** Whether the last block that was asked for could be opened as a file. */
+  isOpened: boolean
   /** Read from files that were open already, and not told to the worker yet. */
   untoldBytes: number
 }
@@ -68,7 +69,7 @@ export class ShortCircuitReader {
   readonly #options: ShortCircuitReaderOptions
   readonly #workers = new Map<string, NearWorker>()
   readonly #blocks: OpenedBlocks
-  readonly #pages: PiecePool
+  readonly #pages: KeptPages
   readonly #closing = new AbortController()
   /** Bytes of small parts that were read over the data port, by block. */
   readonly #smallBytes = new Map<string, number>()
@@ -76,7 +77,7 @@ export class ShortCircuitReader {
   constructor(options: ShortCircuitReaderOptions) {
     this.#options = options
     this.#blocks = new OpenedBlocks(options)
-    this.#pages = new PiecePool({ pieceBytes: pageBytes, idleMax: idlePagesMax, clock: options.clock })
+    this.#pages = new KeptPages({ pagesMax: keptPagesMax, clock: options.clock })
   }
 
   /**
@@ -92,11 +93,12 @@ export class ShortCircuitReader {
     memory: PieceMemory = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let got = 0
-    const lent = await this.#lend(block, range.length, signal)
+    const key = `${block.worker.workerId} ${block.blockId}`
+    const lent = await this.#lend(key, block, range.length, signal)
     if (lent !== undefined) {
       let isBroken = true
       try {
-        for await (const piece of piecesOf(lent.reader, range, signal, memory, this.#pages)) {
+        for await (const piece of piecesOf(lent.reader, range, signal, memory, this.#pages.of(key))) {
           got += piece.length
           yield piece
         }
@@ -116,17 +118,23 @@ export class ShortCircuitReader {
     yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal, block.expected)
   }
 
+  /** Whether blocks of this worker, which is on this host, are expected to be read from files. */
+  readsFilesOf({ workerId }: Pick<WorkerInfo, 'workerId'>): boolean {
+    const near = this.#workers.get(workerId)
+    return near === undefined || (near.isOpened && this.#options.clock.monotonicMs() >= near.restUntilMs)
+  }
+
   /** Closes the files and the connections. */
   close(): void {
     this.#closing.abort()
     this.#blocks.close()
+    this.#pages.close()
     for (const { connection } of this.#workers.values()) connection.close()
     this.#workers.clear()
   }
 
   /** Undefined: the block is not to be read from its file, or cannot be. */
-  async #lend(block: NearBlock, bytes: number, signal: AbortSignal): Promise<LentBlock | undefined> {
-    const key = `${block.worker.workerId} ${block.blockId}`
+  async #lend(key: string, block: NearBlock, bytes: number, signal: AbortSignal): Promise<LentBlock | undefined> {
     if (bytes < partBytesMin && !this.#blocks.has(key) && !this.#isReadOften(key, bytes)) return undefined
     const lent = await this.#blocks.lend(key, () => this.#open(block, bytes), signal)
     if (lent?.wasOpen === true) this.#count(block, bytes)
@@ -155,6 +163,12 @@ export class ShortCircuitReader {
   /** Undefined: the block cannot be opened from here. */
   async #open(block: NearBlock, bytes: number): Promise<PageReader | undefined> {
     const near = this.#nearWorker(block.worker)
+    const reader = await this.#openOf(near, block, bytes)
+    near.isOpened = reader !== undefined
+    return reader
+  }
+
+  async #openOf(near: NearWorker, block: NearBlock, bytes: number): Promise<PageReader | undefined> {
     const { clock, logger } = this.#options
     // Others may wait for it when the first reader does not any more.
     const { signal } = this.#closing
@@ -208,6 +222,7 @@ export class ShortCircuitReader {
       connection,
       misses: 0,
       restUntilMs: Number.NEGATIVE_INFINITY,
+      isOpened: true,
       untoldBytes: 0,
     }
     this.#workers.set(workerId, near)

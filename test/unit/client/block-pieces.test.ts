@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { PieceLender } from '../../../src/base/flow/lent-pieces.ts'
 import { PiecePool } from '../../../src/base/flow/piece-pool.ts'
 import { piecesOf } from '../../../src/client/read/block-pieces.ts'
+import { KeptPages } from '../../../src/client/read/kept-pages.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
 const mebibyte = 1024 * 1024
@@ -19,7 +20,7 @@ test('writes nothing more into the memory of the caller when it is left early', 
       memory.fill(reads.length)
     },
   }
-  const pages = new PiecePool({ pieceBytes: mebibyte, idleMax: 0, clock: new ManualClock() })
+  const pages = new KeptPages({ pagesMax: 0, clock: new ManualClock() }).of('block')
   const range = { offset: 0, length: into.length }
   const pieces = piecesOf(reader, range, never, { target: { at: (offset) => into.subarray(offset) } }, pages)
   const first = pieces.next()
@@ -39,7 +40,7 @@ test('lent memory: streams share a limit, wait their turn, and nothing is held w
   const clock = new ManualClock()
   const pool = new PiecePool({ pieceBytes: mebibyte, idleMax: 4, clock })
   const lender = new PieceLender('test', pool, 3 * mebibyte)
-  const pages = new PiecePool({ pieceBytes: mebibyte, idleMax: 0, clock })
+  const pages = new KeptPages({ pagesMax: 0, clock }).of('block')
   const reader = {
     read: () => Promise.reject(new Error('memory was lent')),
     readInto: async (memory: Uint8Array, offset: number) => void memory.fill(offset / mebibyte),

@@ -17,10 +17,12 @@ const never = new AbortController().signal
 const content = bytesOf(24 * mebibyte + 77)
 let clock: ManualClock
 let requests: [number, number][]
+let isInFile: (offset: number) => boolean
 
 beforeEach(() => {
   clock = new ManualClock()
   requests = []
+  isInFile = () => false
 })
 
 /** Fills at once, in pieces as the target has them. */
@@ -36,7 +38,7 @@ const fillAtOnce: FillPart = async ({ offset, length }, target, _signal, onBytes
 }
 
 function readerOf(memory: AheadMemory, fill: FillPart = fillAtOnce, length = content.length): ReadAhead {
-  return new ReadAhead({ readRange: fill, length, memory, clock })
+  return new ReadAhead({ readRange: fill, isInFile: (offset) => isInFile(offset), length, memory, clock })
 }
 
 async function read(reader: ReadAhead, offset: number, length: number): Promise<void> {
@@ -100,6 +102,28 @@ describe('reading ahead', () => {
     expect(lengths.slice(0, 5)).toEqual([256, 512, 1024, 2048, 4096])
     expect(lengths.slice(5).every((length) => length === 4096)).toBe(true)
     await reader.close()
+    expect(memory.usedBytes).toBe(0)
+  })
+
+  test('requests nothing ahead where large reads come from files of this host', async () => {
+    const memory = new AheadMemory(64 * mebibyte, clock)
+    const reader = readerOf(memory)
+    isInFile = (offset) => offset < 8 * mebibyte
+    for (let at = 0; at < 8 * mebibyte; at += mebibyte) await read(reader, at, mebibyte)
+    expect(requests.slice(0, 7)).toEqual([0, 1, 2, 3, 4, 5, 6].map((page) => [page * mebibyte, mebibyte]))
+    // The last read of the file leads to a part of what comes from elsewhere.
+    expect(requests.slice(7)).toEqual([
+      [7 * mebibyte, mebibyte],
+      [8 * mebibyte, 256 * kibibyte],
+    ])
+    await reader.close()
+    // Small reads of a file are worth a part: a page is read and checked once for all of them.
+    requests = []
+    const small = readerOf(memory)
+    isInFile = () => true
+    for (let at = 0; at < 64 * kibibyte; at += 16 * kibibyte) await read(small, at, 16 * kibibyte)
+    expect(requests.at(-1)).toEqual([32 * kibibyte, 256 * kibibyte])
+    await small.close()
     expect(memory.usedBytes).toBe(0)
   })
 
@@ -215,6 +239,23 @@ describe('handles that read ahead', () => {
     length: fc.constantFrom(1, 1000, 70_000, 300_000, 1_500_000),
     wait: fc.boolean(),
     event: fc.constantFrom('none', 'none', 'none', 'move', 'down', 'up', 'stop', 'second'),
+  })
+
+  test('request parts of blocks of other hosts only, and of those here once they have failed', async () => {
+    const world = new ReadWorld()
+    world.put('/ns/f', content.subarray(0, 16 * mebibyte), { blockSizeBytes: 16 * mebibyte, workers: ['a', 'b'] })
+    const read4 = async (here: string | undefined): Promise<number> => {
+      const fileSystem = world.fileSystem({ ahead: new AheadMemory(64 * mebibyte, clock), ...(here && { here }) })
+      const handle = await fileSystem.open('/ns/f')
+      world.reads.length = 0
+      for (let at = 0; at < 4 * mebibyte; at += mebibyte) await handle.read(Buffer.alloc(mebibyte), at)
+      await fileSystem.close()
+      return Math.max(...world.reads.map(({ offset, length }) => offset + length)) / mebibyte
+    }
+    expect(await read4('a')).toBe(4)
+    expect(await read4(undefined)).toBeGreaterThan(4)
+    world.down.add('a')
+    expect(await read4('a')).toBeGreaterThan(4)
   })
 
   test('read the bytes of the file, whatever happens to the workers', async () => {

@@ -10,7 +10,7 @@ import type { BlockStore } from '../../../src/block/block-store.ts'
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
 import { createWorkerService } from '../../../src/cache-worker/block-calls.ts'
 import { FileReader } from '../../../src/client/read/file-reader.ts'
-import type { ReadTarget } from '../../../src/client/read/read-target.ts'
+import { type ReadTarget, targetOf } from '../../../src/client/read/read-target.ts'
 import { ShortCircuitReader } from '../../../src/client/read/short-circuit-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
@@ -202,6 +202,22 @@ describe('ShortCircuitReader', () => {
       }
   })
 
+  test('a page of which a part was read is not read again for its other parts', async () => {
+    const { near, overPort } = nearReader()
+    const into = Buffer.alloc(300_000)
+    const readAt = async (from: number): Promise<void> => {
+      const range = { offset: from, length: into.length }
+      for await (const _ of near.read(blockOf(large), range, never, { target: targetOf(into, from) }));
+      expect(into.equals(bytesOf(large.length, large.id).subarray(from, from + into.length))).toBe(true)
+    }
+    await readAt(1.5 * mebibyte)
+    // What the disk has now would be found out, if it were read.
+    await flipByte(await blockFile(), mebibyte + 5)
+    await readAt(mebibyte)
+    expect(overPort).toEqual([])
+    near.close()
+  })
+
   test('small parts come over the data port without a question', async () => {
     const { near, overPort, asked } = nearReader()
     expect(isRight(await readPart(near, large, 1000, 2000), large, 1000, 2000)).toBe(true)
@@ -342,6 +358,8 @@ describe('ShortCircuitReader', () => {
     }))
     for (let n = 0; n < 5; n += 1) expect(isRight(await readPart(near, large), large)).toBe(true)
     expect([asked(), overPort.length]).toEqual([3, 5])
+    // So reading ahead is worth it again, until a file can be opened.
+    expect([near.readsFilesOf(worker), nearReader().near.readsFilesOf(worker)]).toEqual([false, true])
     deps.clock.passMs(30_000)
     expect(isRight(await readPart(near, large), large)).toBe(true)
     expect(asked()).toBe(4)
@@ -392,6 +410,7 @@ test('a file reader reads replicas of its own host so, others over the data port
       refreshFile: () => Promise.reject(new Error('not in this test')),
     },
     near: {
+      readsFilesOf: () => true,
       async *read({ worker: { workerId }, blockId, length: blockBytes }, { offset, length }) {
         reads.push(`${workerId} ${blockId} of ${blockBytes}: ${offset}+${length}`)
         yield Buffer.alloc(length)

@@ -50,6 +50,7 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
       getClusterSummary: (request, options) => master.getClusterSummary(request, options),
     },
     reader: {
+      isInFile: () => false,
       async *readOpened({ file }, _signal, { range } = {}) {
         const whole = files[file?.path ?? '']
         if (whole === undefined) throw new SkeinError('not_found', `${file?.path} does not exist`)

@@ -81,10 +81,10 @@ export class ReadWorld {
     for (const worker of workers) this.#blocksOf(worker).set(file.fileId, file.bytes)
   }
 
-  fileSystem(options: { keepMs?: number; ahead?: AheadMemory } = {}): FileSystem {
+  /** @param here the worker on the reader's host, whose blocks are read from their files */
+  fileSystem({ keepMs = 0, ahead, here }: { keepMs?: number; ahead?: AheadMemory; here?: string } = {}): FileSystem {
     const { clock } = this
-    const { ahead } = options
-    const opened = new OpenedFiles({ clock, keepMs: options.keepMs ?? 0 })
+    const opened = new OpenedFiles({ clock, keepMs })
     const master: FileReadsOptions['master'] = {
       openFile: async ({ path }, { signal }) => {
         throwIfAborted(signal)
@@ -105,7 +105,11 @@ export class ReadWorld {
       master,
       data: { read: (address, blockId, range, signal) => this.#readBlock(address, blockId, range, signal) },
       origin: { readOrigin: (file, offset, length, signal) => this.#readStore(file, { offset, length }, signal) },
-      hostname: 'nowhere',
+      near: {
+        read: ({ worker, blockId }, range, signal) => this.#readBlock(worker.workerId, blockId, range, signal),
+        readsFilesOf: () => true,
+      },
+      hostname: here ?? 'nowhere',
       random: seededRandom(1),
       logger: silentLogger,
     })
