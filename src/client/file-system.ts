@@ -126,7 +126,15 @@ export interface ListOptions extends StatOptions {
    * an entry. Empty: all.
    */
   readonly startAfter?: string
-  /** Entries per page, 1 to 1000 (default). A page costs its own entries, not the directory's. */
+  /**
+   * False: directories that are not explicit may be left out, which makes listings of many of them
+   * shorter. Default: true.
+   */
+  readonly withImplied?: boolean
+  /**
+   * Entries per page, 1 to 1001; default: 1000. A page costs its own entries, not the directory's.
+   * One entry more than is needed shows whether others follow.
+   */
   readonly pageSize?: number
   /** Called before the first page if the listing leaves out entries of the store. */
   readonly onUnusable?: (entries: UnusableEntries) => void

@@ -63,7 +63,7 @@ const optionsOf = {
   stream: { ...call, memory: (value) => (isObject(value) ? undefined : 'must be memory that is lent') },
   list: {
     ...look,
-    ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1000) },
+    ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1001), withImplied: flag },
     onUnusable: listener,
   },
   create: {

@@ -25,7 +25,7 @@ export async function startCluster(folder: string, quotaMib: number): Promise<St
   for (const one of [home, store]) mkdirSync(one)
   const ports = ['master', 'worker', 'job.master', 'job.worker']
     .flatMap((role) => [`goosefs.${role}.rpc.port`, `goosefs.${role}.web.port`])
-    .concat('goosefs.worker.data.port', 'skein.gateway.s3.port')
+    .concat('goosefs.worker.data.port', 'skein.gateway.s3.port', 'skein.gateway.webhdfs.port')
   const settings = [...ports.map((key) => `${key}=0`), `goosefs.worker.tieredstore.level0.dirs.quota=${quotaMib}MB`]
   const child = spawn(process.execPath, [main, 'local', '--home', home, ...settings.map((one) => `-D${one}`)], {
     stdio: 'ignore',

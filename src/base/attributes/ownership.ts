@@ -34,12 +34,15 @@ export const ownerName: Check = (value) => {
 
 export const modeBits: Check = whole(0, modeMax)
 
-/** Those of the fields that are given. */
-export function ownershipOf(given: {
+/** Not given, or undefined: not set. */
+interface GivenOwnership {
   readonly owner?: string | undefined
   readonly group?: string | undefined
   readonly mode?: number | undefined
-}): Ownership {
+}
+
+/** Those of the fields that are given. */
+export function ownershipOf(given: GivenOwnership): Ownership {
   const { owner, group, mode } = given
   return {
     ...(owner === undefined ? {} : { owner }),
@@ -49,7 +52,7 @@ export function ownershipOf(given: {
 }
 
 /** What is shown: the default where nothing is set. */
-export function shownOwnership(kind: OwnedKind, { owner, group, mode }: Ownership): Required<Ownership> {
+export function shownOwnership(kind: OwnedKind, { owner, group, mode }: GivenOwnership): Required<Ownership> {
   return { owner: owner ?? defaultName, group: group ?? defaultName, mode: mode ?? defaultMode[kind] }
 }
 

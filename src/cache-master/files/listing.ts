@@ -4,34 +4,50 @@
 // (meta/listed-range.ts).
 import { z } from 'zod'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { internalKeyPrefix, keyProblem, parsePath } from '../../base/paths.ts'
+import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
 import { entriesOf, type ListedRange } from '../../meta/listed-range.ts'
 import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
-import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { WalkPosition } from '../../meta/walk.ts'
-import type { FileInfo, ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
+import type { ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { directoryInfo, fileInfo, metadataInfo } from '../paths/file-info.ts'
-import { directoryKey, takeEntries } from '../paths/file-look-up.ts'
+import { directoryKey } from '../paths/file-look-up.ts'
 import { type MasterContext, sortedNamespaces } from '../master-context.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
-import { pageLimitMax, type StoreSync } from '../store/store-sync.ts'
+import type { StoreSync } from '../store/store-sync.ts'
 import { mergeUnusable, unusablePaths } from '../store/unusable-names.ts'
+import { isExplicit } from '../paths/file-info.ts'
+import { BriefEntries, FullEntries, type PageEntries } from './page-entries.ts'
+
+/** Entries of a page: a thousand, and one more to see whether others follow. */
+const entriesMax = 1001
+/** Of a page whose request says none. */
+const entriesDefault = 1000
 
 /** The last thing given out: a namespace itself (no key), or an entry of it. */
 const tokenSchema = z.strictObject({ namespace: z.string(), key: z.string(), folder: z.boolean() })
 type Token = z.infer<typeof tokenSchema>
 
-/** The entries of a listing, and whether they come with what is stored with the objects. */
+/** Names that are looked at for one page, where entries are left out. */
+const namesPerPage = 5000
+
+/** Which entries of the listed directory are shown. */
 interface ShownRange extends ListedRange {
-  readonly withMetadata: boolean
+  readonly isImpliedShown: boolean
 }
 
+/** Where the entries of a page ended; undefined when none follow. */
 interface Page {
-  readonly files: FileInfo[]
   readonly next: WalkPosition | undefined
   readonly unusable?: UnusablePaths | undefined
+}
+
+interface Listed {
+  readonly record: NamespaceRecord
+  readonly directory: DirectoryInode
+  /** Empty for a namespace, else ending in `/`. */
+  readonly key: string
 }
 
 export class ListService {
@@ -52,33 +68,41 @@ export class ListService {
    */
   async list(request: ListStatusRequest, { signal }: CallOptions): Promise<ListStatusResponse> {
     const path = parsePath(request.path)
-    const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
+    const limit = request.limit === 0 ? entriesDefault : Math.min(request.limit, entriesMax)
     const token = request.pageToken === '' ? undefined : parseToken(request.pageToken)
     const range = rangeOf(request)
+    const entries = this.#pageOf(request, path)
     this.#context.workers.expire()
-    if (path.namespace === '') return this.#listRoot(request, range, token, limit, signal)
+    if (path.namespace === '') return this.#listRoot(request, range, token, entries, limit, signal)
     if (token !== undefined) {
       const record = sortedNamespaces(this.#context).find(({ name }) => name === path.namespace)
       const directory = record === undefined ? undefined : directoryAt(this.#context.tables, record.rootId, path.key)
-      if (record === undefined || directory === undefined) return { files: [], nextPageToken: '' }
-      return response(record, this.#entries(record, directory, directoryKey(path.key), range, token, limit))
+      if (record === undefined || directory === undefined) return { ...entries.answer(), nextPageToken: '' }
+      const listed = { record, directory, key: directoryKey(path.key) }
+      return response(record, this.#entries(listed, range, token, entries, limit), entries)
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    const files = file === undefined ? [] : [this.#fileInfo(record, path.key, file, range)]
-    if (directory === undefined) return { files, nextPageToken: '' }
+    if (file !== undefined) entries.addNamed(record, path.key, file)
+    if (directory === undefined) return { ...entries.answer(), nextPageToken: '' }
     const listed = { record, directory, key: directoryKey(path.key) }
-    const page = await this.#firstPage(listed, request, range, limit - files.length, signal)
-    return response(record, { ...page, files: [...files, ...page.files] })
+    return response(record, await this.#firstPage(listed, request, range, entries, limit, signal), entries)
+  }
+
+  #pageOf({ brief = false, withMetadata = false }: ListStatusRequest, path: NamespacePath): PageEntries {
+    if (!brief) return new FullEntries(this.#context, withMetadata)
+    const key = path.namespace === '' ? undefined : directoryKey(path.key)
+    const place = key === undefined ? '/' : formatPath({ namespace: path.namespace, key })
+    return new BriefEntries(this.#context, withMetadata, { path: place.endsWith('/') ? place : `${place}/`, key })
   }
 
   async #listRoot(
     request: ListStatusRequest,
     range: ShownRange,
     token: Token | undefined,
+    entries: PageEntries,
     limit: number,
     signal: AbortSignal,
   ): Promise<ListStatusResponse> {
-    const files: FileInfo[] = []
     let unusable: UnusablePaths | undefined
     const from = token === undefined ? '' : `${token.namespace}/`
     for (const record of sortedNamespaces(this.#context).sort((a, b) => compareKeys(`${a.name}/`, `${b.name}/`))) {
@@ -88,43 +112,43 @@ export class ListService {
       const below = rangeBelow(range, key)
       if (root === undefined || below === undefined) continue
       const goingOn = key === from ? token : undefined
-      if (goingOn === undefined && isIn(range, key)) files.push(directoryInfo(this.#context.tables, record, '', root))
-      if (files.length >= limit) return response(record, { files, next: { key: '', folder: true } })
+      if (goingOn === undefined && isIn(range, key)) entries.addDirectory(record, '', root)
+      if (entries.count >= limit) return response(record, { next: { key: '', folder: true } }, entries)
       if (!range.isRecursive) continue
-      const left = limit - files.length
       const atStart = goingOn === undefined || goingOn.key === ''
+      const listed = { record, directory: root, key: '' }
       const page = atStart
-        ? await this.#firstPage({ record, directory: root, key: '' }, request, below, left, signal)
-        : this.#entries(record, root, '', below, goingOn, left)
-      files.push(...page.files)
+        ? await this.#firstPage(listed, request, below, entries, limit, signal)
+        : this.#entries(listed, below, goingOn, entries, limit)
       unusable = mergeUnusable(unusable, page.unusable)
-      if (page.next !== undefined) return response(record, { files, next: page.next, unusable })
+      if (page.next !== undefined) return response(record, { next: page.next, unusable }, entries)
     }
-    return { files, nextPageToken: '', ...(unusable !== undefined && { unusable }) }
+    return { ...entries.answer(), nextPageToken: '', ...(unusable !== undefined && { unusable }) }
   }
 
   /** Lists at the store first where what is known is too old: only what the range can show. */
   async #firstPage(
-    { record, directory, key }: { record: NamespaceRecord; directory: DirectoryInode; key: string },
+    { record, directory, key }: Listed,
     { syncIntervalMs }: Pick<ListStatusRequest, 'syncIntervalMs'>,
     range: ShownRange,
+    entries: PageEntries,
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
     const { isRecursive, prefix } = range
     const deepest = key + (isRecursive ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : '')
     const shown = deepest === key ? directory : await this.#located(record, deepest, signal, syncIntervalMs)
-    if (shown === undefined) return { files: [], next: undefined }
+    if (shown === undefined) return { next: undefined }
     const { childrenMs, treeMs } = listedAtMs(this.#context.tables, record, shown)
     if (!this.#sync.isFresh(isRecursive ? treeMs : childrenMs, syncIntervalMs)) {
       await (isRecursive ? this.#sync.tree(record, deepest, signal) : this.#sync.children(record, deepest, signal))
     }
     const now = directoryAt(this.#context.tables, record.rootId, key)
     const unusable = unusablePaths(record, this.#sync, deepest, isRecursive)
-    if (now === undefined) return { files: [], next: undefined, unusable }
+    if (now === undefined) return { next: undefined, unusable }
     // Without room for an entry the next page begins at the start.
-    if (limit === 0) return { files: [], next: { key, folder: true }, unusable }
-    return { ...this.#entries(record, now, key, range, undefined, limit), unusable }
+    if (entries.count >= limit) return { next: { key, folder: true }, unusable }
+    return { ...this.#entries({ record, directory: now, key }, range, undefined, entries, limit), unusable }
   }
 
   /** The directory of this key; undefined when there is none. */
@@ -145,33 +169,31 @@ export class ListService {
     }
   }
 
+  /** Adds entries up to the limit of the page. */
   #entries(
-    record: NamespaceRecord,
-    directory: DirectoryInode,
-    key: string,
+    { record, directory, key }: Listed,
     range: ShownRange,
     after: WalkPosition | undefined,
+    entries: PageEntries,
     limit: number,
   ): Page {
     const { tables } = this.#context
     const shown = { ...range, hidden: internalKeyPrefix }
-    const taken = takeEntries(entriesOf(tables, { id: directory.id, key }, shown, after), limit)
-    const files = taken.flatMap((entry) => {
+    let names = 0
+    for (const entry of entriesOf(tables, { id: directory.id, key }, shown, after)) {
       const inode = tables.inode(entry.inodeId)
-      if (inode === undefined || inode.kind === 'pending') return []
-      if (inode.kind === 'directory') return [directoryInfo(tables, record, entry.key, inode)]
-      return [this.#fileInfo(record, entry.key, inode, range)]
-    })
-    return { files, next: taken.length < limit ? undefined : taken.at(-1) }
-  }
-
-  #fileInfo(record: NamespaceRecord, key: string, file: FileInode, { withMetadata }: ShownRange): FileInfo {
-    return { ...fileInfo(this.#context, record, key, file), ...(withMetadata ? metadataInfo(file) : {}) }
+      if (inode?.kind === 'file') entries.addFile(record, entry.key, inode)
+      else if (inode?.kind === 'directory' && (range.isImpliedShown || isExplicit(inode)))
+        entries.addDirectory(record, entry.key, inode)
+      names += 1
+      if (entries.count >= limit || names >= namesPerPage) return { next: entry }
+    }
+    return { next: undefined }
   }
 }
 
-function rangeOf({ recursive, prefix = '', startAfter = '', withMetadata = false }: ListStatusRequest): ShownRange {
-  return { isRecursive: recursive, prefix, startAfter, withMetadata }
+function rangeOf({ recursive, prefix = '', startAfter = '', withoutImplied = false }: ListStatusRequest): ShownRange {
+  return { isRecursive: recursive, prefix, startAfter, isImpliedShown: !withoutImplied }
 }
 
 /** Whether a key of the listed directory is in the range. */
@@ -191,11 +213,11 @@ function rangeBelow(range: ShownRange, key: string): ShownRange | undefined {
   return { ...range, prefix: rest(prefix), startAfter: rest(startAfter) }
 }
 
-function response(record: NamespaceRecord, { files, next, unusable }: Page): ListStatusResponse {
+function response(record: NamespaceRecord, { next, unusable }: Page, entries: PageEntries): ListStatusResponse {
   const named = unusable === undefined ? {} : { unusable }
-  if (next === undefined) return { files, nextPageToken: '', ...named }
+  if (next === undefined) return { ...entries.answer(), nextPageToken: '', ...named }
   const token: Token = { namespace: record.name, key: next.key, folder: next.folder }
-  return { files, nextPageToken: JSON.stringify(token), ...named }
+  return { ...entries.answer(), nextPageToken: JSON.stringify(token), ...named }
 }
 
 function parseToken(text: string): Token {

@@ -3,7 +3,7 @@ import { shownOwnership } from '../../base/attributes/ownership.ts'
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { formatPath } from '../../base/paths.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
-import { effectiveTtl } from '../../meta/apply/namespace-ttl.ts'
+import { type EffectiveTtl, namespaceTtl } from '../../meta/apply/namespace-ttl.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord, Tables } from '../../meta/meta-tables.ts'
 import { isToBePersisted } from '../../meta/apply/written-files.ts'
 import type { BlockLocations, FileInfo } from '../../wire/generated/master.ts'
@@ -54,35 +54,63 @@ export function locationsOf(
   return locations.some(({ workerIds }) => workerIds.length > 0) ? locations : []
 }
 
-/** Without metadata: listings stay small (metadataInfo). */
-export function fileInfo(context: MasterContext, record: NamespaceRecord, key: string, file: FileInode): FileInfo {
+/**
+ * Without metadata: listings stay small (metadataInfo).
+ * @param ofNamespace the TTL of the namespace, where the caller has it already
+ */
+export function fileInfo(
+  context: MasterContext,
+  record: NamespaceRecord,
+  key: string,
+  file: FileInode,
+  ofNamespace?: EffectiveTtl,
+): FileInfo {
   const cached = cachedOf(context, file)
-  const ttl = effectiveTtl(context.tables, file, record.rootId)
+  const ttl = ttlOf(context, record, file, ofNamespace)
   const problem = file.persisted ? undefined : context.persistProblems.of(file.id)
-  return {
-    ...placed(record, key, file),
-    ...(problem !== undefined && { persistProblem: problem.message }),
-    persistenceState: stateOf(context.tables, file),
+  const { owner, group, mode } = shownOwnership('file', file)
+  const info: FileInfo = {
+    fileId: file.id,
     path: formatPath({ namespace: record.name, key }),
     name: file.name,
     folder: false,
     length: file.length,
     blockSizeBytes: file.blockSizeBytes,
     etag: file.etag,
+    createdMs: file.createdMs,
     modifiedMs: file.modifiedMs,
     accessedMs: file.modifiedMs,
-    ...shownOwnership('file', file),
+    persistenceState: persistenceStateOf(context.tables, file),
+    ufsPath: storePath(record, key),
+    owner,
+    group,
+    mode,
     pinned: file.pinned,
     replicationMax: file.replicationMax,
     replicationMin: replicationMinOf(file),
     ttlMs: ttl.ttlMs,
     ttlAction: ttl.action,
     cachedBytes: cached.bytes,
-    inMemoryBytes: cached.memoryBytes,
+    namespaceId: record.id,
+    key,
     mountPoint: false,
-    replicas: cached.replicas,
     keyMoved: record.neverMoved !== true,
+    inMemoryBytes: cached.memoryBytes,
+    replicas: cached.replicas,
   }
+  if (problem !== undefined) info.persistProblem = problem.message
+  return info
+}
+
+/** The TTL that is shown of a file. */
+export function ttlOf(
+  { tables }: Pick<MasterContext, 'tables'>,
+  record: NamespaceRecord,
+  file: FileInode,
+  ofNamespace?: EffectiveTtl,
+): EffectiveTtl {
+  if (file.ttlMs >= 0) return { ttlMs: file.ttlMs, action: file.ttlAction }
+  return ofNamespace ?? namespaceTtl(tables, record.rootId)
 }
 
 /** What is stored with the object, as far as it is known. */
@@ -102,7 +130,7 @@ export function metadataInfo(file: FileInode): Pick<FileInfo, 'contentType' | 'u
   }
 }
 
-function stateOf(tables: Tables, file: FileInode): string {
+export function persistenceStateOf(tables: Tables, file: FileInode): string {
   if (file.persisted) return 'PERSISTED'
   return isToBePersisted(tables, file.id) ? 'TO_BE_PERSISTED' : 'NOT_PERSISTED'
 }
@@ -131,15 +159,20 @@ export function directoryInfo(
     modifiedMs: directory.createdMs,
     accessedMs: directory.createdMs,
     mountPoint: key === '',
-    explicit: key === '' || directory.made || directory.marker,
+    explicit: key === '' || isExplicit(directory),
   }
+}
+
+/** Whether a directory stays when nothing is below it. */
+export function isExplicit({ made, marker }: DirectoryInode): boolean {
+  return made || marker
 }
 
 /**
  * Whether the store shows a directory of this name: a marker, or something persisted among the
  * first entries below.
  */
-function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolean {
+export function isAtStore(tables: Tables, directory: DirectoryInode, depth = 0): boolean {
   if (!directory.made || directory.marker) return true
   let looked = 0
   for (const { inodeId } of tables.edges(directory.id, '')) {
@@ -174,8 +207,18 @@ const folder = {
   replicas: 0,
 } as const
 
-function placed(record: NamespaceRecord, key: string, inode: FileInode | DirectoryInode) {
-  const ufsPath = key === '' ? record.uri : `${record.uri}${record.uri.endsWith('/') ? '' : '/'}${key}`
-  const { id: fileId, createdMs } = inode
-  return { fileId, createdMs, ufsPath, persistenceState: 'PERSISTED', namespaceId: record.id, key }
+function placed(record: NamespaceRecord, key: string, { id: fileId, createdMs }: DirectoryInode) {
+  return {
+    fileId,
+    createdMs,
+    ufsPath: storePath(record, key),
+    persistenceState: 'PERSISTED',
+    namespaceId: record.id,
+    key,
+  }
+}
+
+function storePath({ uri }: NamespaceRecord, key: string): string {
+  if (key === '') return uri
+  return uri.endsWith('/') ? uri + key : `${uri}/${key}`
 }

@@ -2,7 +2,7 @@
 // Fields that came later stand at the end and only where they are not what they mostly are, so that
 // rows stay small and older ones can be read. Of those at the end null is what is not set.
 import { Packr } from 'msgpackr'
-import type { ClientMetadata } from '../../base/attributes/door-metadata.ts'
+import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-metadata.ts'
 import type { StoredMetadata, UserMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership } from '../../base/attributes/ownership.ts'
 import { assert } from '../../base/assert.ts'
@@ -23,12 +23,17 @@ type Kept = [
 ]
 type Owned = [owner: string | null, group: string | null, mode: number | null]
 type Stored = [contentType: string | null, userMetadata: UserMetadata | null]
-type FileTail = [
-  ...[expiresMs: number, unpersisted: boolean, writtenKey: string | null, ...Owned, ...Stored],
+type FileEnd = [
+  ...[writtenKey: string | null, ...Owned, ...Stored],
   ...[replacesEtag: string | null, clientMetadata: ClientMetadata | null],
 ]
+type FileTail = [expiresMs: number, unpersisted: boolean, ...FileEnd]
+/** Where FileEnd begins in a row. */
+const fileTailStart = 17
 type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, ...Partial<FileTail>]
 type DirectoryTail = [replicationMin: number | null, replicationMax: number | null, ...Owned]
+/** Where DirectoryTail begins in a row. */
+const directoryTailStart = 12
 type DirectoryRow = [
   kind: 2,
   ...[
@@ -90,39 +95,36 @@ function fileRow(file: FileInode): FileRow {
   return [1, ...content, ...kept, ttlAction === 'DELETE', ...withoutUsual(tail)] as unknown as FileRow
 }
 
+/** A listing decodes a thousand of them: one object, and no lists in between. */
 function fileOf(id: number, row: FileRow): FileInode {
-  const [, parentId, name, length, etag, modifiedMs, createdMs] = row
-  const [, , , , , , , blockSizeBytes, storageClass, crc64, pinned, replicationMin, replicationMax, ttlMs, deletes] =
-    row
-  const [expiresMs = -1, unpersisted = false, ...rest] = row.slice(15) as Partial<FileTail>
-  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata] = rest
-  const set = { writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata }
-  const content = {
+  const file: Changeable<FileInode> = {
     kind: 'file',
     id,
-    parentId,
-    name,
-    length,
-    etag,
-    modifiedMs,
-    createdMs,
-    blockSizeBytes,
-    storageClass,
-    crc64,
-  } as const
-  return {
-    ...content,
-    ...{
-      pinned,
-      replicationMin,
-      replicationMax,
-      ttlMs,
-      ttlAction: actionOf(deletes),
-      expiresMs,
-      persisted: !unpersisted,
-    },
-    ...(row.length > 16 ? given(set) : {}),
+    parentId: row[1],
+    name: row[2],
+    length: row[3],
+    etag: row[4],
+    modifiedMs: row[5],
+    createdMs: row[6],
+    blockSizeBytes: row[7],
+    storageClass: row[8],
+    crc64: row[9],
+    pinned: row[10],
+    replicationMin: row[11],
+    replicationMax: row[12],
+    ttlMs: row[13],
+    ttlAction: actionOf(row[14]),
+    expiresMs: row[15] ?? -1,
+    persisted: row[16] !== true,
   }
+  if (row.length <= fileTailStart) return file
+  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata] = row.slice(
+    fileTailStart,
+  ) as Partial<FileEnd>
+  setGiven(file, { owner, group, mode, contentType, userMetadata, clientMetadata })
+  if (isGiven(writtenKey)) file.writtenKey = writtenKey
+  if (isGiven(replacesEtag)) file.replacesEtag = replacesEtag
+  return file
 }
 
 function directoryRow(directory: DirectoryInode): DirectoryRow {
@@ -137,19 +139,29 @@ function directoryRow(directory: DirectoryInode): DirectoryRow {
 }
 
 function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
-  const [, parentId, name, createdMs, childrenListedMs, treeListedMs, marker, made, pinned, ttlMs, deletes, expiresMs] =
-    row
-  const listed = { kind: 'directory', id, parentId, name, createdMs, childrenListedMs, treeListedMs, marker } as const
-  const ttl = { ttlMs: ttlMs ?? -1, ttlAction: actionOf(deletes === true), expiresMs: expiresMs ?? -1 }
-  const [replicationMin, max, owner, group, mode] = row.slice(12) as Partial<DirectoryTail>
-  const replicationMax = typeof replicationMin === 'number' ? (max ?? -1) : undefined
-  return {
-    ...listed,
-    made: made ?? false,
-    pinned: pinned ?? false,
-    ...ttl,
-    ...(row.length > 12 ? given({ replicationMin, replicationMax, owner, group, mode }) : {}),
+  const directory: Changeable<DirectoryInode> = {
+    kind: 'directory',
+    id,
+    parentId: row[1],
+    name: row[2],
+    createdMs: row[3],
+    childrenListedMs: row[4],
+    treeListedMs: row[5],
+    marker: row[6],
+    made: row[7] ?? false,
+    pinned: row[8] ?? false,
+    ttlMs: row[9] ?? -1,
+    ttlAction: actionOf(row[10] === true),
+    expiresMs: row[11] ?? -1,
   }
+  if (row.length <= directoryTailStart) return directory
+  const [replicationMin, replicationMax, owner, group, mode] = row.slice(directoryTailStart) as Partial<DirectoryTail>
+  setGiven(directory, { owner, group, mode })
+  if (isGiven(replicationMin)) {
+    directory.replicationMin = replicationMin
+    directory.replicationMax = replicationMax ?? -1
+  }
+  return directory
 }
 
 function pendingRow(pending: PendingInode): PendingRow {
@@ -169,12 +181,14 @@ function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
   const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
   const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag] = rest
-  const ttl = typeof ttlMs === 'number' ? { ttlMs, action: actionOf(deletes) } : undefined
-  const isOverwriting = overwrites === true ? overwrites : undefined
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
-  const carried = { contentType, userMetadata, clientMetadata }
-  const set = { owner, group, mode, ...carried, overwrites: isOverwriting, overwritesId, replacesEtag, ttl }
-  return { ...begun, ...given(set) }
+  const pending: Changeable<PendingInode> = { ...begun }
+  setGiven(pending, { owner, group, mode, contentType, userMetadata, clientMetadata })
+  if (overwrites === true) pending.overwrites = overwrites
+  if (isGiven(overwritesId)) pending.overwritesId = overwritesId
+  if (isGiven(replacesEtag)) pending.replacesEtag = replacesEtag
+  if (isGiven(ttlMs)) pending.ttl = { ttlMs, action: actionOf(deletes) }
+  return pending
 }
 
 function owned({ owner, group, mode }: Ownership): Owned {
@@ -190,10 +204,25 @@ function withoutUsual(tail: readonly unknown[]): readonly unknown[] {
   return tail.slice(0, tail.findLastIndex((value) => value !== null && value !== false && value !== -1) + 1)
 }
 
-/** The fields that are set. */
-function given<Fields extends object>(fields: Fields): { readonly [Name in keyof Fields]?: NonNullable<Fields[Name]> } {
-  const set = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
-  return Object.fromEntries(set) as { readonly [Name in keyof Fields]?: NonNullable<Fields[Name]> }
+type Changeable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] }
+
+/** What inodes of several kinds may have. */
+type SetFields = Ownership & StoredMetadata & ToldMetadata
+type ReadFields = { readonly [Name in keyof SetFields]?: SetFields[Name] | null | undefined }
+
+/** Those of the fields that are set. */
+function setGiven(inode: Changeable<SetFields>, read: ReadFields): void {
+  const { owner, group, mode, contentType, userMetadata, clientMetadata } = read
+  if (isGiven(owner)) inode.owner = owner
+  if (isGiven(group)) inode.group = group
+  if (isGiven(mode)) inode.mode = mode
+  if (isGiven(contentType)) inode.contentType = contentType
+  if (isGiven(userMetadata)) inode.userMetadata = userMetadata
+  if (isGiven(clientMetadata)) inode.clientMetadata = clientMetadata
+}
+
+function isGiven<Value>(value: Value | null | undefined): value is Value {
+  return value !== null && value !== undefined
 }
 
 function actionOf(deletes: boolean): TtlAction {

@@ -5,9 +5,11 @@ import { formatPath, parsePath } from '../../base/paths.ts'
 import type { FileInfo, ListStatusRequest, MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import type { FileStatus, ListOptions } from '../file-system.ts'
-import { fileStatusOf } from './file-status.ts'
+import { fileStatusOf, listedStatuses } from './file-status.ts'
 
-const pageSizeMax = 1000
+const pageSizeDefault = 1000
+/** One more than what is mostly wanted shows whether others follow. */
+const pageSizeMax = pageSizeDefault + 1
 /**
  * Deadline of the first page: before it, the master lists the whole directory at the store if it
  * does not know it. A million entries take a minute.
@@ -22,7 +24,7 @@ const firstPageMs = 10 * 60_000
 export async function* listDirectory(
   master: Pick<Service<MasterServiceDefinition>, 'listStatus'>,
   path: string,
-  { recursive = false, prefix, startAfter, pageSize = pageSizeMax, onUnusable }: ListOptions,
+  { recursive = false, prefix, startAfter, pageSize = pageSizeDefault, withImplied = true, onUnusable }: ListOptions,
   syncIntervalMs: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<readonly FileStatus[], void, undefined> {
@@ -33,6 +35,8 @@ export async function* listDirectory(
     recursive,
     limit: pageSize,
     withMetadata: true,
+    brief: true,
+    ...(!withImplied && { withoutImplied: true }),
     ...(syncIntervalMs !== undefined && { syncIntervalMs }),
     ...(prefix !== undefined && { prefix }),
     ...(startAfter !== undefined && { startAfter }),
@@ -47,7 +51,9 @@ export async function* listDirectory(
       yield [fileStatusOf(first)]
       return
     }
-    if (page.files.length > 0) yield page.files.map(fileStatusOf)
+    // A master of an earlier version knows no brief listing.
+    const entries = page.listed === undefined ? page.files.map(fileStatusOf) : listedStatuses(page.listed)
+    if (entries.length > 0) yield entries
     pageToken = page.nextPageToken
   } while (pageToken !== '')
 }

@@ -18,17 +18,21 @@ export interface TtlChange {
 
 const digits = 16
 
-/**
- * The TTL that a file has by itself or from its namespace. @param rootId of its namespace, where
- * the caller knows it
- */
-export function effectiveTtl(
-  tables: Tables,
-  file: FileInode,
-  rootId?: number,
-): { readonly ttlMs: number; readonly action: TtlAction } {
+export interface EffectiveTtl {
+  /** -1 = none. */
+  readonly ttlMs: number
+  readonly action: TtlAction
+}
+
+/** The TTL that a file has by itself or from its namespace. */
+export function effectiveTtl(tables: Tables, file: FileInode): EffectiveTtl {
   if (file.ttlMs >= 0) return { ttlMs: file.ttlMs, action: file.ttlAction }
-  const root = tables.inode(rootId ?? placeOf(tables, file)?.record.rootId ?? 0)
+  return namespaceTtl(tables, placeOf(tables, file)?.record.rootId ?? 0)
+}
+
+/** The TTL of all files of a namespace that have none of their own. */
+export function namespaceTtl(tables: Tables, rootId: number): EffectiveTtl {
+  const root = tables.inode(rootId)
   return root?.kind === 'directory' ? { ttlMs: root.ttlMs, action: root.ttlAction } : { ttlMs: -1, action: 'FREE' }
 }
 

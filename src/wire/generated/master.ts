@@ -265,15 +265,69 @@ export interface ListStatusRequest {
     | string
     | undefined;
   /** with content_type, user_metadata and client_metadata */
-  withMetadata?: boolean | undefined;
+  withMetadata?:
+    | boolean
+    | undefined;
+  /** entries as `listed` instead of `files`: for programs, which list much */
+  brief?:
+    | boolean
+    | undefined;
+  /** without directories that are there only because something is below them */
+  withoutImplied?: boolean | undefined;
 }
 
 export interface ListStatusResponse {
+  /** of a brief listing only the file that the path itself names */
   files: FileInfo[];
   /** empty = end */
   nextPageToken: string;
   /** for the whole listing; only on its first page */
   unusable?: UnusablePaths | undefined;
+  listed?: ListedEntries | undefined;
+}
+
+/** Entries without what follows from the listed path, and without what most files have in common. */
+export interface ListedEntries {
+  /** its path, with a `/` at the end; paths of entries begin with it */
+  directory: string;
+  entries: ListedEntry[];
+}
+
+/** Numbers are doubles, because they are cheaper to encode and decode than varints of 64 bits. */
+export interface ListedEntry {
+  /** below the directory; of a directory with a `/` at the end */
+  path: string;
+  folder: boolean;
+  fileId: number;
+  length: number;
+  blockSizeBytes: number;
+  etag: string;
+  createdMs: number;
+  modifiedMs: number;
+  cachedBytes: number;
+  /** empty = PERSISTED */
+  persistenceState: string;
+  persistProblem?: string | undefined;
+  pinned: boolean;
+  /** absent = no limit */
+  replicationMax?: number | undefined;
+  replicationMin: number;
+  /** absent = none */
+  ttlMs?:
+    | number
+    | undefined;
+  /** empty = FREE */
+  ttlAction: string;
+  /** absent = the default, as for group and mode */
+  owner?: string | undefined;
+  group?: string | undefined;
+  mode?: number | undefined;
+  mountPoint: boolean;
+  /** a directory that is there only because something is below it */
+  implied: boolean;
+  contentType?: string | undefined;
+  userMetadata?: UserMetadata | undefined;
+  clientMetadata?: ClientMetadata | undefined;
 }
 
 /** Entries of the store that cannot be files (names that are not UTF-8, links out of the directory, unreadable entries). */
@@ -3145,6 +3199,8 @@ function createBaseListStatusRequest(): ListStatusRequest {
     prefix: undefined,
     startAfter: undefined,
     withMetadata: undefined,
+    brief: undefined,
+    withoutImplied: undefined,
   };
 }
 
@@ -3173,6 +3229,12 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     }
     if (message.withMetadata !== undefined) {
       writer.uint32(176).bool(message.withMetadata);
+    }
+    if (message.brief !== undefined) {
+      writer.uint32(184).bool(message.brief);
+    }
+    if (message.withoutImplied !== undefined) {
+      writer.uint32(192).bool(message.withoutImplied);
     }
     return writer;
   },
@@ -3254,6 +3316,22 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
             message.withMetadata = reader.bool();
             continue;
           }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.brief = reader.bool();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.withoutImplied = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3279,12 +3357,14 @@ export const ListStatusRequest: MessageFns<ListStatusRequest> = {
     message.prefix = object.prefix ?? undefined;
     message.startAfter = object.startAfter ?? undefined;
     message.withMetadata = object.withMetadata ?? undefined;
+    message.brief = object.brief ?? undefined;
+    message.withoutImplied = object.withoutImplied ?? undefined;
     return message;
   },
 };
 
 function createBaseListStatusResponse(): ListStatusResponse {
-  return { files: [], nextPageToken: "", unusable: undefined };
+  return { files: [], nextPageToken: "", unusable: undefined, listed: undefined };
 }
 
 export const ListStatusResponse: MessageFns<ListStatusResponse> = {
@@ -3297,6 +3377,9 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
     }
     if (message.unusable !== undefined) {
       UnusablePaths.encode(message.unusable, writer.uint32(26).fork()).join();
+    }
+    if (message.listed !== undefined) {
+      ListedEntries.encode(message.listed, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3338,6 +3421,14 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
             message.unusable = UnusablePaths.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.listed = ListedEntries.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3359,6 +3450,436 @@ export const ListStatusResponse: MessageFns<ListStatusResponse> = {
     message.nextPageToken = object.nextPageToken ?? "";
     message.unusable = (object.unusable !== undefined && object.unusable !== null)
       ? UnusablePaths.fromPartial(object.unusable)
+      : undefined;
+    message.listed = (object.listed !== undefined && object.listed !== null)
+      ? ListedEntries.fromPartial(object.listed)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListedEntries(): ListedEntries {
+  return { directory: "", entries: [] };
+}
+
+export const ListedEntries: MessageFns<ListedEntries> = {
+  encode(message: ListedEntries, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.directory !== "") {
+      writer.uint32(10).string(message.directory);
+    }
+    for (const v of message.entries) {
+      ListedEntry.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListedEntries {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListedEntries();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.directory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entries.push(ListedEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListedEntries>): ListedEntries {
+    return ListedEntries.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListedEntries>): ListedEntries {
+    const message = createBaseListedEntries();
+    message.directory = object.directory ?? "";
+    message.entries = object.entries?.map((e) => ListedEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseListedEntry(): ListedEntry {
+  return {
+    path: "",
+    folder: false,
+    fileId: 0,
+    length: 0,
+    blockSizeBytes: 0,
+    etag: "",
+    createdMs: 0,
+    modifiedMs: 0,
+    cachedBytes: 0,
+    persistenceState: "",
+    persistProblem: undefined,
+    pinned: false,
+    replicationMax: undefined,
+    replicationMin: 0,
+    ttlMs: undefined,
+    ttlAction: "",
+    owner: undefined,
+    group: undefined,
+    mode: undefined,
+    mountPoint: false,
+    implied: false,
+    contentType: undefined,
+    userMetadata: undefined,
+    clientMetadata: undefined,
+  };
+}
+
+export const ListedEntry: MessageFns<ListedEntry> = {
+  encode(message: ListedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.folder !== false) {
+      writer.uint32(16).bool(message.folder);
+    }
+    if (message.fileId !== 0) {
+      writer.uint32(25).double(message.fileId);
+    }
+    if (message.length !== 0) {
+      writer.uint32(33).double(message.length);
+    }
+    if (message.blockSizeBytes !== 0) {
+      writer.uint32(41).double(message.blockSizeBytes);
+    }
+    if (message.etag !== "") {
+      writer.uint32(50).string(message.etag);
+    }
+    if (message.createdMs !== 0) {
+      writer.uint32(57).double(message.createdMs);
+    }
+    if (message.modifiedMs !== 0) {
+      writer.uint32(65).double(message.modifiedMs);
+    }
+    if (message.cachedBytes !== 0) {
+      writer.uint32(73).double(message.cachedBytes);
+    }
+    if (message.persistenceState !== "") {
+      writer.uint32(82).string(message.persistenceState);
+    }
+    if (message.persistProblem !== undefined) {
+      writer.uint32(90).string(message.persistProblem);
+    }
+    if (message.pinned !== false) {
+      writer.uint32(96).bool(message.pinned);
+    }
+    if (message.replicationMax !== undefined) {
+      writer.uint32(104).sint32(message.replicationMax);
+    }
+    if (message.replicationMin !== 0) {
+      writer.uint32(112).sint32(message.replicationMin);
+    }
+    if (message.ttlMs !== undefined) {
+      writer.uint32(121).double(message.ttlMs);
+    }
+    if (message.ttlAction !== "") {
+      writer.uint32(130).string(message.ttlAction);
+    }
+    if (message.owner !== undefined) {
+      writer.uint32(138).string(message.owner);
+    }
+    if (message.group !== undefined) {
+      writer.uint32(146).string(message.group);
+    }
+    if (message.mode !== undefined) {
+      writer.uint32(152).uint32(message.mode);
+    }
+    if (message.mountPoint !== false) {
+      writer.uint32(160).bool(message.mountPoint);
+    }
+    if (message.implied !== false) {
+      writer.uint32(168).bool(message.implied);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(178).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(186).fork()).join();
+    }
+    if (message.clientMetadata !== undefined) {
+      ClientMetadata.encode(message.clientMetadata, writer.uint32(194).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.folder = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.fileId = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.length = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.blockSizeBytes = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.createdMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.modifiedMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.cachedBytes = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.persistenceState = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.persistProblem = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.pinned = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.replicationMax = reader.sint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.replicationMin = reader.sint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.ttlMs = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.ttlAction = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.mode = reader.uint32();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.mountPoint = reader.bool();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.implied = reader.bool();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListedEntry>): ListedEntry {
+    return ListedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListedEntry>): ListedEntry {
+    const message = createBaseListedEntry();
+    message.path = object.path ?? "";
+    message.folder = object.folder ?? false;
+    message.fileId = object.fileId ?? 0;
+    message.length = object.length ?? 0;
+    message.blockSizeBytes = object.blockSizeBytes ?? 0;
+    message.etag = object.etag ?? "";
+    message.createdMs = object.createdMs ?? 0;
+    message.modifiedMs = object.modifiedMs ?? 0;
+    message.cachedBytes = object.cachedBytes ?? 0;
+    message.persistenceState = object.persistenceState ?? "";
+    message.persistProblem = object.persistProblem ?? undefined;
+    message.pinned = object.pinned ?? false;
+    message.replicationMax = object.replicationMax ?? undefined;
+    message.replicationMin = object.replicationMin ?? 0;
+    message.ttlMs = object.ttlMs ?? undefined;
+    message.ttlAction = object.ttlAction ?? "";
+    message.owner = object.owner ?? undefined;
+    message.group = object.group ?? undefined;
+    message.mode = object.mode ?? undefined;
+    message.mountPoint = object.mountPoint ?? false;
+    message.implied = object.implied ?? false;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
+      ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
     return message;
   },

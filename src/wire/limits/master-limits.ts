@@ -76,7 +76,8 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   listStatus: {
     fields: {
       ...{ ...located, recursive: flag, pageToken, limit: count32 },
-      ...{ prefix: optional(keyPart), startAfter: optional(keyPart), withMetadata: optional(flag) },
+      ...{ prefix: optional(keyPart), startAfter: optional(keyPart) },
+      ...{ withMetadata: optional(flag), brief: optional(flag), withoutImplied: optional(flag) },
     },
   },
   count: { fields: located },

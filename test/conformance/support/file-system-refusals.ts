@@ -36,9 +36,10 @@ const wrongOptions: readonly (readonly [string, unknown])[] = [
 
 const wrongListings: readonly unknown[] = [
   ...['', 0, 'false', null].map((recursive) => ({ recursive })),
-  ...[0, 1001, -1, Number.NaN, 1.5, '10'].map((pageSize) => ({ pageSize })),
+  ...[0, 1002, -1, Number.NaN, 1.5, '10'].map((pageSize) => ({ pageSize })),
   ...['\ud800', 'a\udc00', 7, null].map((prefix) => ({ prefix })),
   ...['\ud83d', {}].map((startAfter) => ({ startAfter })),
+  ...[1, null].map((withImplied) => ({ withImplied })),
   { onUnusable: 'x' },
 ]
 

@@ -12,3 +12,17 @@ export function xmlDocument(root: string, ...content: readonly string[]): string
 export function documentTime(ms: number): string {
   return new Date(ms).toISOString()
 }
+
+/** Times of a listing: objects that were written together mostly have the same. */
+export class DocumentTimes {
+  #ms = Number.NaN
+  #text = ''
+
+  text(ms: number): string {
+    if (ms !== this.#ms) {
+      this.#ms = ms
+      this.#text = documentTime(ms)
+    }
+    return this.#text
+  }
+}

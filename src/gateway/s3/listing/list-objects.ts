@@ -10,7 +10,8 @@ export interface ObjectPage {
   readonly next: ListPlace | undefined
 }
 
-const entriesPerPageMax = 1000
+/** S3's page of a thousand, and the one item that shows whether more follow. */
+const entriesPerPageMax = 1001
 
 /** @throws errors of objectItems */
 export async function listObjects(
@@ -21,9 +22,11 @@ export async function listObjects(
   const items: ListItem[] = []
   if (maxKeys === 0) return { items, next: undefined }
   const pageSize = Math.min(entriesPerPageMax, maxKeys + 1)
-  for await (const item of objectItems(fileSystem, { ...range, pageSize })) {
-    if (items.length === maxKeys) return { items, next: placeBehind(items.at(-1)) }
-    items.push(item)
+  for await (const group of objectItems(fileSystem, { ...range, pageSize })) {
+    for (const item of group) {
+      if (items.length === maxKeys) return { items, next: placeBehind(items.at(-1)) }
+      items.push(item)
+    }
   }
   return { items, next: undefined }
 }

@@ -1,12 +1,13 @@
 // Why: two versions of one listing. How: both are a page of list-objects.ts; they differ in how a
 // page says where the next one begins, and in who owns the objects (ListObjects and ListObjectsV2,
 // Amazon S3 API Reference).
-import { element, group } from '../../../base/xml/xml-write.ts'
-import { documentTime, xmlDocument } from '../answer/document.ts'
+import { element, escapedXml, group } from '../../../base/xml/xml-write.ts'
+import { DocumentTimes, xmlDocument } from '../answer/document.ts'
 import { documentReply, type S3Call, type S3Context, type S3Reply } from '../call/s3-call.ts'
 import { s3Error } from '../answer/error-table.ts'
 import { storedChecksum } from '../objects/client-metadata.ts'
 import { bucketFailure } from '../objects/object-access.ts'
+import type { ListedObject } from '../objects/object-view.ts'
 import { type ListPlace, placeOfToken, tokenOf } from './continuation-token.ts'
 import { listObjects, type ObjectPage } from './list-objects.ts'
 import { type ListQuery, listQuery, type Spelling, spelling, textOf } from './list-query.ts'
@@ -81,20 +82,29 @@ async function pageOf(
 /** @param owner of each object; undefined: not asked for */
 function itemElements({ items }: ObjectPage, text: Spelling, owner: string | undefined): string[] {
   const ownedBy = owner === undefined ? '' : group('Owner', element('ID', owner), element('DisplayName', owner))
-  return items.map((item) => {
-    if ('prefix' in item) return group('CommonPrefixes', element('Prefix', text(item.prefix)))
-    const { etag, size, modifiedMs, clientMetadata } = item.object
-    const checksum = storedChecksum(clientMetadata)
-    return group(
-      'Contents',
-      element('Key', text(item.key)),
-      element('LastModified', documentTime(modifiedMs)),
-      element('ETag', `"${etag}"`),
-      element('ChecksumAlgorithm', checksum?.algorithm.toUpperCase()),
-      element('ChecksumType', checksum?.type),
-      element('Size', size),
-      element('StorageClass', 'STANDARD'),
-      ownedBy,
-    )
-  })
+  const times = new DocumentTimes()
+  return items.map((item) =>
+    'prefix' in item
+      ? group('CommonPrefixes', element('Prefix', text(item.prefix)))
+      : contents(text(item.key), item.object, times.text(item.object.modifiedMs), ownedBy),
+  )
+}
+
+/** One string for each object: a page has a thousand. */
+function contents(
+  key: string,
+  { etag, size, clientMetadata }: ListedObject,
+  modified: string,
+  ownedBy: string,
+): string {
+  const checksum = clientMetadata['checksum'] === undefined ? undefined : storedChecksum(clientMetadata)
+  const checksumElements =
+    checksum === undefined
+      ? ''
+      : element('ChecksumAlgorithm', checksum.algorithm.toUpperCase()) + element('ChecksumType', checksum.type)
+  return (
+    `<Contents><Key>${escapedXml(key)}</Key><LastModified>${modified}</LastModified>` +
+    `<ETag>&quot;${escapedXml(etag)}&quot;</ETag>${checksumElements}<Size>${size}</Size>` +
+    `<StorageClass>STANDARD</StorageClass>${ownedBy}</Contents>`
+  )
 }

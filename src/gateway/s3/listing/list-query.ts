@@ -32,8 +32,11 @@ export function textOf(query: QueryFields, name: string): string {
   return text
 }
 
+const plainKey = /^[\w.~/-]*$/
+
 /** As keys are written with `encoding-type=url`: everything but A-Z a-z 0-9 - . _ ~ and `/`. */
 export function encodedKey(key: string): string {
+  if (plainKey.test(key)) return key
   return encodeURIComponent(key)
     .replaceAll('%2F', '/')
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -18,10 +18,14 @@ export interface ObjectView extends Validators {
   readonly fileId: number
 }
 
+/** What a listing says of an object. */
+export type ListedObject = Pick<ObjectView, 'etag' | 'size' | 'modifiedMs' | 'clientMetadata'>
+
 /** The MD5 of no bytes. */
 const emptyEtag = 'd41d8cd98f00b204e9800998ecf8427e'
 const directoryContentType = 'application/x-directory'
 const fileIdDigits = 32
+const noMetadata: ObjectView['clientMetadata'] = Object.freeze({})
 
 export function objectOf(status: FileStatus): ObjectView {
   const { fileId, modifiedMs, clientMetadata = {}, userMetadata } = status
@@ -31,10 +35,22 @@ export function objectOf(status: FileStatus): ObjectView {
       ...{ userMetadata: {}, clientMetadata: {}, fileId, modifiedMs },
     }
   }
-  const ownEtag = `${fileId.toString(16).padStart(fileIdDigits, '0')}-1`
+  const ownEtag = etagOfVersion(fileId)
   const etags = [clientMetadata['etag'] ?? '', status.etag, ownEtag].filter((etag) => etag !== '')
   return {
     ...{ etag: etags[0] ?? ownEtag, etags, size: status.length, contentType: status.contentType },
     ...{ userMetadata, clientMetadata, fileId, modifiedMs },
   }
+}
+
+/** As objectOf. */
+export function listedObjectOf(status: FileStatus): ListedObject {
+  const { kind, fileId, modifiedMs, length: size, clientMetadata = noMetadata } = status
+  if (kind === 'directory') return { etag: emptyEtag, size: 0, modifiedMs, clientMetadata: noMetadata }
+  const etag = (clientMetadata['etag'] ?? '') || status.etag || etagOfVersion(fileId)
+  return { etag, size, modifiedMs, clientMetadata }
+}
+
+function etagOfVersion(fileId: number): string {
+  return `${fileId.toString(16).padStart(fileIdDigits, '0')}-1`
 }
