@@ -18,6 +18,7 @@ import type {
   ListOptions,
   OpenOptions,
   PathSummary,
+  PlacingOptions,
   RenameOptions,
   StatOptions,
 } from './file-system.ts'
@@ -100,9 +101,9 @@ export class ConnectedFileSystem implements FileSystem {
     }
   }
 
-  async makeDirectory(path: string, options?: CallSignal): Promise<void> {
+  async makeDirectory(path: string, options?: PlacingOptions): Promise<void> {
     checkPath(path)
-    checkOptions('call', options)
+    checkOptions('makeDirectory', options)
     await unlessAborted(options, () => this.#parts.changes.makeDirectory(path, options))
   }
 

@@ -183,8 +183,19 @@ export interface FileHandle {
   close(): Promise<void>
 }
 
+/** How a path is taken that is to be made. */
+export interface PlacingOptions extends CallSignal {
+  /**
+   * The path is a key of an object store: a file `a` and files below `a/` may both be there. False
+   * (default): what is made is refused beside a directory or a file of its name (already_exists),
+   * and below a file (failed_precondition). So it is for all where the namespace writes to a store
+   * that cannot have both.
+   */
+  readonly asObject?: boolean
+}
+
 /** When the signal aborts, the output is aborted, too. */
-export interface CreateOptions extends CallSignal, Partial<FileOwnership>, Partial<ObjectMetadata> {
+export interface CreateOptions extends PlacingOptions, Partial<FileOwnership>, Partial<ObjectMetadata> {
   /**
    * `exclusive` (default): throws already_exists if the path exists, at the latest at `close`.
    * `overwrite`: replaces a file in one step at `close`; readers see the old or the new one.
@@ -265,7 +276,7 @@ export interface FileSystem {
   open(path: string, options?: OpenOptions): Promise<FileHandle>
   create(path: string, options?: CreateOptions): Promise<FileOutput>
   /** With its parents. An existing directory is no error. */
-  makeDirectory(path: string, options?: CallSignal): Promise<void>
+  makeDirectory(path: string, options?: PlacingOptions): Promise<void>
   /**
    * `to` is exactly the new path, also where a directory is there. It must not exist, unless
    * `ifExists` says so. With a `/` at its end it is no path of a file (invalid_argument). A file

@@ -68,9 +68,10 @@ const optionsOf = {
   },
   create: {
     ...{ ...call, ...ownership, ...metadata, ttl: timeToLive, blockSizeBytes: whole(1), length: whole(0) },
-    ...{ ifExists: word('exclusive', 'overwrite'), ifFileId: whole(0) },
+    ...{ ifExists: word('exclusive', 'overwrite'), ifFileId: whole(0), asObject: flag },
   },
   close: metadata,
+  makeDirectory: { ...call, asObject: flag },
   rename: { ...call, ifExists: word('exclusive', 'overwrite') },
   delete: { ...call, recursive: flag, keepEntries: flag },
   setAttributes: {

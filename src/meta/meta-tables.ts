@@ -119,7 +119,8 @@ export interface PendingInode extends Ownership, StoredMetadata, ToldMetadata {
   /** It takes the place of a file that has its name by then; of this one only, if it is given. */
   readonly overwrites?: boolean
   readonly overwritesId?: number
-  /** See CreateFile. */
+  /** See CreateFile, both. */
+  readonly beside?: boolean
   readonly replacesEtag?: string
   /** Its own, from the moment when it is complete. */
   readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }

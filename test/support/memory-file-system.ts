@@ -26,6 +26,7 @@ import type {
   ListOptions,
   ObjectMetadata,
   PathSummary,
+  PlacingOptions,
   RenameOptions,
   StatOptions,
 } from '../../src/client/file-system.ts'
@@ -158,13 +159,14 @@ export class MemoryFileSystem implements FileSystem {
     }
   }
 
-  async makeDirectory(path: string, options?: CallSignal): Promise<void> {
-    await begun('call', path, options)
+  async makeDirectory(path: string, options: PlacingOptions = {}): Promise<void> {
+    await begun('makeDirectory', path, options)
     const { namespace, key } = this.#parse(path)
     checkWritable(namespace)
     const directoryKey = key.endsWith('/') || key === '' ? key : `${key}/`
     if (directoryKey === '') return
-    if (this.#fileAt(namespace, directoryKey.slice(0, -1)) !== undefined)
+    if (options.asObject !== true) this.#checkNotBelowFile(namespace, directoryKey)
+    if (options.asObject !== true && this.#fileAt(namespace, directoryKey.slice(0, -1)) !== undefined)
       throw new SkeinError('already_exists', `${path} is a file`)
     if (this.#nodeAt(namespace, directoryKey) === undefined)
       this.#put(namespace, { ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
@@ -335,7 +337,7 @@ export class MemoryFileSystem implements FileSystem {
     return { ...status, ...this.#ownership.get(status.path) }
   }
 
-  #checkTarget(namespace: Namespace, key: string, { ifExists, ifFileId }: CreateOptions): void {
+  #checkTarget(namespace: Namespace, key: string, { ifExists, ifFileId, asObject }: CreateOptions): void {
     const path = formatPath({ namespace: namespace.name, key })
     const file = this.#fileAt(namespace, key)
     if (ifFileId !== undefined && file?.fileId !== ifFileId)
@@ -344,8 +346,18 @@ export class MemoryFileSystem implements FileSystem {
         retryable: false,
       })
     if (file !== undefined && ifExists !== 'overwrite') throw new SkeinError('already_exists', `${path} exists already`)
+    if (asObject === true) return
+    this.#checkNotBelowFile(namespace, key)
     if (this.#below(namespace, `${key}/`).length > 0)
       throw new SkeinError('failed_precondition', `${path} is a directory`)
+  }
+
+  #checkNotBelowFile(namespace: Namespace, key: string): void {
+    for (let slash = key.lastIndexOf('/', key.length - 2); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
+      if (this.#below(namespace, key.slice(0, slash + 1)).length > 0) return
+      if (this.#fileAt(namespace, key.slice(0, slash)) !== undefined)
+        throw new SkeinError('failed_precondition', `${key.slice(0, slash)} is a file`)
+    }
   }
 
   #live({ nodes }: Namespace): MemoryNode[] {

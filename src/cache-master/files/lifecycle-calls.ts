@@ -49,8 +49,8 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
   const written = new WrittenFileService(context, { sync, holds, persisting, random })
   const consistency = new ConsistencyService(context, locator, sync)
   const service: Lifecycle['service'] = {
-    makeDirectory: async ({ path }, options) => {
-      await trees.makeDirectory(path, options)
+    makeDirectory: async (request, options) => {
+      await trees.makeDirectory(request, options)
       return {}
     },
     delete: (request, options) => trees.delete(request, options),

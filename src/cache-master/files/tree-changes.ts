@@ -7,13 +7,14 @@ import { isHiddenKey, keyProblem, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, placeOf } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isEmpty } from '../../meta/apply/tree.ts'
-import type { DeleteRequest, DeleteResponse } from '../../wire/generated/lifecycle.ts'
+import type { DeleteRequest, DeleteResponse, MakeDirectoryRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
 import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
 import type { DetachedClearing } from './detached-clearing.ts'
 import { checkStorable, checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
+import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
 import type { StoreSync } from '../store/store-sync.ts'
@@ -44,26 +45,32 @@ export class TreeService {
 
   /**
    * With its parents, here only: the store shows it once something in it is persisted. @throws
-   * SkeinError already_exists for a file
+   * SkeinError already_exists for a file, failed_precondition below one; neither `asObject`
    */
-  async makeDirectory(pathText: string, { signal }: CallOptions): Promise<void> {
-    const path = parsePath(pathText)
+  async makeDirectory(request: MakeDirectoryRequest, { signal }: CallOptions): Promise<void> {
+    const path = parsePath(request.path)
     if (path.namespace === '') return
     const record = namespaceNamed(this.#context, path.namespace)
     const key = directoryKey(path.key)
     const problem = keyProblem(key)
-    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${pathText}' is refused: ${problem}`)
+    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${request.path}' is refused: ${problem}`)
     const there = directoryAt(this.#context.tables, record.rootId, key)
     if (key === '' || there?.made === true || there?.marker === true) return
     checkStorable(record, key.slice(0, -1))
     checkWritable(record, 'nothing is created there')
-    const known = fileAt(this.#context.tables, record.rootId, key.slice(0, -1))
-    const file = known ?? (await this.#sync.refresh(record, key.slice(0, -1), signal))
-    if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key.slice(0, -1))} is a file`)
+    if (!mayStandBeside(record, request.asObject)) await this.#checkNoFile(record, key, signal)
     const atMs = this.#context.clock.nowMs()
     const listed = there === undefined && (await this.#sync.probeDirectory(record, key, signal)) === undefined
-    const request = { atMs, namespaceId: record.id, key, listed, explicit: true }
-    await this.#context.log.submit({ type: 'make_directory', ...request })
+    const made = { atMs, namespaceId: record.id, key, listed, explicit: true }
+    await this.#context.log.submit({ type: 'make_directory', ...made })
+  }
+
+  async #checkNoFile(record: NamespaceRecord, directory: string, signal: AbortSignal): Promise<void> {
+    const { tables } = this.#context
+    checkNotBelowFile(tables, record, directory)
+    const key = directory.slice(0, -1)
+    const file = fileAt(tables, record.rootId, key) ?? (await this.#sync.refresh(record, key, signal))
+    if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} is a file`)
   }
 
   /**

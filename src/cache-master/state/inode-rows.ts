@@ -50,6 +50,7 @@ type DirectoryRow = [
 type PendingTail = [
   ...[...Owned, ...Stored, overwrites: boolean, overwritesId: number | null],
   ...[ttlMs: number | null, ttlDeletes: boolean, clientMetadata: ClientMetadata | null, replacesEtag: string | null],
+  ...[beside: boolean],
 ]
 type PendingRow = [
   kind: 3,
@@ -172,6 +173,7 @@ function pendingRow(pending: PendingInode): PendingRow {
     ttl?.action === 'DELETE',
     pending.clientMetadata ?? null,
     pending.replacesEtag ?? null,
+    pending.beside ?? false,
   ]
   const tail = withoutUsual([...owned(pending), ...stored(pending), overwrites, overwritesId, ...own])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
@@ -180,13 +182,14 @@ function pendingRow(pending: PendingInode): PendingRow {
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
   const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
-  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag] = rest
+  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag, beside] = rest
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
   const pending: Changeable<PendingInode> = { ...begun }
   setGiven(pending, { owner, group, mode, contentType, userMetadata, clientMetadata })
   if (overwrites === true) pending.overwrites = overwrites
   if (isGiven(overwritesId)) pending.overwritesId = overwritesId
   if (isGiven(replacesEtag)) pending.replacesEtag = replacesEtag
+  if (beside === true) pending.beside = beside
   if (isGiven(ttlMs)) pending.ttl = { ttlMs, action: actionOf(deletes) }
   return pending
 }

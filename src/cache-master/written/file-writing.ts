@@ -30,6 +30,7 @@ import { type MasterContext, namespaceNamed } from '../master-context.ts'
 import { checkStorable, checkWritable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
+import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import { pathOf } from '../paths/tree-pages.ts'
 import { renewDeadline, replacedVersion } from './begun-files.ts'
@@ -92,7 +93,9 @@ export class WrittenFileService {
     const overwrites = request.overwrite === true
     // The object that is replaced is the one that is there now, not one that was known before.
     const isAsked = overwrites && (writePolicy === 'CACHE_THROUGH' || writePolicy === 'THROUGH')
-    const taken = await this.#takenAs(record, key, { overwrites, isAsked }, signal)
+    const beside = mayStandBeside(record, request.asObject)
+    if (!beside) checkNotBelowFile(this.#context.tables, record, key)
+    const taken = await this.#takenAs(record, key, { overwrites, isAsked, beside }, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)
     const replaces = overwrites ? await replacedVersion(this.#context, record, key, signal) : {}
@@ -108,7 +111,7 @@ export class WrittenFileService {
         blockSizeBytes,
         requestKey: request.requestKey,
         expiresMs,
-        ...(overwrites && { overwrites }),
+        ...{ ...(overwrites && { overwrites }), ...(beside && { beside }) },
         ...(request.ifFileId !== undefined && { overwritesId: request.ifFileId }),
         ...replaces,
         ...ttlOf(request),
@@ -260,7 +263,7 @@ export class WrittenFileService {
   async #takenAs(
     record: NamespaceRecord,
     key: string,
-    { overwrites, isAsked }: { readonly overwrites: boolean; readonly isAsked: boolean },
+    { overwrites, isAsked, beside }: Readonly<Record<'overwrites' | 'isAsked' | 'beside', boolean>>,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { tables } = this.#context
@@ -269,6 +272,7 @@ export class WrittenFileService {
     const file =
       isKnown && !isAsked ? fileAt(tables, record.rootId, key) : await this.#sync.refresh(record, key, signal)
     if (file !== undefined) return overwrites ? undefined : 'exists already: remove it first'
+    if (beside) return undefined
     const directory =
       directoryAt(tables, record.rootId, key) ??
       (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))

@@ -7,11 +7,11 @@ import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.
 import type { Service } from '../../wire/service.ts'
 import type {
   AttributeChanges,
-  CallSignal,
   CreateOptions,
   DeleteOptions,
   FileOutput,
   FileStatus,
+  PlacingOptions,
   RenameOptions,
 } from '../file-system.ts'
 import type { FileSystem } from '../file-system.ts'
@@ -78,8 +78,8 @@ export class MasterFileChanges implements FileChanges {
     }
   }
 
-  async makeDirectory(path: string, { signal = neverAborted() }: CallSignal = {}): Promise<void> {
-    await this.#options.lifecycle.makeDirectory({ path }, { signal })
+  async makeDirectory(path: string, { signal = neverAborted(), asObject }: PlacingOptions = {}): Promise<void> {
+    await this.#options.lifecycle.makeDirectory({ path, ...(asObject === true && { asObject }) }, { signal })
   }
 
   async rename(

@@ -18,6 +18,8 @@ export interface NewFile {
   readonly length?: number | undefined
   /** Default: the writer's. */
   readonly blockSizeBytes?: number | undefined
+  /** A directory of its name may be there, too. Default: false. */
+  readonly asObject?: boolean | undefined
   /** It takes the place of a file of this name when it is closed. Default: false. */
   readonly overwrite?: boolean | undefined
   /** With `overwrite`: only the file of this id. */
@@ -58,6 +60,7 @@ export class FileWriter {
       path,
       blockSizeBytes: newFile.blockSizeBytes ?? this.#options.blockSizeBytes ?? 0,
       requestKey: uniqueId(),
+      ...(newFile.asObject === true && { asObject: true }),
       ...(overwrite && { overwrite }),
       ...(ifFileId !== undefined && { ifFileId }),
       ...(ttl !== undefined && { ttlMs: ttl.ms, ttlAction: ttl.action }),

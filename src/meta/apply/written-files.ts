@@ -31,7 +31,7 @@ const writtenPolicies: ReadonlySet<string> = new Set(['ASYNC_THROUGH', 'CACHE_TH
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
   const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites, overwritesId, ttl } = command
-  const { replacesEtag } = command
+  const { replacesEtag, beside } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
   const same = known === undefined ? undefined : tables.inode(known)
   if (same?.kind === 'pending') {
@@ -49,6 +49,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
     ...{ ...ownershipOf(command), ...storedMetadata(command), ...toldMetadata(command) },
     ...(overwrites === true && { overwrites }),
     ...(overwritesId !== undefined && { overwritesId }),
+    ...(beside === true && { beside }),
     ...(replacesEtag !== undefined && { replacesEtag }),
     ...(ttl !== undefined && { ttl }),
   }
@@ -180,13 +181,14 @@ function toPersistName(fileId: number): string {
 function takenAs(
   tables: Tables,
   rootId: number,
-  { key, overwrites, overwritesId }: Pick<PendingInode, 'key' | 'overwrites' | 'overwritesId'>,
+  { key, overwrites, overwritesId, beside }: Pick<PendingInode, 'key' | 'overwrites' | 'overwritesId' | 'beside'>,
 ): Applied | undefined {
   const file = fileAt(tables, rootId, key)
   if (overwritesId !== undefined && file?.id !== overwritesId)
     return refused('aborted', `${key} was changed or removed meanwhile`)
   if (overwrites !== true && file !== undefined)
     return refused('already_exists', `${key} exists already: remove it first`)
-  if (directoryAt(tables, rootId, key) !== undefined) return refused('already_exists', `${key} is a directory`)
+  if (beside !== true && directoryAt(tables, rootId, key) !== undefined)
+    return refused('already_exists', `${key} is a directory`)
   return undefined
 }

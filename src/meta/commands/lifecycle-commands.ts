@@ -126,6 +126,8 @@ export interface CreateFile extends Ownership, StoredMetadata, ToldMetadata {
    */
   readonly overwrites?: boolean
   readonly overwritesId?: number
+  /** A directory of its name may be there, too. */
+  readonly beside?: boolean
   /**
    * The version at the store that it replaces, where the file that it overwrites could not get
    * there; empty: none.

@@ -197,7 +197,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       unstages,
     },
     ...{ overwrites: optional(flag), overwritesId: optional(inodeId), replacesEtag: optional(text(etagBytesMax)) },
-    ...{ ttl, ...ownership, ...metadata, ...told },
+    ...{ beside: optional(flag), ttl, ...ownership, ...metadata, ...told },
   }),
   complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata, ...told }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),

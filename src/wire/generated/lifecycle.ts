@@ -24,8 +24,10 @@ export interface LifecyclePath {
   path: string;
 }
 
+/** Creates parents, too; succeeds if it exists. */
 export interface MakeDirectoryRequest {
   path: string;
+  asObject?: boolean | undefined;
 }
 
 /** Deletes files, their blocks, and (cache_only false) their objects at the store. */
@@ -117,6 +119,10 @@ export interface CreateFileRequest {
   /** 0: the namespace's */
   blockSizeBytes: number;
   requestKey: string;
+  /** a file `a` and files below `a/` may both be there, as at an object store */
+  asObject?:
+    | boolean
+    | undefined;
   /** takes the place of a file of this name at CompleteFile; absent: fails if there is one */
   overwrite?:
     | boolean
@@ -391,13 +397,16 @@ export const LifecyclePath: MessageFns<LifecyclePath> = {
 };
 
 function createBaseMakeDirectoryRequest(): MakeDirectoryRequest {
-  return { path: "" };
+  return { path: "", asObject: undefined };
 }
 
 export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
   encode(message: MakeDirectoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.path !== "") {
       writer.uint32(10).string(message.path);
+    }
+    if (message.asObject !== undefined) {
+      writer.uint32(16).bool(message.asObject);
     }
     return writer;
   },
@@ -423,6 +432,14 @@ export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
             message.path = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.asObject = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -441,6 +458,7 @@ export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
   fromPartial(object: DeepPartial<MakeDirectoryRequest>): MakeDirectoryRequest {
     const message = createBaseMakeDirectoryRequest();
     message.path = object.path ?? "";
+    message.asObject = object.asObject ?? undefined;
     return message;
   },
 };
@@ -1211,6 +1229,7 @@ function createBaseCreateFileRequest(): CreateFileRequest {
     path: "",
     blockSizeBytes: 0,
     requestKey: "",
+    asObject: undefined,
     overwrite: undefined,
     ifFileId: undefined,
     ttlMs: undefined,
@@ -1234,6 +1253,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.requestKey !== "") {
       writer.uint32(26).string(message.requestKey);
+    }
+    if (message.asObject !== undefined) {
+      writer.uint32(32).bool(message.asObject);
     }
     if (message.overwrite !== undefined) {
       writer.uint32(80).bool(message.overwrite);
@@ -1303,6 +1325,14 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             }
 
             message.requestKey = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.asObject = reader.bool();
             continue;
           }
           case 10: {
@@ -1405,6 +1435,7 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.path = object.path ?? "";
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.requestKey = object.requestKey ?? "";
+    message.asObject = object.asObject ?? undefined;
     message.overwrite = object.overwrite ?? undefined;
     message.ifFileId = object.ifFileId ?? undefined;
     message.ttlMs = object.ttlMs ?? undefined;

@@ -24,7 +24,7 @@ const ttlMs = whole(-durationMsMax, durationMsMax)
 const replicas = optional(whole(-1_000_000, 1_000_000))
 
 export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
-  makeDirectory: { fields: { path } },
+  makeDirectory: { fields: { path, asObject: optional(flag) } },
   delete: {
     fields: {
       path,
@@ -50,6 +50,7 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
       path,
       blockSizeBytes: size,
       requestKey: word,
+      asObject: optional(flag),
       overwrite: optional(flag),
       ifFileId: optional(fileId),
       ttlMs: optional(whole(0, durationMsMax)),

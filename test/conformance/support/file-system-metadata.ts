@@ -101,6 +101,37 @@ export function metadataSuite(place: () => Place): void {
       expect(refusals).toContain(await code(fileSystem.create(`${top}/dir`, { ifExists: 'overwrite' })))
     })
 
+    it('are no place below a file', async () => {
+      const { fileSystem, top, code } = place()
+      await write(fileSystem, `${top}/a`, 'x')
+      expect(await code(fileSystem.create(`${top}/a/b`))).toBe('failed_precondition')
+      expect(await code(fileSystem.create(`${top}/a/b/c`, { ifExists: 'overwrite' }))).toBe('failed_precondition')
+      expect(await code(fileSystem.makeDirectory(`${top}/a/b`))).toBe('failed_precondition')
+      expect(await code(fileSystem.makeDirectory(`${top}/a`))).toBe('already_exists')
+      expect(await names(fileSystem, top)).toEqual(['a'])
+    })
+
+    it('stand beside files of their names where paths are keys of objects', async () => {
+      const { fileSystem, top, code } = place()
+      const asObject = { asObject: true } as const
+      await write(fileSystem, `${top}/a`, 'a')
+      await write(fileSystem, `${top}/a/b`, 'b', asObject)
+      await write(fileSystem, `${top}/c/d`, 'd')
+      await write(fileSystem, `${top}/c`, 'c', asObject)
+      expect(await code(fileSystem.create(`${top}/c`, asObject))).toBe('already_exists')
+      await write(fileSystem, `${top}/c`, 'again', { ...asObject, ifExists: 'overwrite' })
+      await write(fileSystem, `${top}/e`, 'e')
+      await fileSystem.makeDirectory(`${top}/e`, asObject)
+      expect(await names(fileSystem, top)).toEqual(['a', 'a/', 'c', 'c/', 'e', 'e/'])
+      expect(await read(fileSystem, `${top}/c`)).toBe('again')
+      expect(await read(fileSystem, `${top}/a/b`)).toBe('b')
+      expect(await fileSystem.stat(`${top}/c`)).toMatchObject({ kind: 'file' })
+      expect(await fileSystem.stat(`${top}/c/`)).toMatchObject({ kind: 'directory' })
+      await write(fileSystem, `${top}/a/more`, 'beside it is a directory, so this is below that')
+      await fileSystem.delete(`${top}/a`)
+      expect(await names(fileSystem, `${top}/a`)).toEqual(['b', 'more'])
+    })
+
     it('are renamed with what is in them; a target that exists is refused', async () => {
       const { fileSystem, top, code } = place()
       await write(fileSystem, `${top}/a/b`, 'x', { contentType: 'text/plain' })

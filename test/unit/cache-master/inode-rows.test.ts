@@ -69,6 +69,7 @@ describe('rows of inodes', () => {
     ['file that overwrites', { ...unpersisted, writtenKey: 'w', replacesEtag: 'e0' }],
     ['file that will overwrite', { ...pending, overwrites: true }],
     ['file that will overwrite one version', { ...pending, overwrites: true, overwritesId: 5 }],
+    ['file that may be beside a directory', { ...pending, beside: true }],
     ['file that will have a TTL', { ...pending, ttl: { ttlMs: 5, action: 'DELETE' } }],
     ['file that a door wrote', { ...file, ...told }],
     ['file that a door writes', { ...pending, ...told }],

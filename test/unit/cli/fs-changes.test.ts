@@ -54,7 +54,7 @@ const commands: readonly (readonly [string, keyof Lifecycle, never, unknown, str
     'mv /a/b /a/c',
     'rename',
     {} as never,
-    { from: '/a/b', to: '/a/c', waitMs: 0 },
+    { from: '/a/b', to: '/a/c', waitMs: 0, intoDirectory: true },
     'Renamed /a/b to /a/c\n',
     { from: '/a/b', to: '/a/c' },
   ],
@@ -265,8 +265,8 @@ describe('what is refused before the cluster is asked', () => {
     ])
     expect((await run(['fs', 'mv', 'gfs://one:1/a/b', 'gfs://one:1/a/c'], fake.cluster('rename', {}))).code).toBe(0)
     expect(fake.requests).toEqual([
-      { from: '/a/b', to: '/a/c', waitMs: 0 },
-      { from: '/a/b', to: '/a/c', waitMs: 0 },
+      { from: '/a/b', to: '/a/c', waitMs: 0, intoDirectory: true },
+      { from: '/a/b', to: '/a/c', waitMs: 0, intoDirectory: true },
     ])
   })
 })

@@ -48,7 +48,8 @@ export async function writeObject(
     const failure = await bucketFailure(thrown, fileSystem, address.bucket, options)
     return writeFailure(toSkeinError(failure), options)
   }
-  const output = await fileSystem.create(pathOf(address), options).catch(async (thrown: unknown) => {
+  const created = fileSystem.create(pathOf(address), { ...options, asObject: true })
+  const output = await created.catch(async (thrown: unknown) => {
     throw await fail(thrown)
   })
   try {

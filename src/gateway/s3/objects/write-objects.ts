@@ -40,7 +40,7 @@ export async function makeDirectory(
 ): Promise<ObjectView> {
   const path = pathOf(address)
   try {
-    await fileSystem.makeDirectory(path, { signal })
+    await fileSystem.makeDirectory(path, { asObject: true, signal })
     return objectOf(await fileSystem.stat(path, { signal }))
   } catch (thrown) {
     throw await bucketFailure(thrown, fileSystem, address.bucket, { signal })

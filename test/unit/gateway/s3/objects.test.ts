@@ -9,6 +9,7 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   PutObjectTaggingCommand,
   type PutObjectCommandInput,
@@ -207,9 +208,23 @@ describe('directories', () => {
     })
     expect(await get('folder/')).toBe('')
     expect(await failureOf(get('folder'))).toEqual(['NoSuchKey', 404])
-    expect(await failureOf(put('folder', 'x'))).toEqual(['InvalidRequest', 400])
+    await put('folder', 'x')
+    expect([await get('folder'), await get('folder/')]).toEqual(['x', ''])
     expect(await failureOf(put('folder/', 'x'))).toEqual(['NotImplemented', 501])
     expect(await failureOf(put('folder/', '', { Metadata: { a: 'b' } }))).toEqual(['NotImplemented', 501])
+  })
+
+  it('and objects of their names are keys of their own', async () => {
+    await put('both/b', 'b')
+    await put('both', 'a')
+    await client.send(new CopyObjectCommand({ ...bucket, Key: 'both/b/c', CopySource: 'bucket/both' }))
+    expect(await Promise.all(['both', 'both/b', 'both/b/c'].map((key) => get(key)))).toEqual(['a', 'b', 'a'])
+    await put('both/b/', '')
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ ...bucket, Prefix: 'both' }))
+    expect(Contents.map(({ Key }) => Key)).toEqual(['both', 'both/b', 'both/b/', 'both/b/c'])
+    await client.send(new DeleteObjectCommand({ ...bucket, Key: 'both' }))
+    expect(await failureOf(get('both'))).toEqual(['NoSuchKey', 404])
+    expect(await get('both/b')).toBe('b')
   })
 
   it('stay while something is in them', async () => {

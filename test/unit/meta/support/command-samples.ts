@@ -64,6 +64,7 @@ export const commandSamples: Samples = {
     ...{ type: 'create_file', atMs, namespaceId, key: 'w/new', blockSizeBytes: 4, requestKey: 'k1', expiresMs: 100 },
     ...{ owner: 'alice', group: 'staff', mode: 0o640, contentType: 'text/plain', userMetadata: { project: 'x' } },
     clientMetadata: { etag: 'x' },
+    beside: true,
   },
   complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10, clientMetadata: { etag: 'y' } },
   abandon_file: { type: 'abandon_file', atMs, fileId: fileIdOf(9) },
