@@ -62,7 +62,7 @@ const groups: readonly Group[] = [
   },
   {
     name: 'tune',
-    description: 'analyze files, measure stores, recommend settings, check and explain them',
+    description: 'analyze files, measure stores and loads, recommend settings, check and explain them',
     load: async () => [(await import('./tune/tune.ts')).addCommands],
   },
 ]

@@ -1,10 +1,11 @@
 // Why: `skein tune` promises to spend what it says, and to measure what loads will meet. How: a
 // whole Skein and the project's own origin, whose counters say what was really asked.
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ProbeDocument } from '../../src/tuning/probe-document.ts'
-import { LocalSkein } from '../support/local-skein.ts'
+import type { PointSummary } from '../../src/tuning/sweep-state.ts'
+import { LocalSkein, storeFlags } from '../support/local-skein.ts'
 import { type Origin, startOrigin } from '../support/origin/server.ts'
 import { testCredential } from '../support/origin/stores.ts'
 
@@ -74,5 +75,66 @@ describe('tune probe', () => {
     } finally {
       origin.faults.clear()
     }
+  })
+})
+
+describe('tune sweep', () => {
+  const state = (): string => join(skein.folder, `sweep-${Math.random()}.json`)
+
+  it('measures in the cluster of the path what a load is given', async () => {
+    const before = origin.counters.requests.get
+    const words = ['--param', 'skein.load.active.jobs=1,64', '--runs', '2', '--state', state()]
+    const found = await skein.json<{ best: unknown; points: PointSummary[] }>('tune', 'sweep', '/small', ...words)
+    expect(found.points.map(({ runs, failed, problem }) => [runs, failed, problem])).toEqual([
+      [2, 0, ''],
+      [2, 0, ''],
+    ])
+    expect(found.best).not.toBeNull()
+    expect(origin.counters.requests.get - before).toBe(4 * 400)
+  })
+
+  it('measures settings of roles in clusters of its own, and leaves none of them behind', async () => {
+    const own = join(skein.folder, 'own')
+    mkdirSync(own)
+    const profile = join(skein.folder, 'best.properties')
+    const secrets = storeFlags(origin.url).slice(-4)
+    const words = [
+      ...['--own', '--folder', own, '--param', 'fs.cosn.upload_thread_pool=1,16', '--runs', '1'],
+      ...['--state', state(), '--write', profile, '-Dfs.cosn.read.ahead.block.size=16KB'],
+    ]
+    const { stdout, stderr } = await skein.cli('--format', 'json', 'tune', 'sweep', '/small', ...words, ...secrets)
+    const { points } = JSON.parse(stdout === '' ? stderr : stdout) as { points: PointSummary[] }
+    for (const { problem, failed, peakBytes = 0, processorSeconds = 0, filesPerSecond = 0 } of points) {
+      expect([problem, failed]).toEqual(['', 0])
+      expect(peakBytes).toBeGreaterThan(40 * 1024 ** 2)
+      expect(processorSeconds).toBeGreaterThan(0)
+      expect(filesPerSecond).toBeGreaterThan(0)
+    }
+    expect(points).toHaveLength(2)
+    expect(readdirSync(own)).toEqual([])
+    const best = readFileSync(profile, 'utf8')
+    expect(best).toMatch(/^# Made by skein tune sweep \/small, /)
+    expect(best).toMatch(/\nfs\.cosn\.read\.ahead\.block\.size=16KB\n[\s\S]*fs\.cosn\.upload_thread_pool=(1|16)\n/)
+    expect(await skein.cli('tune', 'check', profile)).toMatchObject({ code: 0 })
+    expect(await skein.json('fs', 'stat', '/small/data/0000001')).toMatchObject({ folder: false })
+  })
+
+  it('tells of a value with which no role starts, and goes on', async () => {
+    const words = ['--own', '--param', 'goosefs.job.worker.threadpool.size=4,1000', '--runs', '1', '--state', state()]
+    const fixed = ['-Dgoosefs.job.worker.max.active.task.num=8', '-Dfs.cosn.upload_thread_pool=4']
+    const secrets = storeFlags(origin.url).slice(-4)
+    const found = await skein.json<{ points: PointSummary[] }>(
+      'tune',
+      'sweep',
+      '/small',
+      ...words,
+      ...fixed,
+      ...secrets,
+    )
+    const problem = expect.stringMatching(/did not start: .*threadpool\.size: 1000 is above/)
+    expect(found.points).toMatchObject([
+      { problem: '', isBest: true },
+      { problem, runs: 0, isBest: false },
+    ])
   })
 })

@@ -40,8 +40,10 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     jobs: ['frame', 'format', 'load'],
     admin: ['frame', 'format'],
     mounts: ['frame', 'roles.ts'],
+    'tune/picture': [],
     'tune/probe': ['frame'],
-    tune: ['frame', 'fs', 'tune/probe'],
+    'tune/sweep': ['frame', 'tune/picture'],
+    tune: ['frame', 'fs', 'tune/picture', 'tune/probe', 'tune/sweep'],
     completion: ['frame'],
   },
   client: {

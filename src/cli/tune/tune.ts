@@ -1,9 +1,10 @@
 // Why: `skein tune`: what a tuning guide would be read for. `analyze`: the sizes of the files;
-// `probe`: what the store can do; `recommend`: settings with reasons; `check`: settings that break
-// a rule; `explain`: a key.
+// `probe`: what the store can do; `recommend`: settings with reasons; `sweep`: which values are
+// best, by loading; `check`: settings that break a rule; `explain`: a key.
 import type { Command } from 'commander'
 import { tuningKeys } from '../../config/tuning-values.ts'
 import type { CommandContext } from '../frame/context.ts'
+import { withSecrets } from '../frame/secret-sources.ts'
 import { suggested } from '../frame/suggested.ts'
 import { machineOptions, type MachineFlags } from './job-worker-machines.ts'
 import { analyze } from './tune-analyze.ts'
@@ -11,9 +12,11 @@ import { check } from './tune-check.ts'
 import { withProbeFlags } from './probe/probe-options.ts'
 import { explainKey } from './tune-explain.ts'
 import { probe } from './tune-probe.ts'
+import { sweep, type SweepFlags } from './tune-sweep.ts'
 import { recommendSettings } from './tune-recommend.ts'
 
 const pathText = '/namespace/dir or gfs://host:port/namespace/dir'
+const collect = (one: string, before: readonly string[]): string[] => [...before, one]
 const overwriteText = 'replace the file if it exists'
 
 export function addCommands(parent: Command, context: CommandContext): void {
@@ -46,6 +49,22 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--write <file>', 'also write the figures to a file, for `tune recommend --probe`')
     .option('--overwrite', overwriteText)
     .action(async (namespace: string, flags: Parameters<typeof probe>[2]) => probe(context, namespace, flags))
+  withSecrets(
+    parent
+      .command('sweep')
+      .description('load the files below a path once for each combination of values, and compare')
+      .argument('<path>', pathText)
+      .option('--param <key=values>', 'key and values, such as skein.load.active.jobs=8,32; repeatable', collect, [])
+      .option('--runs <n>', 'loads of each point; their median counts (default: 3)')
+      .option('--max-points <n>', 'refuse more combinations than this (default: 36)')
+      .option('--own', 'measure each point in a cluster of its own on this machine: for keys that roles read')
+      .option('--folder <dir>', 'with --own: where its caches are (default: the temporary directory)')
+      .option('--state <file>', 'keep the figures here, and go on from here (default: skein-sweep.json)')
+      .option('--restart', 'begin again, and replace the file of --state')
+      .option('--svg <file>', 'also write the figures as an SVG picture')
+      .option('--write <file>', 'also write the settings of the best point, for `skein.profile`')
+      .option('--overwrite', 'replace the files of --svg and --write if they exist'),
+  ).action(async (path: string, flags: SweepFlags) => sweep(context, path, flags))
   withMachine(
     parent
       .command('check')
