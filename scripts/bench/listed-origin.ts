@@ -16,8 +16,8 @@ const modifiedSeconds = 1_700_000_000
 
 export interface ListedOrigin {
   readonly url: string
-  /** Makes a bucket of `count` objects. */
-  create(bucket: string, count: number): void
+  /** Makes a bucket of `count` objects. @param nameOf their keys; default: keyOf */
+  create(bucket: string, count: number, nameOf?: (index: number, count: number) => string): void
   /** The key of an object by its number. */
   keyOf(index: number, count: number): string
   bytesOf(index: number): Buffer
@@ -43,7 +43,8 @@ export async function startListedOrigin(home: string, port: number, objectBytes:
   await answering(nginx, `http://127.0.0.1:${port}/`)
   return {
     url: `http://127.0.0.1:${port}`,
-    create: (bucket, count) => writeListing(join(home, 'list', bucket), bucket, count, objectBytes),
+    create: (bucket, count, nameOf = keyOf) =>
+      writeListing(join(home, 'list', bucket), { bucket, count, objectBytes, nameOf }),
     keyOf,
     bytesOf,
     stop: async () => {
@@ -59,7 +60,14 @@ function keyOf(index: number, count: number): string {
   return `data/part-${digits(Math.floor((index * folders) / count), 3)}/object-${digits(index, 7)}`
 }
 
-function writeListing(directory: string, bucket: string, count: number, objectBytes: number): void {
+interface ListedBucket {
+  readonly bucket: string
+  readonly count: number
+  readonly objectBytes: number
+  readonly nameOf: (index: number, count: number) => string
+}
+
+function writeListing(directory: string, { bucket, count, objectBytes, nameOf }: ListedBucket): void {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   for (let from = 0; from < Math.max(1, count); from += pageObjects) {
@@ -75,7 +83,7 @@ function writeListing(directory: string, bucket: string, count: number, objectBy
         `xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${head}${next}`,
     )
     let entries = ''
-    for (let index = from; index < to; index += 1) entries += entryOf(keyOf(index, count), index % bodies, objectBytes)
+    for (let index = from; index < to; index += 1) entries += entryOf(nameOf(index, count), index % bodies, objectBytes)
     writeSync(file, `${entries}</ListBucketResult>`)
     closeSync(file)
   }

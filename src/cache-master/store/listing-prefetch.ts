@@ -1,4 +1,4 @@
-// Why: a load asks for page after page, and the store's answer time should not add up. How: with
+// Why: who lists asks for page after page, and the store's answer time should not add up. How: with
 // each page that is given out the next one is asked for; it is kept for the one caller that comes
 // with exactly this position. A listing that begins drops what is kept of its prefix: a page is
 // never older than the listing that it is part of. A page for which nobody comes is dropped when it
@@ -13,6 +13,8 @@ export interface PageRequest {
   readonly prefix: string
   readonly after: ListPosition | undefined
   readonly limit: number
+  /** Only the direct children of the prefix. */
+  readonly delimiter?: '/'
 }
 export interface FetchedPage {
   readonly page: ListPage
@@ -112,12 +114,12 @@ function drop({ abort, result, stopWaiting }: Ahead): void {
   )
 }
 
-function listingOf({ id }: NamespaceRecord, { prefix }: PageRequest): string {
-  return JSON.stringify([id, prefix])
+function listingOf({ id }: NamespaceRecord, { prefix, delimiter }: PageRequest): string {
+  return JSON.stringify([id, prefix, delimiter])
 }
 
-function nameOf(record: NamespaceRecord, { prefix, after, limit }: PageRequest): string {
-  return JSON.stringify([record.id, record.version, prefix, after?.key, after?.token, limit])
+function nameOf(record: NamespaceRecord, { prefix, after, limit, delimiter }: PageRequest): string {
+  return JSON.stringify([record.id, record.version, prefix, after?.key, after?.token, limit, delimiter])
 }
 
 function stale(): SkeinError {

@@ -27,10 +27,6 @@ export interface LookedAt {
 
 export type UseLooked<Result> = (looked: LookedAt) => Result | Promise<Result>
 
-export interface Listing extends PageRequest {
-  readonly delimiter?: '/'
-}
-
 export class StoreInquiries {
   readonly #context: Pick<MasterContext, 'tables' | 'stores' | 'changes' | 'clock'>
   readonly #prefetch: ListingPrefetch
@@ -58,7 +54,7 @@ export class StoreInquiries {
    * A page; the caller closes its inquiry. @throws SkeinError unavailable when too much is changed
    * meanwhile, and what the store says
    */
-  async list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
+  async list(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
     for (let asks = 1; asks <= asksMax; asks += 1) {
       const fetched = await this.#list(record, request, signal)
       if (!fetched.inquiry.isOutdated) return fetched
@@ -69,7 +65,7 @@ export class StoreInquiries {
   /** As list, with the turn to make it known. */
   async listInTurn(
     record: NamespaceRecord,
-    request: Listing,
+    request: PageRequest,
     signal: AbortSignal,
   ): Promise<FetchedPage & { readonly turn: Hold }> {
     for (let asks = 1; asks <= asksMax; asks += 1) {
@@ -153,7 +149,7 @@ export class StoreInquiries {
     return goneOf(keys, (key, lookSignal) => this.objectAt(record, key, lookSignal), signal)
   }
 
-  async #list(record: NamespaceRecord, request: Listing, signal: AbortSignal): Promise<FetchedPage> {
+  async #list(record: NamespaceRecord, request: PageRequest, signal: AbortSignal): Promise<FetchedPage> {
     const inquiry = this.#context.changes.begin(record, request.prefix, false, request.after?.key)
     if (isHiddenKey(request.prefix)) return { page: { objects: [], prefixes: [], next: undefined }, inquiry }
     try {

@@ -196,7 +196,7 @@ export class StoreSync {
     let after: ListPosition | undefined
     for (let isWhole = false; !isWhole;) {
       const request = { prefix, after, limit: pageLimitMax, delimiter: '/' } as const
-      const held: HeldPage = { fetched: await this.#store.list(record, request, signal) }
+      const held: HeldPage = { fetched: await this.#store.page(record, request, signal) }
       let turn: Hold | undefined
       try {
         const afterKey = after?.key

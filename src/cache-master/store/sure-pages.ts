@@ -3,10 +3,10 @@
 // left out is looked at, then the turn is taken, and then it is seen whether that was all of them;
 // if not, both again.
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
-import type { FetchedPage } from './listing-prefetch.ts'
+import type { FetchedPage, PageRequest } from './listing-prefetch.ts'
 import type { Hold } from '../state/path-latch.ts'
 import type { RecentChanges } from '../state/recent-changes.ts'
-import { asksMax, leavesOut, type Listing, overtaken, type StoreInquiries } from './store-inquiries.ts'
+import { asksMax, leavesOut, overtaken, type StoreInquiries } from './store-inquiries.ts'
 
 /**
  * The page that is worked on; another one where the store was asked anew. Whoever made it closes
@@ -42,7 +42,7 @@ export class SurePages {
    */
   async take(
     record: NamespaceRecord,
-    request: Listing,
+    request: PageRequest,
     held: HeldPage,
     absentIn: (fetched: FetchedPage) => readonly string[],
     signal: AbortSignal,
