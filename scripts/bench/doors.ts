@@ -16,9 +16,10 @@ import { startCluster, startNginx } from './doors/door-cluster.ts'
 import { uploadAll } from './doors/http-load.ts'
 import { libraryCases } from './doors/library-cases.ts'
 import { s3Cases } from './doors/s3-cases.ts'
+import { webHdfsCases } from './doors/webhdfs-cases.ts'
 
 /** Of all doors. */
-const caseLists: readonly ((setup: DoorSetup) => Promise<DoorCase[]>)[] = [s3Cases, libraryCases]
+const caseLists: readonly ((setup: DoorSetup) => Promise<DoorCase[]>)[] = [s3Cases, webHdfsCases, libraryCases]
 
 const { values } = parseArgs({
   options: {

@@ -111,6 +111,8 @@ export interface JobWorkerConfig extends Listen {
 export interface GatewayConfig {
   /** Health and metrics. */
   readonly web: Listen
+  /** Of all files that are being sent. */
+  readonly readBuffersBytes: number
   /** A file of access keys. Undefined: the doors are on loopback and check no signature. */
   readonly credentialsFile: string | undefined
   /** Undefined: the door is shut. */

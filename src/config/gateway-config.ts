@@ -34,6 +34,7 @@ export function gatewayOf(values: Values, machineHostname: string, cwd: (path: s
   }
   return {
     web,
+    readBuffersBytes: values.amount('skein.gateway.read.buffers'),
     credentialsFile: credentialsFile === undefined ? undefined : cwd(credentialsFile),
     s3:
       port === shut

@@ -2,6 +2,7 @@
 // its server, which may need settings of its own, and says who serves its requests.
 import type { Server } from 'node:http'
 import type { Clock } from '../base/clock.ts'
+import type { PieceLender } from '../base/flow/lent-pieces.ts'
 import type { FileSystem } from '../client/file-system.ts'
 import type { DoorMetrics } from '../telemetry/door-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -13,6 +14,8 @@ export interface DoorParts<Options> {
   /** Stays open when the door closes. */
   readonly fileSystem: FileSystem
   readonly options: Options
+  /** Memory for files that are being sent, of all doors of the process (sent-memory.ts). */
+  readonly pieces: PieceLender
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<MetricRegistry, 'add' | 'observe' | 'record'>

@@ -10,7 +10,7 @@ export interface ReplyStream {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly length: number
   /** Called for each chunk that the system has taken. */
-  readonly sent?: (chunk: Uint8Array) => void
+  readonly sent: (chunk: Uint8Array) => void
   /** Called once, when nothing more is read. */
   close(): Promise<void>
 }

@@ -257,6 +257,7 @@ const doorMetrics = {
       'Bytes read for clients, read-ahead included: from blocks that were cached when the file was opened (`cache`), ' +
       'or through a worker from the under file system (`store`). `cache` divided by the sum is the hit ratio.',
   },
+  skein_door_read_buffers_bytes: { type: 'gauge', help: 'Memory of files that the ports are sending.' },
   skein_door_connections: { type: 'gauge', labels: { door: doors }, help: 'Open connections of the port.' },
   skein_door_rejections_total: {
     type: 'counter',

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { RunningDoor } from '../../src/gateway/door-port.ts'
+import { sentMemory } from '../../src/gateway/sent-memory.ts'
 import { startS3Door } from '../../src/gateway/s3/s3-door.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../src/telemetry/registry.ts'
@@ -37,6 +38,7 @@ describe('the S3 door', () => {
         ...{ host: '127.0.0.1', port: 0, domains: [], region: 'us-east-1', credentialsFile, names: [] },
         uploadExpiryMs: 3_600_000,
       },
+      pieces: sentMemory(96 * 1024 * 1024, systemClock),
       ...{ clock: systemClock, logger: silentLogger, metrics: new MetricRegistry('gateway') },
     })
     store.endpoint = `http://${door.address}`

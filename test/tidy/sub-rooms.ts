@@ -67,7 +67,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     's3/signature': ['callers.ts', 's3/answer', 's3/request'],
     's3/body': ['s3/answer', 's3/request', 's3/signature'],
     's3/call': ['callers.ts', 'stream-reply.ts', 's3/answer', 's3/request', 's3/signature', 's3/body'],
-    's3/objects': ['s3/answer', 's3/request', 's3/body', 's3/call'],
+    's3/objects': ['sent-memory.ts', 's3/answer', 's3/request', 's3/body', 's3/call'],
     's3/listing': ['s3/answer', 's3/request', 's3/call', 's3/objects'],
     's3/uploads': ['s3/answer', 's3/request', 's3/body', 's3/call', 's3/listing', 's3/objects'],
     's3/buckets': ['s3/answer', 's3/request', 's3/call', 's3/listing', 's3/objects'],
@@ -79,7 +79,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     'webhdfs/answer': [],
     'webhdfs/request': ['webhdfs/answer'],
     'webhdfs/call': ['callers.ts', 'stream-reply.ts', 'webhdfs/request'],
-    'webhdfs/operations': ['webhdfs/answer', 'webhdfs/request', 'webhdfs/call'],
+    'webhdfs/operations': ['sent-memory.ts', 'webhdfs/answer', 'webhdfs/request', 'webhdfs/call'],
     webhdfs: [
       ...['callers.ts', 'door-port.ts', 'door-requests.ts', 'request-body.ts', 'stream-reply.ts'],
       ...['webhdfs/answer', 'webhdfs/request', 'webhdfs/call', 'webhdfs/operations'],

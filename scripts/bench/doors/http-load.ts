@@ -4,10 +4,10 @@
 import { spawn } from 'node:child_process'
 import { Agent, request } from 'node:http'
 
-/** Gets all bodies one after the other on one connection and drops them. */
+/** Gets all bodies one after the other, through redirects, on one connection, and drops them. */
 export async function downloadAll(urls: readonly string[]): Promise<void> {
   const code = await new Promise<number | null>((resolve, reject) => {
-    const args = ['-s', '-f', ...urls.flatMap((url) => ['-o', '/dev/null', url])]
+    const args = ['-s', '-f', '-L', ...urls.flatMap((url) => ['-o', '/dev/null', url])]
     const child = spawn('curl', args, { stdio: 'ignore' })
     child.once('error', reject)
     child.once('exit', resolve)

@@ -17,6 +17,16 @@ export const gatewayKeys = {
     scope: 'gateway',
     doc: 'Web port of the gateway (health, metrics); 0 picks a free one',
   },
+  'skein.gateway.read.buffers': {
+    kind: 'bytes',
+    default: '96MB',
+    min: 2 ** 20,
+    max: 2 ** 40,
+    scope: 'gateway',
+    doc:
+      'Memory limit of all files that the S3 port and the WebHDFS port are sending. While requests wait for memory, ' +
+      'clients that take less than 64 KiB per second are disconnected',
+  },
   'skein.gateway.s3.port': {
     kind: 'integer',
     default: '9213',

@@ -3,19 +3,13 @@
 // door.
 import { createServer } from 'node:http'
 import { SkeinError } from '../../base/errors.ts'
-import { PieceLender } from '../../base/flow/lent-pieces.ts'
-import { PiecePool } from '../../base/flow/piece-pool.ts'
 import { isLoopback } from '../../base/loopback.ts'
-import { pageBytes } from '../../base/page-checksum.ts'
 import { DoorMetrics } from '../../telemetry/door-metrics.ts'
 import { openCredentials } from '../credentials/watched-credentials.ts'
 import { type DoorParts, doorServerOptions, openDoorPort, type RunningDoor } from '../door-port.ts'
 import type { S3Context } from './call/s3-call.ts'
 import { defaultS3DoorLimits, type S3DoorOptions } from './s3-options.ts'
 import { S3Server } from './s3-server.ts'
-
-/** Free pieces of memory that are kept for the next objects. */
-const idlePiecesMax = 16
 
 /**
  * @throws SkeinError failed_precondition when it cannot listen, when the credentials cannot be
@@ -24,6 +18,7 @@ const idlePiecesMax = 16
 export async function startS3Door({
   fileSystem,
   options,
+  pieces,
   clock,
   logger,
   metrics,
@@ -40,8 +35,6 @@ export async function startS3Door({
   const limits = { ...defaultS3DoorLimits, ...options.limits }
   const domains = options.domains.map((domain) => domain.toLowerCase())
   const door = new DoorMetrics('s3', { metrics, clock })
-  const pool = new PiecePool({ pieceBytes: pageBytes, idleMax: idlePiecesMax, clock })
-  const pieces = new PieceLender('objects that are being sent', pool, limits.sentBytesMax)
   const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs, pieces, onSource: door.onSource }
   const { requests } = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics: door })
   const server = createServer(doorServerOptions)

@@ -12,8 +12,6 @@ export interface S3DoorLimits extends DoorRequestLimits {
   readonly documentBytesMax: number
   /** Memory of all documents of requests together. */
   readonly documentsBytesMax: number
-  /** Memory of all objects that are being sent. */
-  readonly sentBytesMax: number
 }
 
 export const defaultS3DoorLimits: S3DoorLimits = {
@@ -23,7 +21,6 @@ export const defaultS3DoorLimits: S3DoorLimits = {
   requestsMax: 256,
   documentBytesMax: 4 * 1024 * 1024,
   documentsBytesMax: 64 * 1024 * 1024,
-  sentBytesMax: 96 * 1024 * 1024,
   idleMs: 30_000,
   leastBytesPerSecond: 64 * 1024,
   keepAliveMs: 10_000,

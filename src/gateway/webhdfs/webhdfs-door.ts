@@ -21,7 +21,7 @@ export interface WebHdfsDoorParts extends DoorParts<WebHdfsDoorOptions> {
  *   loopback
  */
 export async function startWebHdfsDoor(parts: WebHdfsDoorParts): Promise<RunningDoor> {
-  const { fileSystem, options, permissions = everybodyMay, clock, logger } = parts
+  const { fileSystem, options, pieces, permissions = everybodyMay, clock, logger } = parts
   const { host, port, blockSizeBytes, names } = options
   if (!isLoopback(host))
     throw new SkeinError(
@@ -31,7 +31,7 @@ export async function startWebHdfsDoor(parts: WebHdfsDoorParts): Promise<Running
     )
   const limits = { ...defaultWebHdfsDoorLimits, ...options.limits }
   const metrics = new DoorMetrics('webhdfs', { metrics: parts.metrics, clock })
-  const context = { fileSystem, permissions, clock, blockSizeBytes, onSource: metrics.onSource }
+  const context = { fileSystem, permissions, clock, pieces, blockSizeBytes, onSource: metrics.onSource }
   let address = ''
   const { requests } = new WebHdfsServer({ context, limits, metrics, logger, ownAddress: () => address })
   const server = createServer(doorServerOptions)

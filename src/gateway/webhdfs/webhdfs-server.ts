@@ -46,6 +46,10 @@ export class WebHdfsServer implements DoorProtocol<Exchange, WebHdfsReply> {
     return hadoopError('RetriableException', message)
   }
 
+  isWanted(): boolean {
+    return this.#parts.context.pieces.isWanted
+  }
+
   async answer(exchange: Exchange): Promise<WebHdfsReply> {
     const { context } = this.#parts
     const { request, response } = exchange.served

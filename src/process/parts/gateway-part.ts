@@ -1,8 +1,8 @@
 // Why: programs reach the cache by protocols that they speak already. How: one file system of the
 // cluster for all doors; each door that is configured opens its port, and is loaded only then.
-import type { FileSystem } from '../../client/file-system.ts'
 import type { RolesHere } from '../../client/roles-here.ts'
 import type { Config } from '../../config/config.ts'
+import type { DoorParts } from '../../gateway/door-port.ts'
 import type { RoleContext } from '../role-shell.ts'
 import { reachable } from '../servers.ts'
 
@@ -21,22 +21,27 @@ export async function startGatewayPart(context: RoleContext, config: Config, her
   const { s3, webHdfs } = config.gateway
   if (s3 === undefined && webHdfs === undefined) return {}
   const { connectCluster } = await import('../../client/connect.ts')
-  const { logger, metrics } = context
+  const { sentMemory } = await import('../../gateway/sent-memory.ts')
+  const { logger, metrics, clock } = context
   const { files } = connectCluster(config, { logger, storeSecrets: 'cluster', metrics, here })
   context.onStop('file system', () => files.close())
+  const pieces = sentMemory(config.gateway.readBuffersBytes, clock)
+  metrics.observe('skein_door_read_buffers_bytes', () => pieces.usedBytes)
+  const shared = { fileSystem: files, pieces, clock, logger, metrics }
   return {
-    ...(s3 === undefined ? {} : { s3: await openS3(context, config, files, s3) }),
-    ...(webHdfs === undefined ? {} : { webhdfs: await openWebHdfs(context, config, files, webHdfs) }),
+    ...(s3 === undefined ? {} : { s3: await openS3(context, config, shared, s3) }),
+    ...(webHdfs === undefined ? {} : { webhdfs: await openWebHdfs(context, config, shared, webHdfs) }),
   }
 }
 
 type Opened<Door extends 's3' | 'webHdfs'> = NonNullable<Config['gateway'][Door]>
 
-async function openS3(context: RoleContext, config: Config, files: FileSystem, s3: Opened<'s3'>): Promise<string> {
+type SharedParts = Omit<DoorParts<unknown>, 'options'>
+
+async function openS3(context: RoleContext, config: Config, shared: SharedParts, s3: Opened<'s3'>): Promise<string> {
   const { startS3Door } = await import('../../gateway/s3/s3-door.ts')
-  const { clock, logger, metrics } = context
   const door = await startS3Door({
-    fileSystem: files,
+    ...shared,
     options: {
       host: s3.bindHost,
       port: s3.port,
@@ -52,9 +57,6 @@ async function openS3(context: RoleContext, config: Config, files: FileSystem, s
       },
       names: [s3.reachHost, ...config.httpHostNames],
     },
-    clock,
-    logger,
-    metrics,
   })
   context.onStop('S3 port', () => door.close(context.drainMs()))
   return reachable(door.address, s3)
@@ -63,21 +65,17 @@ async function openS3(context: RoleContext, config: Config, files: FileSystem, s
 async function openWebHdfs(
   context: RoleContext,
   config: Config,
-  files: FileSystem,
+  shared: SharedParts,
   webHdfs: Opened<'webHdfs'>,
 ): Promise<string> {
   const { startWebHdfsDoor } = await import('../../gateway/webhdfs/webhdfs-door.ts')
-  const { clock, logger, metrics } = context
   const { bindHost: host, port, requestsMax, connectionsMax, idleMs } = webHdfs
   const door = await startWebHdfsDoor({
-    fileSystem: files,
+    ...shared,
     options: {
       ...{ host, port, names: config.httpHostNames, blockSizeBytes: config.user.blockSizeBytes },
       limits: { requestsMax, connectionsMax, peerConnectionsMax: connectionsMax, idleMs },
     },
-    clock,
-    logger,
-    metrics,
   })
   context.onStop('WebHDFS port', () => door.close(context.drainMs()))
   return door.address

@@ -1,6 +1,7 @@
 // Why: GetObject and HeadObject answer alike, but for the bytes. How: the object is found or
 // opened, the conditions decide, then the range or the part; only then is the first byte read.
 import { assertNever } from '../../../base/assert.ts'
+import { lentStream } from '../../sent-memory.ts'
 import { s3Error } from '../answer/error-table.ts'
 import { emptyReply, type S3Call, type S3Context, type S3Reply } from '../call/s3-call.ts'
 import { rangeOf } from '../request/byte-ranges.ts'
@@ -23,13 +24,10 @@ export async function getObject({ fileSystem, onSource, pieces }: S3Context, cal
       return emptyReply(answer.status, answer.headers)
     }
     const { range, status, headers } = answer
-    const memory = pieces.begin()
-    const chunks = object.stream(range, memory)
-    const close = (): Promise<void> => {
-      memory.end()
-      return object.close()
-    }
-    const body = { chunks, length: range.length, sent: (chunk: Uint8Array) => memory.giveBack(chunk), close }
+    const body = lentStream(pieces, range.length, {
+      stream: (memory) => object.stream(range, memory),
+      close: () => object.close(),
+    })
     return { status, headers, body }
   } catch (thrown) {
     await object.close()

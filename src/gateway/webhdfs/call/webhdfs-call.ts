@@ -1,6 +1,7 @@
 // Why: an operation of WebHDFS is a function from a request to an answer, whatever carries both.
 // How: what operations are given and what they return; webhdfs-server.ts does the rest.
 import type { Clock } from '../../../base/clock.ts'
+import type { PieceLender } from '../../../base/flow/lent-pieces.ts'
 import type { FileSystem, OpenOptions } from '../../../client/file-system.ts'
 import type { DoorOperation } from '../../../telemetry/door-metrics.ts'
 import type { Access, Permissions } from '../../callers.ts'
@@ -12,6 +13,8 @@ export interface WebHdfsContext {
   readonly fileSystem: FileSystem
   readonly permissions: Permissions
   readonly clock: Clock
+  /** Memory for files that are being sent. */
+  readonly pieces: PieceLender
   /** The block size of the cluster, which larger wishes of clients do not exceed. */
   readonly blockSizeBytes: number
   /** For files that are opened. */

@@ -4,6 +4,7 @@
 // are made as they are taken, and a client that leaves ends the read.
 import type { FileHandle } from '../../../client/file-system.ts'
 import { toSkeinError } from '../../../base/errors.ts'
+import { lentStream } from '../../sent-memory.ts'
 import { hadoopError } from '../answer/hadoop-exceptions.ts'
 import {
   emptyReply,
@@ -30,8 +31,10 @@ export async function openFile(context: WebHdfsContext, call: WebHdfsCall): Prom
       return redirectReply(call)
     }
     const range = { offset, length: Math.min(wanted, length - offset) }
-    const chunks = handle.stream(range, { signal: call.signal })
-    const stream = { chunks, length: range.length, close: () => handle.close() }
+    const stream = lentStream(context.pieces, range.length, {
+      stream: (memory) => handle.stream(range, { signal: call.signal, memory }),
+      close: () => handle.close(),
+    })
     return { status: 200, headers: { 'content-type': bytesType }, body: { kind: 'bytes', stream } }
   } catch (thrown) {
     await handle.close()

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
+import { sentMemory } from '../../../../src/gateway/sent-memory.ts'
 import { startWebHdfsDoor } from '../../../../src/gateway/webhdfs/webhdfs-door.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../src/telemetry/registry.ts'
@@ -311,7 +312,14 @@ describe('the port', () => {
     await start()
     const fileSystem = new MemoryFileSystem(systemClock, ['data'])
     const options = { host: '0.0.0.0', port: 0, names: [], blockSizeBytes: 1 }
-    const parts = { fileSystem, clock: systemClock, logger: silentLogger, metrics: new MetricRegistry('gateway') }
+    const pieces = sentMemory(1, systemClock)
+    const parts = {
+      fileSystem,
+      pieces,
+      clock: systemClock,
+      logger: silentLogger,
+      metrics: new MetricRegistry('gateway'),
+    }
     await expect(startWebHdfsDoor({ ...parts, options })).rejects.toThrow('cannot listen on 0.0.0.0')
   })
 

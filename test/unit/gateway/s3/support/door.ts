@@ -2,6 +2,7 @@
 // How: a door on a free port before a file system in memory.
 import { S3Client } from '@aws-sdk/client-s3'
 import { type Clock, systemClock } from '../../../../../src/base/clock.ts'
+import { sentMemory } from '../../../../../src/gateway/sent-memory.ts'
 import { startS3Door } from '../../../../../src/gateway/s3/s3-door.ts'
 import type { S3DoorOptions } from '../../../../../src/gateway/s3/s3-options.ts'
 import { silentLogger } from '../../../../../src/telemetry/logger.ts'
@@ -39,6 +40,7 @@ export async function startDoor(
       uploadExpiryMs: 60_000,
       ...options,
     },
+    pieces: sentMemory(96 * 1024 * 1024, systemClock),
     ...{ clock: { ...systemClock, nowMs: () => time.nowMs() }, logger: silentLogger, metrics },
   })
   const clients: S3Client[] = []

@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from '../../../../../src/base/clock.ts'
 import type { FileSystem } from '../../../../../src/client/file-system.ts'
 import type { Permissions } from '../../../../../src/gateway/callers.ts'
+import { sentMemory } from '../../../../../src/gateway/sent-memory.ts'
 import { startWebHdfsDoor } from '../../../../../src/gateway/webhdfs/webhdfs-door.ts'
 import type { WebHdfsDoorOptions } from '../../../../../src/gateway/webhdfs/webhdfs-options.ts'
 import { silentLogger } from '../../../../../src/telemetry/logger.ts'
@@ -38,6 +39,7 @@ export class WebHdfs {
       fileSystem: fileSystem ?? memory,
       options: { host: '127.0.0.1', port: 0, names: [], blockSizeBytes: 1024 * 1024, ...options },
       ...(permissions && { permissions }),
+      pieces: sentMemory(96 * 1024 * 1024, clock),
       ...{ clock, logger: silentLogger, metrics },
     })
     return new WebHdfs({ memory, address: door.address, metrics, close: () => door.close(0) })
