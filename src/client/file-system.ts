@@ -38,6 +38,19 @@ export interface ObjectMetadata {
   readonly clientMetadata?: Readonly<Record<string, string>>
 }
 
+/** A moment: whole milliseconds since 1970, which may be negative, and nanoseconds after them. */
+export interface FileTime {
+  readonly ms: number
+  /** Below 1,000,000. */
+  readonly ns: number
+}
+
+/** What programs set, to show it later. Absent: not set. */
+export interface FileTimes {
+  readonly modified?: FileTime | undefined
+  readonly accessed?: FileTime | undefined
+}
+
 export interface FileStatus extends FileOwnership, ObjectMetadata {
   /** As a user enters it. A directory has no `/` at its end. */
   readonly path: string
@@ -53,6 +66,11 @@ export interface FileStatus extends FileOwnership, ObjectMetadata {
   readonly etag: string
   readonly createdMs: number
   readonly modifiedMs: number
+  /**
+   * Set by programs (setAttributes); gone with this version of a file, and never at the store.
+   * Absent: none.
+   */
+  readonly times?: FileTimes
   /** Whether the store has the file. */
   readonly persistence: 'persisted' | 'not_persisted' | 'to_be_persisted'
   /**
@@ -240,6 +258,8 @@ export interface AttributeChanges extends Partial<FileOwnership>, CallSignal {
   readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | 'none'
   readonly replicationMin?: number
   readonly replicationMax?: number | 'none'
+  /** Of the path alone, also with `recursive`. */
+  readonly times?: FileTimes
   /** Replaces all of it. Of a file only. */
   readonly clientMetadata?: Readonly<Record<string, string>>
   /** Ownership, mode and replication of everything below a directory, too. */

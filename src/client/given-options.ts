@@ -2,6 +2,7 @@
 // not be taken for another meaning, nor end as an error of the inside. How: one table says which
 // options a method takes and what each may be. Unknown ones are refused where they would have been
 // written; elsewhere callers pass objects that have more for others. Pure.
+import { fileTimeMsMax } from '../base/attributes/set-times.ts'
 import { SkeinError } from '../base/errors.ts'
 
 /** What is wrong with a value, to follow its name; undefined: nothing. */
@@ -38,6 +39,12 @@ const timeToLive: Problem = (value) =>
   isObject(value)
     ? problemsOf(value, { ms: whole(0), action: word('FREE', 'DELETE') }, ['ms', 'action'])[0]
     : "must be {ms, action: 'FREE' | 'DELETE'}"
+const fileTime: Problem = (value) =>
+  isObject(value)
+    ? problemsOf(value, { ms: whole(-fileTimeMsMax, fileTimeMsMax), ns: whole(0, 999_999) }, ['ms', 'ns'])[0]
+    : 'must be {ms, ns}'
+const fileTimes: Problem = (value) =>
+  isObject(value) ? problemsOf(value, { modified: fileTime, accessed: fileTime }, [])[0] : 'must be an object of times'
 const list: Problem = (value) => {
   if (!Array.isArray(value)) return 'must be an array of strings'
   const problem = value.map(text).find((one) => one !== undefined)
@@ -75,7 +82,7 @@ const optionsOf = {
   rename: { ...call, ifExists: word('exclusive', 'overwrite') },
   delete: { ...call, recursive: flag, keepEntries: flag },
   setAttributes: {
-    ...{ ...call, ...ownership, clientMetadata: texts, pinned: flag, recursive: flag },
+    ...{ ...call, ...ownership, clientMetadata: texts, times: fileTimes, pinned: flag, recursive: flag },
     ...{ ttl: either(timeToLive, 'none'), replicationMin: whole(0), replicationMax: either(whole(0), 'none') },
   },
   range: { offset: whole(0), length: whole(0) },

@@ -20,15 +20,10 @@ import {
   spaceAnswer,
   writeAnswer,
 } from './protocol/answers.ts'
+import { attributeRequest } from './protocol/attribute-request.ts'
 import { negotiate, type WantedSession } from './protocol/negotiation.ts'
 import { RequestReader } from './protocol/request.ts'
-import {
-  answerHeaderBytes,
-  attributeBits,
-  openBits,
-  type OperationName,
-  operationName,
-} from './protocol/wire-numbers.ts'
+import { answerHeaderBytes, openBits, type OperationName, operationName } from './protocol/wire-numbers.ts'
 import type { Caller, MountedTree } from './tree/mounted-tree.ts'
 import type { UnfinishedFiles } from './files/unfinished-files.ts'
 
@@ -318,26 +313,9 @@ export class FuseSession {
 
   async #setAttributes({ request, caller, nodeId }: Call): Promise<Uint8Array> {
     const { tree, handles } = this.#parts
-    const valid = request.word()
-    request.skip(4)
-    const [handle, size] = [request.wide(), request.wide()]
-    request.skip(8 + 3 * 8 + 3 * 4)
-    const mode = request.word()
-    request.skip(4)
-    const [userId, groupId] = [request.word(), request.word()]
-    const has = (bit: number): boolean => (valid & bit) !== 0
-    if (has(attributeBits.size))
-      await handles.truncate(nodeId, has(attributeBits.handle) ? handle : undefined, size, caller)
-    await tree.setOwnership(
-      nodeId,
-      {
-        ...(has(attributeBits.mode) && { mode }),
-        ...(has(attributeBits.userId) && { userId }),
-        ...(has(attributeBits.groupId) && { groupId }),
-      },
-      caller,
-    )
-    // The time of a file is when it was written: times are taken, and change nothing.
+    const asked = attributeRequest(request)
+    if (asked.size !== undefined) await handles.truncate(nodeId, asked.handle, asked.size, caller)
+    await tree.setAttributes(nodeId, asked, caller)
     return attributesAnswer(await tree.attributes(nodeId, caller), this.#times(nodeId))
   }
 }

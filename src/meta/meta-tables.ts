@@ -4,6 +4,7 @@
 import type { ToldMetadata } from '../base/attributes/door-metadata.ts'
 import type { StoredMetadata } from '../base/attributes/object-metadata.ts'
 import type { Ownership } from '../base/attributes/ownership.ts'
+import type { Timed } from '../base/attributes/set-times.ts'
 
 /** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
 export interface NamespaceRecord {
@@ -29,7 +30,7 @@ export interface NamespaceRecord {
   readonly neverMoved?: boolean
 }
 
-export interface FileInode extends Ownership, StoredMetadata, ToldMetadata {
+export interface FileInode extends Ownership, StoredMetadata, ToldMetadata, Timed {
   readonly kind: 'file'
   /** File id (base/block-id.ts): one version of the content. */
   readonly id: number
@@ -72,7 +73,7 @@ export interface FileInode extends Ownership, StoredMetadata, ToldMetadata {
 
 export type TtlAction = 'FREE' | 'DELETE'
 
-export interface DirectoryInode extends Ownership {
+export interface DirectoryInode extends Ownership, Timed {
   readonly kind: 'directory'
   readonly id: number
   /** 0 for the root of a namespace. */

@@ -99,6 +99,10 @@ describe.runIf(canMount)('a mount', () => {
     )
     await shell('rm -r mnt/data/moved && test ! -e mnt/data/moved')
     expect(await skein.json('fs', 'stat', '/data/copied/large')).toMatchObject({ length: 40_000_001 })
+    await shell('cd tree && find . -printf "%p %TY%Tm%Td%TT\\n" | sort > ../times')
+    await shell('(cd mnt/data/copied && find . -printf "%p %TY%Tm%Td%TT\\n" | sort) | cmp - times')
+    await shell('touch -d "1969-12-31 23:59:58.5 UTC" mnt/data/copied/empty')
+    expect(await shell('stat -c %.3Y mnt/data/copied/empty')).toBe('-1.500\n')
   })
 
   it('reads by O_DIRECT, by mappings, and by the processes of a loader', async () => {

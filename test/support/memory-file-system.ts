@@ -4,6 +4,7 @@
 import type { Clock } from '../../src/base/clock.ts'
 import { SkeinError } from '../../src/base/errors.ts'
 import { type Ownership, ownershipOf } from '../../src/base/attributes/ownership.ts'
+import { setTimesOf, type Timed } from '../../src/base/attributes/set-times.ts'
 import {
   formatPath,
   internalKeyPrefix,
@@ -57,7 +58,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly #clock: Pick<Clock, 'nowMs'>
   readonly #namespaces = new Map<string, Namespace>()
   /** Of directories, by path. */
-  readonly #ownership = new Map<string, Ownership>()
+  readonly #ownership = new Map<string, Ownership & Timed>()
   #lastFileId = 1000
   /** Outputs that are neither closed nor aborted. */
   unfinished = 0
@@ -223,7 +224,10 @@ export class MemoryFileSystem implements FileSystem {
     const node = this.#fileAt(namespace, key)
     if (node === undefined) {
       const { path: own } = this.#directory(namespace, key)
-      this.#ownership.set(own, { ...this.#ownership.get(own), ...ownershipOf(changes) })
+      const times = setTimesOf(changes.times ?? {})
+      const before = this.#ownership.get(own)
+      const timed = times === undefined ? {} : { times: { ...before?.times, ...times } }
+      this.#ownership.set(own, { ...before, ...ownershipOf(changes), ...timed })
       if (clientMetadata !== undefined) throw new SkeinError('failed_precondition', `${path} is a directory`)
       return
     }
@@ -231,7 +235,8 @@ export class MemoryFileSystem implements FileSystem {
     const counted = replicationMin === undefined ? {} : { replicationMin }
     const own = { ...node.ownership, ...ownershipOf(changes) }
     const told = clientMetadata === undefined ? {} : { clientMetadata }
-    this.#put(namespace, { ...node, ...told, ...expiry, ...counted, ownership: own })
+    const times = changes.times === undefined ? {} : { times: { ...node.times, ...setTimesOf(changes.times) } }
+    this.#put(namespace, { ...node, ...told, ...expiry, ...counted, ...times, ownership: own })
   }
 
   async blockLocations(path: string): Promise<readonly BlockLocation[]> {

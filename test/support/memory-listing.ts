@@ -2,6 +2,7 @@
 // function of their own. How: over the sorted keys of a namespace; directories that have no row are
 // derived from the keys below them.
 import type { Ownership } from '../../src/base/attributes/ownership.ts'
+import type { SetTimes } from '../../src/base/attributes/set-times.ts'
 import type { ListOptions } from '../../src/client/file-system.ts'
 import { compareKeys } from '../../src/meta/edge-order.ts'
 
@@ -17,6 +18,7 @@ export interface MemoryNode {
   readonly userMetadata: Readonly<Record<string, string>>
   readonly clientMetadata: Readonly<Record<string, string>>
   readonly ownership: Ownership
+  readonly times?: SetTimes
   readonly replicationMin: number
   readonly blockSizeBytes: number
   readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE'; readonly setMs: number } | undefined

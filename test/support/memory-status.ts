@@ -16,6 +16,7 @@ export function fileStatus(namespace: string, node: MemoryNode): FileStatus {
     ...{ kind: 'file', length: node.bytes.length, fileId, etag, mode: 0o666, ...node.ownership },
     ...{ blockSizeBytes: node.blockSizeBytes, replicationMin: node.replicationMin },
     ...{ contentType, userMetadata, clientMetadata, ttl: ttl && { ms: ttl.ms, action: ttl.action } },
+    ...(node.times && { times: node.times }),
     isExplicit: true,
     persistence: etag === '' ? 'not_persisted' : 'persisted',
     cachedBytes: node.bytes.length,

@@ -2,6 +2,7 @@
 // first change, then commands of a page each; a namespace's TTL is kept at its root, and the files
 // that have none of their own follow it.
 import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
+import { setTimesOf } from '../../base/attributes/set-times.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
 import type { SetAttributes } from '../../meta/commands/lifecycle-commands.ts'
@@ -11,6 +12,7 @@ import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
   ChangedFiles,
   SetClientMetadataRequest,
+  SetPathTimesRequest,
   SetPathOwnershipRequest,
   SetPathReplicationRequest,
   SetPinnedRequest,
@@ -176,6 +178,19 @@ export class AttributeService {
       changes.addFiles(target.record, others)
     }
     return changes
+  }
+
+  /**
+   * The times that programs show of a file's version, or of a directory.
+   * @throws SkeinError invalid_argument (nothing is given, or `/`), not_found
+   */
+  async setTimes(request: SetPathTimesRequest, { signal }: CallOptions): Promise<ChangedFiles> {
+    const times = setTimesOf(request.times ?? {})
+    if (times === undefined) throw new SkeinError('invalid_argument', 'give a time')
+    const refusal = '/ itself has no times: name a namespace, a directory or a file'
+    const { file, directory, path } = await targetOf(this.#locator, request.path, refusal, signal)
+    const inodeIds = [file ?? directory].flatMap((inode) => (inode === undefined ? [] : [inode.id]))
+    return { files: await this.#set({ inodeIds, times }), paths: [path] }
   }
 
   /**

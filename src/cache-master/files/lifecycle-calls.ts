@@ -62,6 +62,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     setPinned: (request, options) => attributes.setPinned(request, options),
     setPathReplication: (request, options) => attributes.setReplication(request, options),
     setPathOwnership: (request, options) => attributes.setOwnership(request, options),
+    setPathTimes: (request, options) => attributes.setTimes(request, options),
     setClientMetadata: (request, options) => attributes.setClientMetadata(request, options),
     createFile: (request, options) => written.create(request, options),
     placeBlock: (request) => written.place(request),

@@ -125,6 +125,7 @@ export class BriefEntries implements PageEntries {
       contentType: undefined,
       userMetadata: undefined,
       clientMetadata: undefined,
+      times: file.times,
     }
     if (this.#withMetadata) addMetadata(entry, file)
     this.#entries.push(entry)
@@ -157,6 +158,7 @@ export class BriefEntries implements PageEntries {
       contentType: undefined,
       userMetadata: undefined,
       clientMetadata: undefined,
+      times: directory.times,
     })
   }
 

@@ -99,6 +99,7 @@ export function fileInfo(
     replicas: cached.replicas,
   }
   if (problem !== undefined) info.persistProblem = problem.message
+  if (file.times !== undefined) info.times = file.times
   return info
 }
 
@@ -160,6 +161,7 @@ export function directoryInfo(
     accessedMs: directory.createdMs,
     mountPoint: key === '',
     explicit: key === '' || isExplicit(directory),
+    times: directory.times,
   }
 }
 

@@ -5,6 +5,7 @@ import { Packr } from 'msgpackr'
 import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-metadata.ts'
 import type { StoredMetadata, UserMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership } from '../../base/attributes/ownership.ts'
+import type { SetTimes, Timed } from '../../base/attributes/set-times.ts'
 import { assert } from '../../base/assert.ts'
 import type { DirectoryInode, FileInode, Inode, PendingInode, TtlAction } from '../../meta/meta-tables.ts'
 
@@ -23,15 +24,19 @@ type Kept = [
 ]
 type Owned = [owner: string | null, group: string | null, mode: number | null]
 type Stored = [contentType: string | null, userMetadata: UserMetadata | null]
+type TimesRow = [modifiedMs: number | null, modifiedNs: number, accessedMs: number | null, accessedNs: number]
 type FileEnd = [
   ...[writtenKey: string | null, ...Owned, ...Stored],
-  ...[replacesEtag: string | null, clientMetadata: ClientMetadata | null],
+  ...[replacesEtag: string | null, clientMetadata: ClientMetadata | null, times: TimesRow | null],
 ]
 type FileTail = [expiresMs: number, unpersisted: boolean, ...FileEnd]
 /** Where FileEnd begins in a row. */
 const fileTailStart = 17
 type FileRow = [kind: 1, ...Content, ...Kept, deletes: boolean, ...Partial<FileTail>]
-type DirectoryTail = [replicationMin: number | null, replicationMax: number | null, ...Owned]
+type DirectoryTail = [
+  ...[replicationMin: number | null, replicationMax: number | null, ...Owned],
+  ...[times: TimesRow | null],
+]
 /** Where DirectoryTail begins in a row. */
 const directoryTailStart = 12
 type DirectoryRow = [
@@ -92,6 +97,7 @@ function fileRow(file: FileInode): FileRow {
     ...stored(file),
     replacesEtag ?? null,
     file.clientMetadata ?? null,
+    timesRow(file),
   ]
   return [1, ...content, ...kept, ttlAction === 'DELETE', ...withoutUsual(tail)] as unknown as FileRow
 }
@@ -119,12 +125,14 @@ function fileOf(id: number, row: FileRow): FileInode {
     persisted: row[16] !== true,
   }
   if (row.length <= fileTailStart) return file
-  const [writtenKey, owner, group, mode, contentType, userMetadata, replacesEtag, clientMetadata] = row.slice(
+  const [writtenKey, owner, group, mode, contentType, userMetadata, ...rest] = row.slice(
     fileTailStart,
   ) as Partial<FileEnd>
+  const [replacesEtag, clientMetadata, times] = rest
   setGiven(file, { owner, group, mode, contentType, userMetadata, clientMetadata })
   if (isGiven(writtenKey)) file.writtenKey = writtenKey
   if (isGiven(replacesEtag)) file.replacesEtag = replacesEtag
+  if (isGiven(times)) file.times = timesIn(times)
   return file
 }
 
@@ -134,7 +142,16 @@ function directoryRow(directory: DirectoryInode): DirectoryRow {
   const { replicationMin, replicationMax, ttlAction } = directory
   const isReplicated = replicationMin !== undefined || replicationMax !== undefined
   const replication = isReplicated ? [replicationMin ?? 0, replicationMax ?? -1] : [null, null]
-  const tail = [made, pinned, ttlMs, ttlAction === 'DELETE', expiresMs, ...replication, ...owned(directory)]
+  const tail = [
+    made,
+    pinned,
+    ttlMs,
+    ttlAction === 'DELETE',
+    expiresMs,
+    ...replication,
+    ...owned(directory),
+    timesRow(directory),
+  ]
   const head = [2, parentId, name, createdMs, childrenListedMs, treeListedMs, marker]
   return [...head, ...withoutUsual(tail)] as unknown as DirectoryRow
 }
@@ -156,8 +173,11 @@ function directoryOf(id: number, row: DirectoryRow): DirectoryInode {
     expiresMs: row[11] ?? -1,
   }
   if (row.length <= directoryTailStart) return directory
-  const [replicationMin, replicationMax, owner, group, mode] = row.slice(directoryTailStart) as Partial<DirectoryTail>
+  const [replicationMin, replicationMax, owner, group, mode, times] = row.slice(
+    directoryTailStart,
+  ) as Partial<DirectoryTail>
   setGiven(directory, { owner, group, mode })
+  if (isGiven(times)) directory.times = timesIn(times)
   if (isGiven(replicationMin)) {
     directory.replicationMin = replicationMin
     directory.replicationMax = replicationMax ?? -1
@@ -196,6 +216,19 @@ function pendingOf(id: number, row: PendingRow): PendingInode {
 
 function owned({ owner, group, mode }: Ownership): Owned {
   return [owner ?? null, group ?? null, mode ?? null]
+}
+
+function timesRow({ times }: Timed): TimesRow | null {
+  if (times === undefined) return null
+  const { modified, accessed } = times
+  return [modified?.ms ?? null, modified?.ns ?? 0, accessed?.ms ?? null, accessed?.ns ?? 0]
+}
+
+function timesIn([modifiedMs, modifiedNs, accessedMs, accessedNs]: TimesRow): SetTimes {
+  return {
+    ...(modifiedMs !== null && { modified: { ms: modifiedMs, ns: modifiedNs } }),
+    ...(accessedMs !== null && { accessed: { ms: accessedMs, ns: accessedNs } }),
+  }
 }
 
 function stored({ contentType, userMetadata }: StoredMetadata): Stored {

@@ -38,6 +38,7 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     contentType: info.contentType ?? '',
     userMetadata: info.userMetadata?.values ?? {},
     ...(info.clientMetadata === undefined ? {} : { clientMetadata: info.clientMetadata.values }),
+    ...(info.times === undefined ? {} : { times: info.times }),
   }
 }
 
@@ -49,7 +50,7 @@ export function listedStatuses({ directory, entries }: ListedEntries): FileStatu
 const noMetadata: FileStatus['userMetadata'] = Object.freeze({})
 
 function listedStatus(directory: string, entry: ListedEntry): FileStatus {
-  const { path, folder, ttlMs, persistProblem, clientMetadata } = entry
+  const { path, folder, ttlMs, persistProblem, clientMetadata, times } = entry
   const { owner, group, mode } = shownOwnership(folder ? 'directory' : 'file', entry)
   const status: { -readonly [Name in keyof FileStatus]: FileStatus[Name] } = {
     path: directory + (folder ? shownPath(path) : path),
@@ -77,6 +78,7 @@ function listedStatus(directory: string, entry: ListedEntry): FileStatus {
   }
   if (persistProblem !== undefined) status.persistProblem = persistProblem
   if (clientMetadata !== undefined) status.clientMetadata = clientMetadata.values
+  if (times !== undefined) status.times = times
   return status
 }
 

@@ -1,6 +1,7 @@
 // Why: the half of a file system that changes things (file-system.ts), apart from the half that
 // reads. How: each change is a call to the master; the bytes of files go through a file writer.
 import { ownershipOf } from '../../base/attributes/ownership.ts'
+import { setTimesOf } from '../../base/attributes/set-times.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
@@ -31,6 +32,7 @@ export interface MasterFileChangesOptions {
     | 'setTtl'
     | 'setPathReplication'
     | 'setPathOwnership'
+    | 'setPathTimes'
     | 'setClientMetadata'
   >
   readonly writer: Pick<FileWriter, 'create'>
@@ -106,6 +108,7 @@ export class MasterFileChanges implements FileChanges {
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
     const { lifecycle } = this.#options
     const { owner, group, mode, clientMetadata } = changes
+    const times = setTimesOf(changes.times ?? {})
     const { signal = neverAborted(), pinned, ttl, replicationMin, replicationMax, recursive = false } = changes
     const call = { signal, deadlineMs: treeMs }
     if (clientMetadata !== undefined)
@@ -124,6 +127,7 @@ export class MasterFileChanges implements FileChanges {
     }
     if (owner !== undefined || group !== undefined || mode !== undefined)
       await lifecycle.setPathOwnership({ path, recursive, ...ownershipOf({ owner, group, mode }) }, call)
+    if (times !== undefined) await lifecycle.setPathTimes({ path, times }, call)
   }
 }
 

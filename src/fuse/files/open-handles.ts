@@ -11,7 +11,7 @@ import { openFlags } from '../protocol/wire-numbers.ts'
 import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from '../tree/node-table.ts'
 import type { Caller, MountedTree } from '../tree/mounted-tree.ts'
 import type { UserNames } from '../tree/known-users.ts'
-import type { Unfinished, UnfinishedFiles } from './unfinished-files.ts'
+import { changesOf, type Unfinished, type UnfinishedFiles } from './unfinished-files.ts'
 import { openVersion } from './version-opening.ts'
 import { WrittenFile } from './written-file.ts'
 
@@ -332,13 +332,4 @@ export class OpenHandles {
 
 function beingWritten({ file }: Unfinished): ErrnoError {
   return new ErrnoError('EBUSY', `${file.path} is being written: its writer must close it first`)
-}
-
-type Draft = Unfinished['draft']
-
-/** What was set while the file was being written; undefined: nothing. */
-function changesOf(given: Draft, draft: Draft): Partial<Draft> | undefined {
-  const { owner, group, mode } = draft
-  if (owner === given.owner && group === given.group && mode === given.mode) return undefined
-  return { owner, group, mode }
 }

@@ -6,13 +6,23 @@ import type { FileStatus } from '../../client/file-system.ts'
 import type { Node, NodeTable } from '../tree/node-table.ts'
 import type { WrittenFile } from './written-file.ts'
 
+export type Draft = Pick<FileStatus, 'owner' | 'group' | 'mode' | 'times'>
+
 export interface Unfinished {
   readonly node: Node
   readonly file: WrittenFile
   /** What it will look like. */
-  readonly draft: Pick<FileStatus, 'owner' | 'group' | 'mode'>
+  readonly draft: Draft
   /** Handles that can write it. */
   writers: number
+}
+
+/** What was set while the file was being written; undefined: nothing. */
+export function changesOf(given: Draft, draft: Draft): Partial<Draft> | undefined {
+  const { owner, group, mode, times } = draft
+  const isOwned = owner !== given.owner || group !== given.group || mode !== given.mode
+  if (!isOwned && times === given.times) return undefined
+  return { ...(isOwned && { owner, group, mode }), ...(times !== given.times && times && { times }) }
 }
 
 export class UnfinishedFiles {

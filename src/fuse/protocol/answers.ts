@@ -1,5 +1,6 @@
 // Why: answers to the kernel in its structures. How: each function returns the bytes behind the
 // header of an answer (include/uapi/linux/fuse.h). Pure.
+import { type FileTime, nanosecondsPerMs } from '../../base/attributes/set-times.ts'
 import { fileTypes } from './wire-numbers.ts'
 
 /** What `stat(2)` shows. */
@@ -9,7 +10,10 @@ export interface NodeAttributes {
   /** Permission bits. */
   readonly mode: number
   readonly sizeBytes: number
-  readonly modifiedMs: number
+  readonly accessed: FileTime
+  readonly modified: FileTime
+  /** When the attributes or the content changed. */
+  readonly changed: FileTime
   readonly userId: number
   readonly groupId: number
   /** What programs should read at a time. */
@@ -134,16 +138,26 @@ function putEntry(bytes: Buffer, at: number, { nodeId, attributes }: NodeEntry, 
 }
 
 function putAttributes(bytes: Buffer, at: number, attributes: NodeAttributes): void {
-  const { inodeNumber, kind, mode, sizeBytes, modifiedMs, userId, groupId, preferredBytes } = attributes
+  const { inodeNumber, kind, mode, sizeBytes, userId, groupId, preferredBytes } = attributes
+  const { accessed, modified, changed } = attributes
   putWide(bytes, at, inodeNumber)
   putWide(bytes, at + 8, sizeBytes)
   putWide(bytes, at + 16, Math.ceil(sizeBytes / unitBytes))
-  for (const place of [0, 1, 2]) putTime(bytes, at + 24 + 8 * place, at + 48 + 4 * place, Math.max(0, modifiedMs))
+  putFileTime(bytes, at + 24, at + 48, accessed)
+  putFileTime(bytes, at + 32, at + 52, modified)
+  putFileTime(bytes, at + 40, at + 56, changed)
   bytes.writeUInt32LE((fileTypes[kind].mode | mode) >>> 0, at + 60)
   bytes.writeUInt32LE(kind === 'file' ? 1 : 2, at + 64)
   bytes.writeUInt32LE(userId, at + 68)
   bytes.writeUInt32LE(groupId, at + 72)
   bytes.writeUInt32LE(preferredBytes, at + 80)
+}
+
+function putFileTime(bytes: Buffer, secondsAt: number, nanosecondsAt: number, { ms, ns }: FileTime): void {
+  const seconds = Math.floor(ms / 1000)
+  bytes.writeUInt32LE(seconds - Math.floor(seconds / 2 ** 32) * 2 ** 32, secondsAt)
+  bytes.writeInt32LE(Math.floor(seconds / 2 ** 32), secondsAt + 4)
+  bytes.writeUInt32LE((ms - seconds * 1000) * nanosecondsPerMs + ns, nanosecondsAt)
 }
 
 /** Seconds at one place, the nanoseconds beside them at another. */

@@ -50,6 +50,15 @@ export class RequestReader {
     return value
   }
 
+  /** The same of a number that may be negative. */
+  signedWide(): number {
+    const at = this.#checked(8)
+    const value = this.#bytes.readUInt32LE(at) + this.#bytes.readInt32LE(at + 4) * 2 ** 32
+    if (!Number.isSafeInteger(value)) throw new SkeinError('invalid_argument', `a number of ${value} is too large`)
+    this.#at += 8
+    return value
+  }
+
   /** A number whose value does not count. */
   skip(bytes: number): void {
     this.#checked(bytes)

@@ -81,9 +81,11 @@ export const attributeBits = {
   userId: 2,
   groupId: 4,
   size: 8,
-  accessTime: 16,
+  accessedTime: 16,
   modifiedTime: 32,
   handle: 64,
+  accessedNow: 128,
+  modifiedNow: 256,
 } as const
 
 /** `open(2)`, as the kernel passes it. */

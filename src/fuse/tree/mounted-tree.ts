@@ -1,6 +1,7 @@
 // Why: the tree of the cluster becomes a tree of the kernel: names, attributes, and what changes
 // them. How: each method is one call of the kernel, on nodes (node-table.ts), made of calls of the
 // file system. Files that are being written are seen here too (unfinished-files.ts).
+import { fileTimeOf, type SetTimes, setTimesOf } from '../../base/attributes/set-times.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError } from '../../base/errors.ts'
 import type { FileStatus, FileSystem } from '../../client/file-system.ts'
@@ -9,6 +10,7 @@ import { DirectoryStream } from '../files/directory-stream.ts'
 import type { UnfinishedFiles } from '../files/unfinished-files.ts'
 import type { OutagePatience } from '../outage-patience.ts'
 import type { NodeAttributes, NodeEntry } from '../protocol/answers.ts'
+import type { AttributeRequest } from '../protocol/attribute-request.ts'
 import { renameBits } from '../protocol/wire-numbers.ts'
 import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from './node-table.ts'
 import { shownAttributes, type ShownOptions } from './shown-attributes.ts'
@@ -21,20 +23,13 @@ export interface Caller {
   readonly signal: AbortSignal
 }
 
-export interface AttributeRequest {
-  readonly mode?: number
-  readonly userId?: number
-  readonly groupId?: number
-  readonly size?: number
-}
-
 export interface MountedTreeParts {
   readonly files: FileSystem
   readonly nodes: NodeTable
   readonly unfinished: UnfinishedFiles
   readonly patience: OutagePatience
   readonly shown: ShownOptions
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly onLeftOut: (path: string) => void
 }
 
@@ -115,25 +110,36 @@ export class MountedTree {
     return status
   }
 
-  /** Owner, group and mode. */
-  async setOwnership(id: number, request: AttributeRequest, { signal }: Pick<Caller, 'signal'>): Promise<void> {
+  /** Owner, group, mode and times. */
+  async setAttributes(id: number, request: AttributeRequest, { signal }: Pick<Caller, 'signal'>): Promise<void> {
     const { files, nodes, unfinished, patience, shown } = this.#parts
     const node = this.node(id)
     const { mode, userId, groupId } = request
+    const times = this.#timesOf(request)
     const changes = {
       ...(mode !== undefined && { mode: mode & 0o7777 }),
       ...(userId !== undefined && { owner: shown.users.ownerName(userId) }),
       ...(groupId !== undefined && { group: shown.users.groupName(groupId) }),
+      ...(times !== undefined && { times }),
     }
     if (Object.keys(changes).length === 0) return
     const written = unfinished.ofNode(node)
     if (written !== undefined) {
-      Object.assign(written.draft, changes)
+      Object.assign(written.draft, changes, times !== undefined && { times: { ...written.draft.times, ...times } })
       return
     }
     const path = nodes.pathOf(node)
     await patience.run(signal, () => files.setAttributes(path, { ...changes, signal }))
-    if (node.status !== undefined) node.status = { ...node.status, ...changes }
+    if (node.status === undefined) return
+    node.status = { ...node.status, ...changes, times: { ...node.status.times, ...times } }
+  }
+
+  #timesOf({ modified, accessed }: AttributeRequest): SetTimes | undefined {
+    const now = fileTimeOf(this.#parts.clock.nowMs())
+    return setTimesOf({
+      modified: modified === 'now' ? now : modified,
+      accessed: accessed === 'now' ? now : accessed,
+    })
   }
 
   async makeDirectory(parentId: number, name: string, mode: number, caller: Caller): Promise<NodeEntry> {

@@ -11,7 +11,7 @@ export const rootNodeId = 1
 /** What a node keeps of the status of a file: a mount may have a million nodes. */
 export type NodeStatus = Pick<
   FileStatus,
-  'kind' | 'length' | 'fileId' | 'etag' | 'owner' | 'group' | 'mode' | 'modifiedMs'
+  'kind' | 'length' | 'fileId' | 'etag' | 'owner' | 'group' | 'mode' | 'modifiedMs' | 'times'
 >
 
 export interface Node {
@@ -191,6 +191,8 @@ function childrenOf(directory: Node): Map<string, Node> {
   return directory.children
 }
 
-export function keptStatus({ kind, length, fileId, etag, owner, group, mode, modifiedMs }: NodeStatus): NodeStatus {
-  return { kind, length, fileId, etag, owner, group, mode, modifiedMs }
+export function keptStatus({ times, ...status }: NodeStatus): NodeStatus {
+  const { kind, length, fileId, etag, owner, group, mode, modifiedMs } = status
+  const kept = { kind, length, fileId, etag, owner, group, mode, modifiedMs }
+  return times === undefined ? kept : { ...kept, times }
 }

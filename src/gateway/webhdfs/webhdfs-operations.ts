@@ -16,7 +16,14 @@ import {
   getQuotaUsage,
   listExtendedAttributes,
 } from './operations/path-answers.ts'
-import { deletePath, makeDirectories, setOwner, setPermission, setReplication } from './operations/path-changes.ts'
+import {
+  deletePath,
+  makeDirectories,
+  setOwner,
+  setPermission,
+  setReplication,
+  setTimes,
+} from './operations/path-changes.ts'
 import { renamePath } from './operations/rename-path.ts'
 import {
   getDelegationToken,
@@ -55,6 +62,7 @@ const operations: Readonly<Record<string, OperationDefinition>> = {
   DELETE: { handler: deletePath, kind: 'delete', access: 'write', isSlow: true },
   SETPERMISSION: { handler: setPermission, ...change },
   SETOWNER: { handler: setOwner, ...change },
+  SETTIMES: { handler: setTimes, ...change },
   SETREPLICATION: { handler: setReplication, ...change },
 }
 

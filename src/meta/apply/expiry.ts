@@ -62,6 +62,7 @@ function changedFile(tables: Tables, file: FileInode, command: SetAttributes): F
     const { clientMetadata: _before, ...others } = next
     next = { ...others, ...toldMetadata(command) }
   }
+  if (command.times !== undefined) next = { ...next, times: { ...next.times, ...command.times } }
   if (ttl === undefined) return next
   next = { ...next, ttlMs: ttl.ttlMs, ttlAction: ttl.action }
   const { ttlMs } = effectiveTtl(tables, next)
@@ -76,6 +77,7 @@ function changedDirectory(directory: DirectoryInode, command: SetAttributes): Di
   const { replicationMin: oldMin = 0, replicationMax: oldMax = -1 } = directory
   const replication = { replicationMin: replicationMin ?? oldMin, replicationMax: replicationMax ?? oldMax }
   if (replication.replicationMin !== oldMin || replication.replicationMax !== oldMax) next = { ...next, ...replication }
+  if (command.times !== undefined) next = { ...next, times: { ...next.times, ...command.times } }
   if (ttl === undefined) return next
   // A namespace's root does not end; its files do.
   const expiresMs = ttl.ttlMs < 0 || directory.parentId === 0 ? -1 : atMs + ttl.ttlMs

@@ -4,6 +4,7 @@
 import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
+import type { Timed } from '../../base/attributes/set-times.ts'
 import { blockCount, fileIdOf } from '../../base/block-id.ts'
 import { assert } from '../../base/assert.ts'
 import { directoryNames } from '../../base/paths.ts'
@@ -125,7 +126,7 @@ export class Tree {
     // What was set on it while it was staged is the newer word.
     const isSet = staged.replicationMin !== 0 || staged.replicationMax !== -1
     const file = {
-      ...(isKnown ? { ...storedMetadata(old), ...toldMetadata(old) } : {}),
+      ...(isKnown ? { ...storedMetadata(old), ...toldMetadata(old), ...timesOf(old) } : {}),
       ...staged,
       parentId,
       name,
@@ -268,6 +269,10 @@ export function isSameVersion(file: FileInode, object: { readonly length: number
 
 function keptBy({ pinned, replicationMin, replicationMax }: Inherited): Inherited {
   return { pinned, replicationMin, replicationMax }
+}
+
+function timesOf({ times }: Timed): Timed {
+  return times === undefined ? {} : { times }
 }
 
 export function newDirectory(id: number, parentId: number, name: string, createdMs: number): DirectoryInode {

@@ -4,6 +4,7 @@
 import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-metadata.ts'
 import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership, OwnershipChange } from '../../base/attributes/ownership.ts'
+import type { SetTimes } from '../../base/attributes/set-times.ts'
 import type { TtlAction } from '../meta-tables.ts'
 
 /** With its parents. */
@@ -69,6 +70,8 @@ export interface SetAttributes extends OwnershipChange {
   readonly replicationMax?: number
   /** Of files: replaces all of it; empty: none. */
   readonly clientMetadata?: ClientMetadata
+  /** Those that are given. */
+  readonly times?: SetTimes
 }
 
 /**

@@ -6,6 +6,7 @@
 import { clientMetadataMap } from '../../base/attributes/door-metadata.ts'
 import { contentTypeText, type StoredMetadata, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
+import { setTimesCheck } from '../../base/attributes/set-times.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
 import {
@@ -180,7 +181,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     ...{ atMs, inodeIds, pinned: optional(flag), ttl, unstages },
     replicationMin: optional(whole(0, replicationMax)),
     replicationMax: optional(whole(-1, replicationMax)),
-    ...{ ...ownership, modeMask: optional(modeBits), ...told },
+    ...{ ...ownership, modeMask: optional(modeBits), ...told, times: optional(setTimesCheck) },
   }),
   follow_namespace_ttl: command<'follow_namespace_ttl'>({ atMs, fileIds: inodeIds, unstages }),
   end_ttl_change: command<'end_ttl_change'>({ atMs, rootId: inodeId, unstages }),

@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { ClientMetadata, FileInfo, UnusablePaths, UserMetadata } from "./master.ts";
+import { ClientMetadata, FileInfo, FileTimes, UnusablePaths, UserMetadata } from "./master.ts";
 
 export const protobufPackage = "skein.v1";
 
@@ -97,6 +97,12 @@ export interface SetPathOwnershipRequest {
     | undefined;
   /** only these bits of `mode` are set; absent = all */
   modeMask?: number | undefined;
+}
+
+/** Of one file or directory. Absent times stay as they are. */
+export interface SetPathTimesRequest {
+  path: string;
+  times?: FileTimes | undefined;
 }
 
 /** Of a file; replaces all of it. */
@@ -1084,6 +1090,75 @@ export const SetPathOwnershipRequest: MessageFns<SetPathOwnershipRequest> = {
     message.group = object.group ?? undefined;
     message.mode = object.mode ?? undefined;
     message.modeMask = object.modeMask ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSetPathTimesRequest(): SetPathTimesRequest {
+  return { path: "", times: undefined };
+}
+
+export const SetPathTimesRequest: MessageFns<SetPathTimesRequest> = {
+  encode(message: SetPathTimesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.times !== undefined) {
+      FileTimes.encode(message.times, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetPathTimesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetPathTimesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.times = FileTimes.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetPathTimesRequest>): SetPathTimesRequest {
+    return SetPathTimesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetPathTimesRequest>): SetPathTimesRequest {
+    const message = createBaseSetPathTimesRequest();
+    message.path = object.path ?? "";
+    message.times = (object.times !== undefined && object.times !== null)
+      ? FileTimes.fromPartial(object.times)
+      : undefined;
     return message;
   },
 };
@@ -3175,6 +3250,14 @@ export const LifecycleServiceDefinition = {
     setPathOwnership: {
       name: "SetPathOwnership",
       requestType: SetPathOwnershipRequest as typeof SetPathOwnershipRequest,
+      requestStream: false,
+      responseType: ChangedFiles as typeof ChangedFiles,
+      responseStream: false,
+      options: {},
+    },
+    setPathTimes: {
+      name: "SetPathTimes",
+      requestType: SetPathTimesRequest as typeof SetPathTimesRequest,
       requestStream: false,
       responseType: ChangedFiles as typeof ChangedFiles,
       responseStream: false,

@@ -212,12 +212,26 @@ export interface FileInfo {
   clientMetadata?:
     | ClientMetadata
     | undefined;
+  /** what programs set for this version, not at the store */
+  times?:
+    | FileTimes
+    | undefined;
   /** why the last attempt to write the file to the store failed */
   persistProblem?:
     | string
     | undefined;
   /** minimum live replicas of its blocks (0 if a block is missing; for an empty file: the replication target) */
   replicas: number;
+}
+
+export interface FileTime {
+  ms: number;
+  ns: number;
+}
+
+export interface FileTimes {
+  modified?: FileTime | undefined;
+  accessed?: FileTime | undefined;
 }
 
 /** Names in lower case, without the prefix x-amz-meta-; at most 2 KiB of names and values. */
@@ -328,6 +342,7 @@ export interface ListedEntry {
   contentType?: string | undefined;
   userMetadata?: UserMetadata | undefined;
   clientMetadata?: ClientMetadata | undefined;
+  times?: FileTimes | undefined;
 }
 
 /** Entries of the store that cannot be files (names that are not UTF-8, links out of the directory, unreadable entries). */
@@ -2424,6 +2439,7 @@ function createBaseFileInfo(): FileInfo {
     contentType: undefined,
     userMetadata: undefined,
     clientMetadata: undefined,
+    times: undefined,
     persistProblem: undefined,
     replicas: 0,
   };
@@ -2520,6 +2536,9 @@ export const FileInfo: MessageFns<FileInfo> = {
     }
     if (message.clientMetadata !== undefined) {
       ClientMetadata.encode(message.clientMetadata, writer.uint32(354).fork()).join();
+    }
+    if (message.times !== undefined) {
+      FileTimes.encode(message.times, writer.uint32(418).fork()).join();
     }
     if (message.persistProblem !== undefined) {
       writer.uint32(410).string(message.persistProblem);
@@ -2783,6 +2802,14 @@ export const FileInfo: MessageFns<FileInfo> = {
             message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.times = FileTimes.decode(reader, reader.uint32());
+            continue;
+          }
           case 51: {
             if (tag !== 410) {
               break;
@@ -2850,8 +2877,149 @@ export const FileInfo: MessageFns<FileInfo> = {
     message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
       ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
+    message.times = (object.times !== undefined && object.times !== null)
+      ? FileTimes.fromPartial(object.times)
+      : undefined;
     message.persistProblem = object.persistProblem ?? undefined;
     message.replicas = object.replicas ?? 0;
+    return message;
+  },
+};
+
+function createBaseFileTime(): FileTime {
+  return { ms: 0, ns: 0 };
+}
+
+export const FileTime: MessageFns<FileTime> = {
+  encode(message: FileTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ms !== 0) {
+      writer.uint32(8).sint64(message.ms);
+    }
+    if (message.ns !== 0) {
+      writer.uint32(16).uint32(message.ns);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ms = longToNumber(reader.sint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ns = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FileTime>): FileTime {
+    return FileTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileTime>): FileTime {
+    const message = createBaseFileTime();
+    message.ms = object.ms ?? 0;
+    message.ns = object.ns ?? 0;
+    return message;
+  },
+};
+
+function createBaseFileTimes(): FileTimes {
+  return { modified: undefined, accessed: undefined };
+}
+
+export const FileTimes: MessageFns<FileTimes> = {
+  encode(message: FileTimes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.modified !== undefined) {
+      FileTime.encode(message.modified, writer.uint32(10).fork()).join();
+    }
+    if (message.accessed !== undefined) {
+      FileTime.encode(message.accessed, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileTimes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileTimes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.modified = FileTime.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accessed = FileTime.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FileTimes>): FileTimes {
+    return FileTimes.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileTimes>): FileTimes {
+    const message = createBaseFileTimes();
+    message.modified = (object.modified !== undefined && object.modified !== null)
+      ? FileTime.fromPartial(object.modified)
+      : undefined;
+    message.accessed = (object.accessed !== undefined && object.accessed !== null)
+      ? FileTime.fromPartial(object.accessed)
+      : undefined;
     return message;
   },
 };
@@ -3551,6 +3719,7 @@ function createBaseListedEntry(): ListedEntry {
     contentType: undefined,
     userMetadata: undefined,
     clientMetadata: undefined,
+    times: undefined,
   };
 }
 
@@ -3627,6 +3796,9 @@ export const ListedEntry: MessageFns<ListedEntry> = {
     }
     if (message.clientMetadata !== undefined) {
       ClientMetadata.encode(message.clientMetadata, writer.uint32(194).fork()).join();
+    }
+    if (message.times !== undefined) {
+      FileTimes.encode(message.times, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -3836,6 +4008,14 @@ export const ListedEntry: MessageFns<ListedEntry> = {
             message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.times = FileTimes.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3880,6 +4060,9 @@ export const ListedEntry: MessageFns<ListedEntry> = {
       : undefined;
     message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
       ? ClientMetadata.fromPartial(object.clientMetadata)
+      : undefined;
+    message.times = (object.times !== undefined && object.times !== null)
+      ? FileTimes.fromPartial(object.times)
       : undefined;
     return message;
   },

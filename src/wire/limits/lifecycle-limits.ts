@@ -1,6 +1,7 @@
 // Why: the request limits of the file operations of users, and of the master's requests to workers
 // that persist files (see service-limits.ts).
 import { modeBits } from '../../base/attributes/ownership.ts'
+import { setTimesCheck } from '../../base/attributes/set-times.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { flag, list, optional, record, whole } from '../../base/shape.ts'
 import { type BlockSource, LifecycleServiceDefinition, PersistServiceDefinition } from '../generated/lifecycle.ts'
@@ -44,6 +45,7 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   setPinned: { fields: { path, pinned: flag } },
   setPathReplication: { fields: { path, recursive: flag, min: replicas, max: replicas } },
   setPathOwnership: { fields: { path, recursive: flag, ...ownership, modeMask: optional(modeBits) } },
+  setPathTimes: { fields: { path, times: optional(setTimesCheck) } },
   setClientMetadata: { fields: { path, clientMetadata } },
   createFile: {
     fields: {

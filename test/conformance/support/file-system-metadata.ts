@@ -47,6 +47,34 @@ export function metadataSuite(place: () => Place): void {
       expect(await code(fileSystem.create(`${top}/c`, longer))).toBe('invalid_argument')
     })
 
+    it('times are shown to the nanosecond as they were set, each by itself, for one version', async () => {
+      const { fileSystem, top, code } = place()
+      const { modifiedMs, times: none } = await write(fileSystem, `${top}/a`, 'x')
+      expect(none).toBeUndefined()
+      const [modified, accessed] = [
+        { ms: -1, ns: 999_999 },
+        { ms: 1_234_567_890_123, ns: 4 },
+      ]
+      await fileSystem.setAttributes(`${top}/a`, { times: { modified } })
+      expect(await fileSystem.stat(`${top}/a`)).toMatchObject({ modifiedMs, times: { modified } })
+      await fileSystem.setAttributes(`${top}/a`, { times: { accessed } })
+      await fileSystem.rename(`${top}/a`, `${top}/b`)
+      for await (const [entry] of fileSystem.list(top)) expect(entry?.times).toEqual({ modified, accessed })
+      expect((await fileSystem.open(`${top}/b`)).status.times).toEqual({ modified, accessed })
+      const again = await write(fileSystem, `${top}/b`, 'y', { ifExists: 'overwrite' })
+      expect(again.times).toBeUndefined()
+      await fileSystem.makeDirectory(`${top}/d`)
+      await fileSystem.setAttributes(`${top}/d`, { times: { modified } })
+      expect((await fileSystem.stat(`${top}/d`)).times).toEqual({ modified })
+      expect((await fileSystem.stat(`${top}/d`)).isExplicit).toBe(true)
+      const missing = fileSystem.setAttributes(`${top}/none`, { times: { modified } })
+      expect(await code(missing)).toBe('not_found')
+      for (const wrong of [{ ms: 1.5, ns: 0 }, { ms: 0, ns: 1_000_000 }, { ms: 9e15, ns: 0 }, { ms: 1 }])
+        expect(await code(fileSystem.setAttributes(`${top}/b`, { times: { modified: wrong as never } }))).toBe(
+          'invalid_argument',
+        )
+    })
+
     it('a file that is created with a TTL has it from the start', async () => {
       const { fileSystem, top } = place()
       const ttl = { ms: 3_600_000, action: 'DELETE' } as const

@@ -44,6 +44,7 @@ describe('changes of files', () => {
         setTtl: note('setTtl'),
         setPathReplication: note('setPathReplication'),
         setPathOwnership: note('setPathOwnership'),
+        setPathTimes: note('setPathTimes'),
         setClientMetadata: note('setClientMetadata'),
       },
       writer: {
@@ -114,6 +115,8 @@ describe('changes of files', () => {
     await changes.setAttributes('/ns/a', { pinned: false, ttl: 'none', replicationMax: 'none', recursive: true })
     await changes.setAttributes('/ns/a', { ttl: { ms: 5, action: 'DELETE' }, replicationMin: 2, group: 'staff' })
     await changes.setAttributes('/ns/a', { clientMetadata: { tags: 'a=b' } })
+    await changes.setAttributes('/ns/a', { times: { accessed: { ms: 1, ns: 2 } } })
+    await changes.setAttributes('/ns/a', { times: {} })
     expect(asked).toEqual([
       ['setPinned', { path: '/ns/a', pinned: false }],
       ['setTtl', { path: '/ns/a', ttlMs: -1, action: 'FREE' }],
@@ -122,6 +125,7 @@ describe('changes of files', () => {
       ['setPathReplication', { path: '/ns/a', recursive: false, min: 2 }],
       ['setPathOwnership', { path: '/ns/a', recursive: false, group: 'staff' }],
       ['setClientMetadata', { path: '/ns/a', clientMetadata: { values: { tags: 'a=b' } } }],
+      ['setPathTimes', { path: '/ns/a', times: { accessed: { ms: 1, ns: 2 } } }],
     ])
   })
 })

@@ -250,6 +250,36 @@ describe('writing', () => {
     expect(changes).toEqual([{ path: '/ns/a', mode: 0o640, owner: 'skein', group: '9' }])
   })
 
+  test('times that programs set, of files, directories, and files that are being written', async () => {
+    const nowMs = Date.now()
+    plant('/ns/a', 'x')
+    const { id } = await world.lookUp(rootId, 'a')
+    const [accessed, modified] = [
+      [-2, 1],
+      [1_234_567_890, 123_456_789],
+    ] as const
+    const both = 16 | 32
+    const set = await setAttributes(id, both, { accessed, modified })
+    expect(timesIn(set.body).slice(0, 2)).toEqual([accessed, modified])
+    expect(await world.files.stat('/ns/a')).toMatchObject({
+      times: { accessed: { ms: -2000, ns: 1 }, modified: { ms: 1_234_567_890_123, ns: 456_789 } },
+    })
+    await setAttributes(id, 32 | 256, {})
+    const [kept, now = [0, 0]] = timesIn((await world.ask('getattr', id, wide(0), wide(0))).body)
+    expect(kept).toEqual(accessed)
+    expect(now[0]).toBeGreaterThanOrEqual(Math.floor(nowMs / 1000))
+    const directory = entryOf(await world.ok('mkdir', rootId, word(0o755), word(0), text('d')))
+    expect(timesIn((await setAttributes(directory.id, 32, { modified })).body)[1]).toEqual(modified)
+    const written = await world.create(rootId, 'b')
+    await world.write(written.id, written.handle, 0, 'x')
+    expect(timesIn((await setAttributes(written.id, both, { accessed, modified })).body)[1]).toEqual(modified)
+    await world.release(written.id, written.handle)
+    expect((await world.files.stat('/ns/b')).times?.modified).toEqual({ ms: 1_234_567_890_123, ns: 456_789 })
+    expect(timesIn((await world.ask('getattr', written.id, wide(0), wide(0))).body)[1]).toEqual(modified)
+    await world.writeFile(rootId, 'b', 'overwritten')
+    expect((await world.files.stat('/ns/b')).times).toBeUndefined()
+  })
+
   test('an unknown and an unsupported operation', async () => {
     expect((await world.ask(9999, rootId)).errno).toBe('ENOSYS')
     expect((await world.ask('symlink', rootId, text('a'), text('b'))).errno).toBe('EOPNOTSUPP')
@@ -337,12 +367,37 @@ async function rename(from: string, to: string, flags = 0): Promise<string | und
   return answer.errno
 }
 
+interface AskedAttributes {
+  readonly size?: number
+  readonly mode?: number
+  readonly userId?: number
+  readonly groupId?: number
+  /** Seconds and nanoseconds. */
+  readonly accessed?: readonly number[]
+  readonly modified?: readonly number[]
+}
+
+function signed(seconds: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64LE(BigInt(seconds))
+  return bytes
+}
+
+/** Accessed, modified and changed, as seconds and nanoseconds. */
+function timesIn(body: Buffer): (readonly [number, number])[] {
+  return [0, 1, 2].map((place) => [
+    Number(body.readBigInt64LE(16 + 24 + 8 * place)),
+    body.readUInt32LE(16 + 48 + 4 * place),
+  ])
+}
+
 function setAttributes(
   id: number,
   valid: number,
-  { size = 0, mode = 0, userId = 0, groupId = 0 }: { size?: number; mode?: number; userId?: number; groupId?: number },
+  { size = 0, mode = 0, userId = 0, groupId = 0, accessed = [0, 0], modified = [0, 0] }: AskedAttributes,
 ): ReturnType<FuseWorld['ask']> {
-  const times = [wide(0), wide(0), wide(0), wide(0), word(0), word(0), word(0)]
+  const nanoseconds = [accessed, modified, [0, 0]].map(([, part = 0]) => word(part))
+  const times = [wide(0), ...[accessed, modified].map(([seconds = 0]) => signed(seconds)), wide(0), ...nanoseconds]
   const fields = [word(valid), word(0), wide(0), wide(size), ...times, word(mode), word(0), word(userId), word(groupId)]
   return world.ask('setattr', id, ...fields, word(0))
 }

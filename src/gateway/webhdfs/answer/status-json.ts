@@ -25,13 +25,13 @@ export function statusJson(status: FileStatus, pathSuffix: string): StatusJson {
   const isFile = status.kind === 'file'
   return {
     // As where HDFS keeps no access times; the children of a directory are not counted.
-    accessTime: 0,
+    accessTime: status.times?.accessed?.ms ?? 0,
     blockSize: isFile ? status.blockSizeBytes : 0,
     childrenNum: 0,
     fileId: status.fileId,
     group: status.group,
     length: status.length,
-    modificationTime: Math.floor(status.modifiedMs),
+    modificationTime: status.times?.modified?.ms ?? Math.floor(status.modifiedMs),
     owner: status.owner,
     pathSuffix,
     permission: permissionText(status.mode),

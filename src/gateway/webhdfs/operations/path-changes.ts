@@ -3,6 +3,7 @@
 import { isSkeinError, toSkeinError } from '../../../base/errors.ts'
 import { parsePath } from '../../../base/paths.ts'
 import { ownerName } from '../../../base/attributes/ownership.ts'
+import { fileTimeMsMax } from '../../../base/attributes/set-times.ts'
 import { hadoopError, parameterError } from '../answer/hadoop-exceptions.ts'
 import {
   booleanReply,
@@ -94,6 +95,19 @@ export async function setOwner(context: WebHdfsContext, call: WebHdfsCall): Prom
     ...(group !== undefined && { group }),
     signal,
   })
+  return emptyReply()
+}
+
+/** SETTIMES: -1 leaves a time as it is. */
+export async function setTimes(context: WebHdfsContext, call: WebHdfsCall): Promise<WebHdfsReply> {
+  const { parameters, path, signal } = call
+  const [modified, accessed] = ['modificationtime', 'accesstime'].map((name) => {
+    const ms = parameters.whole(name, -1) ?? -1
+    if (ms > fileTimeMsMax) throw parameterError(name, `Invalid parameter range: ${name} = ${ms} > ${fileTimeMsMax}`)
+    return ms < 0 ? undefined : { ms, ns: 0 }
+  })
+  await existing(context, call)
+  await context.fileSystem.setAttributes(path, { times: { modified, accessed }, signal })
   return emptyReply()
 }
 

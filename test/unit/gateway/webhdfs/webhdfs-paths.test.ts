@@ -273,6 +273,37 @@ describe('attributes', () => {
   })
 })
 
+describe('SETTIMES', () => {
+  interface StatusAnswer {
+    readonly FileStatus: Readonly<Record<string, number>>
+  }
+
+  it('sets the times that are shown, and leaves those of -1', async () => {
+    const times = async (path: string): Promise<unknown[]> => {
+      const { FileStatus } = (await door.json('GET', `${path}?op=GETFILESTATUS`)) as StatusAnswer
+      return [FileStatus['modificationTime'], FileStatus['accessTime']]
+    }
+    const set = (query: string): ReturnType<WebHdfs['ask']> => door.ask('PUT', `/data/dir/a?op=SETTIMES&${query}`)
+    expect(await set('modificationtime=1000&accesstime=2000')).toMatchObject({ status: 200, text: '' })
+    expect(await times('/data/dir/a')).toEqual([1000, 2000])
+    expect((await set('modificationtime=-1&accesstime=3000')).status).toBe(200)
+    expect((await set('')).status).toBe(200)
+    expect(await times('/data/dir/a')).toEqual([1000, 3000])
+    expect((await door.ask('PUT', '/data/dir?op=SETTIMES&modificationtime=5')).status).toBe(200)
+    expect(await times('/data/dir')).toEqual([5, 0])
+    expect(await door.refusal('PUT', '/data/none?op=SETTIMES&modificationtime=5')).toMatchObject([
+      404,
+      fileNotFound,
+      'File does not exist: /data/none',
+    ])
+    for (const query of ['modificationtime=-2', 'accesstime=soon', 'accesstime=9000000000000000'])
+      expect((await door.refusal('PUT', `/data/dir/a?op=SETTIMES&${query}`)).slice(0, 2)).toEqual([
+        400,
+        illegalArgument,
+      ])
+  })
+})
+
 describe('the server', () => {
   it('says what it is', async () => {
     expect(await door.json('GET', '/?op=GETHOMEDIRECTORY&user.name=ann')).toEqual({ Path: '/user/ann' })
@@ -293,7 +324,6 @@ describe('the server', () => {
     ['POST', 'CONCAT'],
     ['PUT', 'CREATESYMLINK'],
     ['PUT', 'CREATESNAPSHOT'],
-    ['PUT', 'SETTIMES'],
     ['PUT', 'SETXATTR'],
     ['PUT', 'SETACL'],
     ['DELETE', 'DELETESNAPSHOT'],

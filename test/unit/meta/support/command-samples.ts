@@ -55,6 +55,7 @@ export const commandSamples: Samples = {
   set_attributes: {
     ...{ type: 'set_attributes', atMs, inodeIds: [file], pinned: true, ttl: { ttlMs: 10, action: 'DELETE' } },
     ...{ replicationMin: 1, replicationMax: -1, owner: 'alice', group: 'staff', mode: 0o640, modeMask: 0o7777 },
+    times: { modified: { ms: -5, ns: 999_999 }, accessed: { ms: 5, ns: 0 } },
   },
   follow_namespace_ttl: { type: 'follow_namespace_ttl', atMs, fileIds: [file] },
   end_ttl_change: { type: 'end_ttl_change', atMs, rootId: fileIdOf(1) },
