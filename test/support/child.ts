@@ -1,7 +1,7 @@
 // Why: integration tests start real processes and must end every one of them, by its process id,
 // also when a test fails.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { childEnvironment } from './child-environment.ts'
 
 export interface Child {
@@ -29,17 +29,18 @@ export function startChild(
   args: readonly string[],
   options: { logFile: string; env?: NodeJS.ProcessEnv; cwd?: string },
 ): Child {
+  // Written by the process itself: whatever it said is there when it has ended.
+  const log = openSync(options.logFile, 'a')
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', log],
     env: options.env ?? childEnvironment(),
     cwd: options.cwd,
   })
-  const log = createWriteStream(options.logFile, { flags: 'a' })
-  child.stderr.pipe(log)
+  closeSync(log)
   let output = ''
   const watchers = new Set<() => void>()
-  child.stdout.setEncoding('utf8')
-  child.stdout.on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8')
+  child.stdout?.on('data', (text: string) => {
     output += text
     for (const watcher of watchers) watcher()
   })
