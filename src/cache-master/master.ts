@@ -264,7 +264,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   })
   const decommission = new Decommission(context, replication, safeMode)
   const lifecycle = createLifecycle(context, {
-    ...{ locator, sync, clearing, random, persistOn },
+    ...{ locator, sync, clearing, random, persistOn, mayBlocksCome: () => safeMode.isOn },
     decommission: (request) => decommission.decommission(request),
     forgetWorker: (request) => decommission.forget(request),
   })

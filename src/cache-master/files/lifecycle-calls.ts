@@ -29,6 +29,8 @@ export interface LifecycleParts {
   readonly clearing: DetachedClearing
   readonly random: Random
   readonly persistOn: PersistOn | undefined
+  /** Blocks may be on workers that have not said so yet. */
+  readonly mayBlocksCome: () => boolean
   readonly decommission: (request: DecommissionRequest) => Promise<DecommissionResponse>
   readonly forgetWorker: (request: ForgetWorkerRequest) => Promise<ForgetWorkerResponse>
 }
@@ -40,9 +42,9 @@ export interface Lifecycle {
 }
 
 export function createLifecycle(context: MasterContext, parts: LifecycleParts): Lifecycle {
-  const { locator, sync, clearing, random, persistOn, decommission, forgetWorker } = parts
+  const { locator, sync, clearing, random, persistOn, mayBlocksCome, decommission, forgetWorker } = parts
   const holds = new PathHolds(context)
-  const persisting = new PersistService(context, locator, holds, persistOn)
+  const persisting = new PersistService(context, locator, holds, { persistOn, mayBlocksCome })
   const trees = new TreeService(context, locator, sync, { clearing, holds, persisting })
   const renames = new RenameService(context, locator, sync, holds, persisting)
   const attributes = new AttributeService(context, locator)

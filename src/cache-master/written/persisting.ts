@@ -38,6 +38,12 @@ interface PlacedFile {
   readonly file: FileInode
 }
 
+export interface PersistParts {
+  readonly persistOn: PersistOn | undefined
+  /** Blocks may be on workers that have not said so yet. */
+  readonly mayBlocksCome: () => boolean
+}
+
 export class PersistService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
@@ -45,12 +51,17 @@ export class PersistService {
   readonly #persistOn: PersistOn | undefined
   readonly #writes: CutOffWrites
 
-  constructor(context: MasterContext, locator: PathLocator, holds: PathHolds, persistOn: PersistOn | undefined) {
+  constructor(
+    context: MasterContext,
+    locator: PathLocator,
+    holds: PathHolds,
+    { persistOn, mayBlocksCome }: PersistParts,
+  ) {
     this.#context = context
     this.#locator = locator
     this.#holds = holds
     this.#persistOn = persistOn
-    this.#writes = new CutOffWrites(context)
+    this.#writes = new CutOffWrites(context, mayBlocksCome)
   }
 
   /**
@@ -127,20 +138,21 @@ export class PersistService {
     try {
       const found = await store.stat(key, signal)
       // Still the version that was to be replaced.
-      if (found.length !== file.length || found.etag === file.replacesEtag) return false
+      if (found.length !== file.length || found.etag === file.replacesEtag) return 'not_there'
       await this.#write({ record, key, file }, signal)
-      return true
+      return 'adopted'
     } catch (thrown) {
       const { code, reason } = toSkeinError(thrown)
-      // Not there; somebody else's; or nobody can tell, since no worker has the bytes.
+      // Nobody can tell, since no worker has the bytes.
+      if (reason === 'block_missing') return 'unknown'
+      // Not there, or somebody else's.
       if (
         code === 'not_found' ||
         code === 'already_exists' ||
         code === 'failed_precondition' ||
-        reason === 'object_changed' ||
-        reason === 'block_missing'
+        reason === 'object_changed'
       )
-        return false
+        return 'not_there'
       throw thrown
     }
   }

@@ -1,7 +1,8 @@
 // Why: a write to the store whose worker, caller or master went away may still arrive there, when
 // its file was moved or removed long ago. How: the worker's answer is lost, and what it sent
 // arrives before, during or after the next change of the path.
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { blockIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FakeStore } from './support/fakes.ts'
 import { expectSame, turns } from './support/held-writes.ts'
@@ -19,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close())
 
 /** A file of 6 bytes, whose write to the store is cut off: it arrives when the test says so. */
-async function cutOff(path: string): Promise<void> {
+async function cutOff(path: string): Promise<number> {
   const fileId = await fixture.write(path, 6)
   const write = fixture.persist.bind(fixture)
   fixture.persist = async (_on, request) => {
@@ -28,8 +29,14 @@ async function cutOff(path: string): Promise<void> {
   }
   expect((await fixture.lifecycle.persist({ path }, call)).failures).toHaveLength(1)
   fixture.persist = write
-  expect(fileId).toBeGreaterThan(0)
+  return fileId
 }
+/** The worker of a file comes back, and has its two blocks. */
+const comeBack = (fileId: number) =>
+  fixture.worker(
+    `w-${fileId}`,
+    [0, 1].map((index) => blockIdOf(fileId, index)),
+  )
 const move = (from: string, to: string, waitMs?: number) => fixture.lifecycle.rename({ from, to, waitMs }, call)
 const remove = (path: string, waitMs?: number) =>
   fixture.lifecycle.delete({ path, recursive: true, cacheOnly: false, waitMs }, call)
@@ -128,4 +135,60 @@ it('a worker that said no holds up nobody', async () => {
   expect((await fixture.lifecycle.persist({ path: '/ns/d/a' }, call)).failures).toHaveLength(1)
   await move('/ns/d/a', '/ns/d/b', 0)
   await remove('/ns/d/b', 0)
+})
+
+describe('a worker that has not come back when its master has', () => {
+  let fileId: number
+
+  beforeEach(async () => {
+    fileId = await cutOff('/ns/d/a')
+    land()
+    await fixture.restart()
+    fixture.clock.now += windowMs + 1
+  })
+
+  it.each(['removal', 'move', 'overwriting'])('is waited for by a %s', async (what) => {
+    const next = what === 'overwriting' ? await fixture.begin('/ns/d/a', 7, true) : 0
+    const change = (): Promise<unknown> => {
+      if (what === 'removal') return remove('/ns/d/a')
+      return what === 'move'
+        ? move('/ns/d/a', '/ns/d/b')
+        : fixture.lifecycle.completeFile({ fileId: next, length: 7 }, call)
+    }
+    let isDone = false
+    const done = change().then(() => (isDone = true))
+    await turns(50)
+    expect(isDone).toBe(false)
+    await comeBack(fileId)
+    await done
+    if (what === 'overwriting') {
+      expect(await fixture.lifecycle.persist({ path: '/ns/d/a' }, call)).toMatchObject({ persisted: 1, failures: [] })
+      expect(fixture.persists.at(-1)).toMatchObject({ fileId: next, replacedEtag: 'p-d/a' })
+    } else expect([...store.objects.keys()]).toEqual(what === 'move' ? ['d/b'] : [])
+    await expectSame(fixture, store)
+  })
+
+  it('is waited for no longer than it may be before it is lost, or than the caller has', async () => {
+    await expect(move('/ns/d/a', '/ns/d/b', 0)).rejects.toMatchObject({ reason: 'path_busy' })
+    let isDone = false
+    const done = move('/ns/d/a', '/ns/d/b').then(() => (isDone = true))
+    await turns(50)
+    expect(isDone).toBe(false)
+    fixture.clock.now += fixture.options.workerLostMs
+    await done
+    // Nobody could tell whose the object is.
+    expect([...store.objects.keys()]).toEqual(['d/a'])
+  })
+
+  it('is found by the looks in the background however late it comes', async () => {
+    fixture.clock.now += fixture.options.workerLostMs
+    const { stats } = store
+    await fixture.until(() => store.stats > stats)
+    await turns()
+    expect(await fixture.stat('/ns/d/a')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+    fixture.clock.now += 600_000
+    await comeBack(fileId)
+    await fixture.until(async () => (await fixture.stat('/ns/d/a')).persistenceState === 'PERSISTED')
+    await expectSame(fixture, store)
+  })
 })

@@ -52,7 +52,8 @@ function persistingBy(persistFile: ReturnType<PersistOn>['persistFile']): Persis
     stores: { get: async () => store },
     workers: { expire: () => undefined, workerIds: () => ['w'], infos },
   } as unknown as MasterContext
-  return new PersistService(context, {} as PathLocator, new PathHolds(context), () => ({ persistFile }))
+  const parts = { persistOn: () => ({ persistFile }), mayBlocksCome: () => false }
+  return new PersistService(context, {} as PathLocator, new PathHolds(context), parts)
 }
 
 /** Persists a file that goes while it is written, and `meanwhile` happens. */
