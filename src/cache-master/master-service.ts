@@ -13,6 +13,7 @@ import type { StagingService } from './loads/load-staging.ts'
 import type { SyncService } from './loads/load-sync.ts'
 import type { MasterContext } from './master-context.ts'
 import type { FileService } from './paths/file-look-up.ts'
+import type { NextFiles } from './paths/next-files.ts'
 import type { BackupService } from './state/backup.ts'
 import { askInTime } from './store/store-patience.ts'
 import type { ClusterGate } from './workers/cluster-gate.ts'
@@ -20,6 +21,7 @@ import type { ClusterGate } from './workers/cluster-gate.ts'
 interface ServiceParts {
   readonly namespaces: NamespaceService
   readonly files: FileService
+  readonly nextFiles: NextFiles
   readonly freeing: FreeService
   readonly lists: ListService
   readonly syncs: SyncService
@@ -33,8 +35,21 @@ interface ServiceParts {
 }
 
 export function masterService(context: MasterContext, parts: ServiceParts): Service<typeof MasterServiceDefinition> {
-  const { namespaces, files, freeing, lists, syncs, cluster, workerCalls, gate, backup, checkState, staging, setTtl } =
-    parts
+  const {
+    namespaces,
+    files,
+    nextFiles,
+    freeing,
+    lists,
+    syncs,
+    cluster,
+    workerCalls,
+    gate,
+    backup,
+    checkState,
+    staging,
+    setTtl,
+  } = parts
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
@@ -55,6 +70,7 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
     free: (request, options) => freeing.free(request, options),
     openFile: (request, options) =>
       askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
+    openNextFiles: async (request) => nextFiles.open(request),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),
     auditFiles: (request, options) => syncs.auditFiles(request, options),

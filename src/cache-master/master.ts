@@ -35,6 +35,7 @@ import { DetachedClearing } from './files/detached-clearing.ts'
 import { Decommission } from './cluster/decommission.ts'
 import { DelayedDrops } from './workers/delayed-drops.ts'
 import { FileService } from './paths/file-look-up.ts'
+import { NextFiles } from './paths/next-files.ts'
 import { FreeService } from './files/freeing.ts'
 import { createLifecycle } from './files/lifecycle-calls.ts'
 import { ListService } from './files/listing.ts'
@@ -271,6 +272,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   const service = masterService(context, {
     namespaces,
     files: new FileService(context, locator, sync),
+    nextFiles: new NextFiles(context, locator),
     freeing: new FreeService(context, locator, () => safeMode.isOn),
     lists: new ListService(context, locator, sync),
     syncs: new SyncService(context, sync, staging),

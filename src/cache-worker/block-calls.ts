@@ -39,6 +39,10 @@ export interface WorkerServiceDependencies {
   readonly metrics?: Pick<MetricRegistry, 'add'>
 }
 
+/** Of one call that locates many blocks. */
+const locatedAtOnce = 16
+const wholeBlock = Number.MAX_SAFE_INTEGER
+
 /** A block that a writer in another process is writing. */
 interface Lease {
   readonly reservation: BlockReservation
@@ -107,6 +111,16 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
         return {}
       },
       locateBlock: (request) => locate(deps, request),
+      locateBlocks: async ({ blockIds }) => {
+        const blocks: LocateBlockResponse[] = []
+        for (let from = 0; from < blockIds.length; from += locatedAtOnce) {
+          const part = blockIds.slice(from, from + locatedAtOnce)
+          // Whoever needs a block that is missing here asks for it, and is told why.
+          const located = await Promise.allSettled(part.map((blockId) => locate(deps, { blockId, bytes: wholeBlock })))
+          for (const one of located) if (one.status === 'fulfilled') blocks.push(one.value)
+        }
+        return { blocks }
+      },
       freeBlocks: async ({ blockIds }) => {
         for (const blockId of blockIds) await store.free(blockId)
         return {}

@@ -12,6 +12,7 @@ import type { Service } from '../wire/service.ts'
 import type { RolesHere } from './roles-here.ts'
 import { AheadMemory } from './open/ahead-memory.ts'
 import { FileReads } from './open/file-reads.ts'
+import { type FilesAhead, OpenedAhead } from './open/files-ahead.ts'
 import { OpenedFiles } from './open/opened-files.ts'
 import type { DirectOrigin } from './origin/direct-origin.ts'
 import { type BlockReadClient, FileReader, type OriginReader } from './read/file-reader.ts'
@@ -43,6 +44,7 @@ export interface Reading {
   readonly reader: FileReader
   readonly reads: FileReads
   readonly opened: OpenedFiles
+  readonly ahead: FilesAhead
   settle(): Promise<void>
   /** Closes all connections. */
   close(): void
@@ -74,6 +76,7 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
     reader,
     reads: new FileReads({ master, reader, opened, ahead, syncIntervalMs, clock }),
     opened,
+    ahead: new OpenedAhead({ master, opened, near, hostname, syncIntervalMs }),
     settle: async () => {
       await Promise.all([passive?.settle(settleMs), direct?.close()])
     },

@@ -8,6 +8,7 @@ import { connectReading } from './connect-reading.ts'
 import { ConnectedFileSystem } from './connected-file-system.ts'
 import { fileStatusOf } from './status/file-status.ts'
 import type { FileLoads } from './file-loads.ts'
+import type { FilesAhead } from './open/files-ahead.ts'
 import { JobMasterLoads } from './job-master-loads.ts'
 import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
@@ -48,7 +49,7 @@ export interface ConnectClusterOptions {
 export function connectCluster(
   config: Config,
   { logger = silentLogger, storeSecrets = 'own', metrics = new MetricRegistry(), here }: ConnectClusterOptions = {},
-): Cluster & { readonly loads: FileLoads } {
+): Cluster & { readonly loads: FileLoads; readonly ahead: FilesAhead } {
   const { address } = config.master
   const options = {
     deadlineMs: config.rpcDeadlineMs,
@@ -124,6 +125,7 @@ export function connectCluster(
   return {
     address,
     files: new ConnectedFileSystem({ reads: reading.reads, changes, opened: reading.opened, disconnect }),
+    ahead: reading.ahead,
     loads: new JobMasterLoads({
       ...{ jobs: jobMaster.service, activeJobs: config.load.activeJobs, uniqueId: randomUUID, clock: systemClock },
     }),

@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { isSkeinError, SkeinError } from '../base/errors.ts'
 import type { FileSystem } from '../client/file-system.ts'
+import type { FilesAhead } from '../client/open/files-ahead.ts'
 import { DoorMetrics } from '../telemetry/door-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -21,6 +22,7 @@ import {
 } from './device/mount-command.ts'
 import { mountedAt, readMountTable, skeinMountOf } from './device/mount-table.ts'
 import { OpenHandles } from './files/open-handles.ts'
+import { SiblingsAhead } from './files/siblings-ahead.ts'
 import { UnfinishedFiles } from './files/unfinished-files.ts'
 import { FuseSession } from './fuse-session.ts'
 import { OutagePatience } from './outage-patience.ts'
@@ -54,6 +56,7 @@ export interface FuseMountOptions {
 
 export interface FuseMountParts {
   readonly files: FileSystem
+  readonly ahead: FilesAhead
   readonly options: FuseMountOptions
   readonly clock: Clock
   readonly logger: Logger
@@ -128,7 +131,7 @@ export async function startFuseMount(parts: FuseMountParts): Promise<FuseMount> 
 }
 
 function sessionOf(
-  { files, options, clock, logger, metrics }: FuseMountParts,
+  { files, ahead, options, clock, logger, metrics }: FuseMountParts,
   nodes: NodeTable,
   closing: AbortSignal,
   device: () => DeviceConnection,
@@ -144,9 +147,10 @@ function sessionOf(
     if (leftOut === 1) logger.warn('an entry cannot be shown in a mount, and others may be', { path })
   }
   const shown = { userId, groupId, umask, users, preferredBytes: requestBytesMax }
-  const tree = new MountedTree({ files, nodes, unfinished, patience, shown, clock, onLeftOut })
+  const siblings = new SiblingsAhead({ ahead, entryMs, clock, logger, closing })
+  const tree = new MountedTree({ files, nodes, unfinished, patience, siblings, shown, clock, onLeftOut })
   const handles = new OpenHandles({
-    ...{ files, nodes, tree, unfinished, patience, users, closing },
+    ...{ files, nodes, tree, unfinished, patience, users, siblings, closing },
     nowMs: () => clock.nowMs(),
     directBytesMin: options.directBytesMin,
     processOf,

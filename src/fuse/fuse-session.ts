@@ -209,8 +209,13 @@ export class FuseSession {
     return Buffer.from(unzeroedBuffer(requestBytesMax), alignedOffset - answerHeaderBytes)
   }
 
-  #times(nodeId: number): KeptTimes {
+  /** @param ageMs of what the answer says */
+  #times(nodeId: number, ageMs = 0): KeptTimes {
     const { tree, unfinished, times } = this.#parts
+    if (ageMs > 0) {
+      const { entryMs, attributesMs } = times
+      return { entryMs: Math.max(0, entryMs - ageMs), attributesMs: Math.max(0, attributesMs - ageMs) }
+    }
     if (nodeId === 0 || unfinished.size === 0) return times
     return unfinished.ofNode(tree.node(nodeId)) === undefined ? times : { entryMs: 0, attributesMs: 0 }
   }
@@ -249,7 +254,7 @@ export class FuseSession {
       destroy: nothing,
       lookup: async ({ request, caller, nodeId }) => {
         const entry = await tree.lookUp(nodeId, request.text(), caller)
-        return entryAnswer(entry, this.#times(entry.nodeId))
+        return entryAnswer(entry, this.#times(entry.nodeId, entry.ageMs))
       },
       getattr: async ({ caller, nodeId }) =>
         attributesAnswer(await tree.attributes(nodeId, caller), this.#times(nodeId)),

@@ -5,12 +5,12 @@
 // From then on the open descriptor is the block: it stays whole when the block is freed, moved or
 // its segment compacted.
 import { SkeinError } from '../../base/errors.ts'
-import { decodeFooter, sameHeader } from '../disk/block-file.ts'
+import { decodeFooter, rottenPage, sameHeader } from '../disk/block-file.ts'
 import type { BlockHeader, BlockPlace } from '../block-store.ts'
 import { fileSource } from './directory-reader.ts'
 import { closeFile, diskError, openFile, readFileFlags, readFully, statFile } from '../disk/disk-calls.ts'
 import { PageReader } from '../disk/page-reader.ts'
-import { decodeRecord, markBytes } from '../segment/segment-record.ts'
+import { type BlockRecord, decodeRecord, markBytes } from '../segment/segment-record.ts'
 
 /**
  * Of a head: three names of 64 KiB and the checksums of a block of 64 GiB. What claims more is
@@ -53,6 +53,23 @@ export async function openLocated(place: BlockPlace, header: BlockHeader): Promi
   }
 }
 
+/**
+ * The bytes of a block whose record in a segment was read as a whole; undefined when it is not this
+ * block, or is torn or rotten.
+ * @param bytes of the record, or fewer
+ */
+export function blockInRecord(
+  bytes: Uint8Array,
+  { headBytes }: Pick<BlockPlace, 'headBytes'>,
+  header: BlockHeader,
+): Uint8Array | undefined {
+  if (headBytes > headBytesMax || bytes.length < headBytes || headBytes < markBytes) return undefined
+  const record = recordIn(Buffer.from(bytes.buffer, bytes.byteOffset, headBytes), headBytes)
+  const data = bytes.subarray(headBytes)
+  if (record === undefined || !sameHeader(record.header, header) || data.length !== header.length) return undefined
+  return rottenPage(data, 0, record.checksums) === undefined ? data : undefined
+}
+
 /** What the file says is there; undefined when it is no block of this length there. */
 async function readHead(
   fd: number,
@@ -65,6 +82,10 @@ async function readHead(
   const head = into.subarray(0, await readFully(fd, into, headOffset))
   if (headOffset === dataOffset + length) return dataOffset === 0 ? decodeFooter(head, length + head.length) : undefined
   if (headOffset + headBytes !== dataOffset || head.length < markBytes) return undefined
+  return recordIn(head, headBytes)
+}
+
+function recordIn(head: Buffer, headBytes: number): BlockRecord | undefined {
   // The mark is the segment's own affair; the head has a checksum of its own.
   const record = decodeRecord(head, 0, head.subarray(0, markBytes))
   return typeof record === 'object' && record.kind === 'block' && record.headBytes === headBytes ? record : undefined

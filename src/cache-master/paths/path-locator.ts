@@ -35,7 +35,7 @@ export class PathLocator {
     const record = namespaceNamed(this.#context, path.namespace)
     const known = resolve(this.#context.tables, record.rootId, path.key)
     const file =
-      known.file === undefined || this.#holds(record, known.file, syncIntervalMs)
+      known.file === undefined || this.holds(record, known.file, syncIntervalMs)
         ? known.file
         : await this.#sync.refresh(record, path.key, signal)
     const directory =
@@ -84,7 +84,11 @@ export class PathLocator {
   }
 
   /** Whether a known file need not be looked at again. */
-  #holds(record: NamespaceRecord, file: FileInode, syncIntervalMs: number): boolean {
+  holds(
+    record: NamespaceRecord,
+    file: FileInode,
+    syncIntervalMs = this.#context.options.metadataSyncIntervalMs,
+  ): boolean {
     if (!file.persisted || (syncIntervalMs < 0 && isOfThisStore(record, file.createdMs))) return true
     const { tables } = this.#context
     const parent = tables.inode(file.parentId)

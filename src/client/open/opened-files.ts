@@ -57,6 +57,26 @@ export class OpenedFiles {
     return opened
   }
 
+  /**
+   * Keeps answers that come without a question for each: call it when they are asked for, and what
+   * it returns with each of them.
+   */
+  keepAnswers(): (path: string, opened: OpenFileResponse) => void {
+    const [askedMs, changes] = [this.#clock.monotonicMs(), this.#changes]
+    return (path, opened) => {
+      const key = formatPath(parsePath(path))
+      const isOlder = (this.#entries.get(key)?.askedMs ?? askedMs) > askedMs
+      if (this.#keepMs > 0 && changes === this.#changes && !isOlder) this.#put(key, { opened, askedMs })
+    }
+  }
+
+  /** The kept answer for a path, and how old it is; undefined: there is none, or it is too old. */
+  kept(path: string): { readonly opened: OpenFileResponse; readonly ageMs: number } | undefined {
+    const known = this.#entries.get(formatPath(parsePath(path)))
+    const ageMs = known === undefined ? 0 : this.#clock.monotonicMs() - known.askedMs
+    return known === undefined || ageMs >= this.#keepMs ? undefined : { opened: known.opened, ageMs }
+  }
+
   /** Call it after a change of the path, or of something below it, whether it succeeded or not. */
   forget(path: string): void {
     this.#changes += 1

@@ -6,7 +6,6 @@
 // blocks and bytes in the range are read.
 import { assert } from '../../base/assert.ts'
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
-import type { ExpectedBlock } from '../../base/expected-block.ts'
 import { type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
@@ -14,6 +13,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import type { ByteRange, DataClient } from '../../wire/data/data-client.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
+import { expectedBlock } from './near-block.ts'
 import type { PassiveCopies } from './passive-copies.ts'
 import type { ReadTarget } from './read-target.ts'
 import type { ShortCircuitReader } from './short-circuit-reader.ts'
@@ -215,8 +215,7 @@ export class FileReader {
     const blockId = blockIdOf(file.fileId, index)
     const blockBytes = blockLength(file.length, file.blockSizeBytes, index)
     const blockOffset = index * file.blockSizeBytes
-    const { namespaceId, key, etag, keyMoved = true } = file
-    const expected: ExpectedBlock = { namespaceId, key, etag, length: blockBytes, offset: blockOffset, keyMoved }
+    const expected = expectedBlock(file, index)
     const rank = (worker: WorkerInfo): number =>
       (failedWorkers.has(worker.workerId) ? 4 : 0) +
       (worker.live ? 0 : 2) +

@@ -10,7 +10,7 @@
 // If a worker does not answer, or if its files repeatedly cannot be opened (they belong to another
 // user, or to another machine of the same name), the reader uses only its data port for a while.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
-import { type ExpectedBlock, wrongBlock } from '../../base/expected-block.ts'
+import { wrongBlock } from '../../base/expected-block.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { isBlockPlace } from '../../block/disk/known-place.ts'
 import type { PageReader } from '../../block/disk/page-reader.ts'
@@ -23,7 +23,9 @@ import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
 import { type PieceMemory, piecesOf } from './block-pieces.ts'
+import type { NearBlock } from './near-block.ts'
 import { KeptPages } from './kept-pages.ts'
+import { SmallBlocks } from './small-blocks.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
@@ -31,6 +33,10 @@ const partBytesMin = 256 * 1024
 const smallBlocksMax = 1000
 /** Pages of which parts were read, kept for the rest of them. */
 const keptPagesMax = 16
+/** Small blocks that are read ahead, all of them together. */
+const smallBytesMax = 16 * 1024 * 1024
+/** Blocks of one call: the first of them should be there soon. */
+const locatedAtOnce = 64
 const locateDeadlineMs = 2000
 /** Failed opens in a row after which this worker's files count as unreachable. */
 const missesMax = 3
@@ -38,20 +44,11 @@ const restMs = 30_000
 
 export interface ShortCircuitReaderOptions {
   readonly connectWorker: (rpcAddress: string) => Pick<ServiceClient<WorkerServiceDefinition>, 'close'> & {
-    readonly service: Pick<Service<WorkerServiceDefinition>, 'locateBlock'>
+    readonly service: Pick<Service<WorkerServiceDefinition>, 'locateBlock' | 'locateBlocks'>
   }
   readonly data: Pick<DataClient, 'read'>
   readonly clock: Clock
   readonly logger: Logger
-}
-
-/** A block of a worker on this host. */
-export interface NearBlock {
-  readonly worker: WorkerInfo
-  readonly blockId: number
-  /** Length of the whole block. */
-  readonly length: number
-  readonly expected: ExpectedBlock
 }
 
 interface NearWorker {
@@ -70,6 +67,7 @@ export class ShortCircuitReader {
   readonly #workers = new Map<string, NearWorker>()
   readonly #blocks: OpenedBlocks
   readonly #pages: KeptPages
+  readonly #small: SmallBlocks
   readonly #closing = new AbortController()
   /** Bytes of small parts that were read over the data port, by block. */
   readonly #smallBytes = new Map<string, number>()
@@ -78,6 +76,7 @@ export class ShortCircuitReader {
     this.#options = options
     this.#blocks = new OpenedBlocks(options)
     this.#pages = new KeptPages({ pagesMax: keptPagesMax, clock: options.clock })
+    this.#small = new SmallBlocks({ bytesMax: smallBytesMax, clock: options.clock })
   }
 
   /**
@@ -92,6 +91,11 @@ export class ShortCircuitReader {
     signal: AbortSignal,
     memory: PieceMemory = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
+    const small = this.#small.get(block.blockId)
+    if (small !== undefined) {
+      yield small.subarray(range.offset, range.offset + range.length)
+      return
+    }
     let got = 0
     const key = `${block.worker.workerId} ${block.blockId}`
     const lent = await this.#lend(key, block, range.length, signal)
@@ -124,11 +128,40 @@ export class ShortCircuitReader {
     return near === undefined || (near.isOpened && this.#options.clock.monotonicMs() >= near.restUntilMs)
   }
 
+  /**
+   * Begins to read small blocks of workers on this host, which will be read soon. Reads of blocks
+   * that are there by then take no call.
+   */
+  readAhead(blocks: readonly NearBlock[]): void {
+    const byWorker = Map.groupBy(blocks, ({ worker }) => worker)
+    for (const [worker, wanted] of byWorker) {
+      this.#readSmall(worker, wanted).catch((thrown: unknown) => {
+        const { message: error } = toSkeinError(thrown)
+        this.#options.logger.debug('small blocks are not read ahead', { worker: worker.workerId, error })
+      })
+    }
+  }
+
+  async #readSmall(worker: WorkerInfo, wanted: readonly NearBlock[]): Promise<void> {
+    const near = this.#nearWorker(worker)
+    if (this.#options.clock.monotonicMs() < near.restUntilMs) return
+    const missing = wanted.filter(({ blockId }) => this.#small.get(blockId) === undefined)
+    const directories = worker.directories.map(({ path }) => path)
+    const options = { signal: this.#closing.signal, deadlineMs: locateDeadlineMs }
+    for (let from = 0; from < missing.length; from += locatedAtOnce) {
+      const part = missing.slice(from, from + locatedAtOnce)
+      const blockIds = part.map(({ blockId }) => blockId)
+      const { blocks } = await near.connection.service.locateBlocks({ blockIds }, options)
+      await this.#small.read(part, blocks, directories)
+    }
+  }
+
   /** Closes the files and the connections. */
   close(): void {
     this.#closing.abort()
     this.#blocks.close()
     this.#pages.close()
+    this.#small.close()
     for (const { connection } of this.#workers.values()) connection.close()
     this.#workers.clear()
   }

@@ -11,6 +11,7 @@ import { openFlags } from '../protocol/wire-numbers.ts'
 import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from '../tree/node-table.ts'
 import type { Caller, MountedTree } from '../tree/mounted-tree.ts'
 import type { UserNames } from '../tree/known-users.ts'
+import type { SiblingsAhead } from './siblings-ahead.ts'
 import { changesOf, type Unfinished, type UnfinishedFiles } from './unfinished-files.ts'
 import { openVersion } from './version-opening.ts'
 import { WrittenFile } from './written-file.ts'
@@ -32,6 +33,8 @@ export interface OpenHandlesParts {
   readonly unfinished: UnfinishedFiles
   readonly patience: OutagePatience
   readonly users: UserNames
+  /** Undefined: nothing is opened ahead. */
+  readonly siblings: Pick<SiblingsAhead, 'opened'> | undefined
   readonly nowMs: () => number
   /** A file of so many bytes is read without the kernel's pages. */
   readonly directBytesMin: number
@@ -70,7 +73,7 @@ export class OpenHandles {
   }
 
   async open(nodeId: number, flags: number, caller: Caller): Promise<Opened> {
-    const { tree, unfinished, nodes } = this.#parts
+    const { tree, unfinished, nodes, siblings } = this.#parts
     const node = tree.node(nodeId)
     const canWrite = (flags & (openFlags.writeOnly | openFlags.readWrite)) !== 0
     if (canWrite && (flags & openFlags.truncate) !== 0) return this.#overwrite(node, caller)
@@ -91,6 +94,9 @@ export class OpenHandles {
       if ((flags & openFlags.writeOnly) !== 0) return this.#add(node, undefined, undefined, true, caller)
     }
     const reading = await openVersion(node, caller.signal, this.#parts)
+    const { parent, name } = node
+    if (!canWrite && parent !== undefined)
+      siblings?.opened({ directory: nodes.pathOf(parent), name, length: reading.status.length })
     const isDirect = canWrite || (flags & openFlags.direct) !== 0 || reading.status.length >= this.#parts.directBytesMin
     return this.#add(node, reading, undefined, canWrite, caller, isDirect)
   }

@@ -7,6 +7,7 @@ import { isSkeinError } from '../../base/errors.ts'
 import type { FileStatus, FileSystem } from '../../client/file-system.ts'
 import { ErrnoError } from '../error-numbers.ts'
 import { DirectoryStream } from '../files/directory-stream.ts'
+import type { SiblingsAhead } from '../files/siblings-ahead.ts'
 import type { UnfinishedFiles } from '../files/unfinished-files.ts'
 import type { OutagePatience } from '../outage-patience.ts'
 import type { NodeAttributes, NodeEntry } from '../protocol/answers.ts'
@@ -28,9 +29,16 @@ export interface MountedTreeParts {
   readonly nodes: NodeTable
   readonly unfinished: UnfinishedFiles
   readonly patience: OutagePatience
+  /** Undefined: the cluster is always asked. */
+  readonly siblings: Pick<SiblingsAhead, 'seen'> | undefined
   readonly shown: ShownOptions
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly onLeftOut: (path: string) => void
+}
+
+export interface LookedUp extends NodeEntry {
+  /** How old the answer is; undefined: it is new. */
+  readonly ageMs?: number
 }
 
 export interface ClusterSpace {
@@ -56,12 +64,15 @@ export class MountedTree {
   }
 
   /** The kernel holds the node of the answer from then on, if it has one. */
-  async lookUp(parentId: number, name: string, { signal }: Pick<Caller, 'signal'>): Promise<NodeEntry> {
-    const { nodes, unfinished } = this.#parts
+  async lookUp(parentId: number, name: string, { signal }: Pick<Caller, 'signal'>): Promise<LookedUp> {
+    const { nodes, unfinished, siblings } = this.#parts
     const parent = this.node(parentId)
     const path = nodes.pathOfChild(parent, name)
     const written = unfinished.at(path)
     if (written !== undefined) return this.entryOf(written.node, unfinished.statusOf(written))
+    const seen = siblings?.seen(path)
+    if (seen !== undefined)
+      return { ...this.entryOf(nodes.see(parent, name, seen.status), seen.status), ageMs: seen.ageMs }
     let status
     try {
       status = await this.#stat(path, signal)

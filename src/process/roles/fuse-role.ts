@@ -26,10 +26,10 @@ export async function runMount(config: Config, io: RoleIo, place: MountPlace): P
     const web = await webPort(context, config)
     const { connectCluster } = await import('../../client/connect.ts')
     const { startFuseMount } = await import('../../fuse/fuse-mount.ts')
-    const { files } = connectCluster(config, { logger: context.logger, metrics: context.metrics })
+    const { files, ahead } = connectCluster(config, { logger: context.logger, metrics: context.metrics })
     context.onStop('file system', () => files.close())
     const { clock, logger, metrics } = context
-    const mount = await startFuseMount({ files, options: { ...config.fuse, ...place }, clock, logger, metrics })
+    const mount = await startFuseMount({ files, ahead, options: { ...config.fuse, ...place }, clock, logger, metrics })
     context.onStop('mount', () => mount.close(config.shutdownTimeoutMs * patienceShare))
     void mount.ended.then(() => unmounted.abort())
     return { mountPoint: place.mountPoint, path: place.path, pid: process.pid, ...(web !== undefined && { web }) }

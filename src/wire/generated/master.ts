@@ -380,6 +380,30 @@ export interface OpenFileResponse {
 }
 
 /**
+ * Opens small files of a directory at once, for a reader that opens one after the other. No store is asked: files whose metadata is older
+ * than `sync_interval_ms`, and those of more than `length_max` bytes, are left out.
+ */
+export interface OpenNextFilesRequest {
+  directory: string;
+  /** a name in the directory: files with greater names, in the order of ListStatus */
+  startAfter: string;
+  /** entries that are looked at */
+  limit: number;
+  lengthMax: number;
+  syncIntervalMs?: number | undefined;
+}
+
+export interface OpenedFile {
+  file: FileInfo | undefined;
+  blocks: BlockLocations[];
+}
+
+export interface OpenNextFilesResponse {
+  files: OpenedFile[];
+  workers: WorkerInfo[];
+}
+
+/**
  * ---- for loads ----
  * Lists one page of a path in the store and updates the metadata (new and changed objects get new file ids).
  */
@@ -4501,6 +4525,243 @@ export const OpenFileResponse: MessageFns<OpenFileResponse> = {
     const message = createBaseOpenFileResponse();
     message.file = (object.file !== undefined && object.file !== null) ? FileInfo.fromPartial(object.file) : undefined;
     message.blocks = object.blocks?.map((e) => BlockLocations.fromPartial(e)) || [];
+    message.workers = object.workers?.map((e) => WorkerInfo.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOpenNextFilesRequest(): OpenNextFilesRequest {
+  return { directory: "", startAfter: "", limit: 0, lengthMax: 0, syncIntervalMs: undefined };
+}
+
+export const OpenNextFilesRequest: MessageFns<OpenNextFilesRequest> = {
+  encode(message: OpenNextFilesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.directory !== "") {
+      writer.uint32(10).string(message.directory);
+    }
+    if (message.startAfter !== "") {
+      writer.uint32(18).string(message.startAfter);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    if (message.lengthMax !== 0) {
+      writer.uint32(32).uint64(message.lengthMax);
+    }
+    if (message.syncIntervalMs !== undefined) {
+      writer.uint32(40).sint64(message.syncIntervalMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenNextFilesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenNextFilesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.directory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startAfter = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lengthMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.syncIntervalMs = longToNumber(reader.sint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenNextFilesRequest>): OpenNextFilesRequest {
+    return OpenNextFilesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenNextFilesRequest>): OpenNextFilesRequest {
+    const message = createBaseOpenNextFilesRequest();
+    message.directory = object.directory ?? "";
+    message.startAfter = object.startAfter ?? "";
+    message.limit = object.limit ?? 0;
+    message.lengthMax = object.lengthMax ?? 0;
+    message.syncIntervalMs = object.syncIntervalMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseOpenedFile(): OpenedFile {
+  return { file: undefined, blocks: [] };
+}
+
+export const OpenedFile: MessageFns<OpenedFile> = {
+  encode(message: OpenedFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.file !== undefined) {
+      FileInfo.encode(message.file, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.blocks) {
+      BlockLocations.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenedFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenedFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.file = FileInfo.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.blocks.push(BlockLocations.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenedFile>): OpenedFile {
+    return OpenedFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenedFile>): OpenedFile {
+    const message = createBaseOpenedFile();
+    message.file = (object.file !== undefined && object.file !== null) ? FileInfo.fromPartial(object.file) : undefined;
+    message.blocks = object.blocks?.map((e) => BlockLocations.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOpenNextFilesResponse(): OpenNextFilesResponse {
+  return { files: [], workers: [] };
+}
+
+export const OpenNextFilesResponse: MessageFns<OpenNextFilesResponse> = {
+  encode(message: OpenNextFilesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.files) {
+      OpenedFile.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.workers) {
+      WorkerInfo.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenNextFilesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenNextFilesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.files.push(OpenedFile.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.workers.push(WorkerInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenNextFilesResponse>): OpenNextFilesResponse {
+    return OpenNextFilesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenNextFilesResponse>): OpenNextFilesResponse {
+    const message = createBaseOpenNextFilesResponse();
+    message.files = object.files?.map((e) => OpenedFile.fromPartial(e)) || [];
     message.workers = object.workers?.map((e) => WorkerInfo.fromPartial(e)) || [];
     return message;
   },
@@ -8767,6 +9028,14 @@ export const MasterServiceDefinition = {
       requestType: PathRequest as typeof PathRequest,
       requestStream: false,
       responseType: OpenFileResponse as typeof OpenFileResponse,
+      responseStream: false,
+      options: {},
+    },
+    openNextFiles: {
+      name: "OpenNextFiles",
+      requestType: OpenNextFilesRequest as typeof OpenNextFilesRequest,
+      requestStream: false,
+      responseType: OpenNextFilesResponse as typeof OpenNextFilesResponse,
       responseStream: false,
       options: {},
     },

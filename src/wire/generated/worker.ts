@@ -111,6 +111,15 @@ export interface LocateBlockResponse {
   headBytes: number;
 }
 
+/** LocateBlock for many blocks, each as a read of the whole block. Blocks that cannot be read are left out. */
+export interface LocateBlocksRequest {
+  blockIds: number[];
+}
+
+export interface LocateBlocksResponse {
+  blocks: LocateBlockResponse[];
+}
+
 export interface WorkerEmpty {
 }
 
@@ -1282,6 +1291,130 @@ export const LocateBlockResponse: MessageFns<LocateBlockResponse> = {
     message.dataOffset = object.dataOffset ?? 0;
     message.headOffset = object.headOffset ?? 0;
     message.headBytes = object.headBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseLocateBlocksRequest(): LocateBlocksRequest {
+  return { blockIds: [] };
+}
+
+export const LocateBlocksRequest: MessageFns<LocateBlocksRequest> = {
+  encode(message: LocateBlocksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.blockIds.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.blockIds) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LocateBlocksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLocateBlocksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.blockIds.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.blockIds.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LocateBlocksRequest>): LocateBlocksRequest {
+    return LocateBlocksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LocateBlocksRequest>): LocateBlocksRequest {
+    const message = createBaseLocateBlocksRequest();
+    message.blockIds = object.blockIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseLocateBlocksResponse(): LocateBlocksResponse {
+  return { blocks: [] };
+}
+
+export const LocateBlocksResponse: MessageFns<LocateBlocksResponse> = {
+  encode(message: LocateBlocksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.blocks) {
+      LocateBlockResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LocateBlocksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLocateBlocksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.blocks.push(LocateBlockResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LocateBlocksResponse>): LocateBlocksResponse {
+    return LocateBlocksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LocateBlocksResponse>): LocateBlocksResponse {
+    const message = createBaseLocateBlocksResponse();
+    message.blocks = object.blocks?.map((e) => LocateBlockResponse.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2577,6 +2710,14 @@ export const WorkerServiceDefinition = {
       requestType: LocateBlockRequest as typeof LocateBlockRequest,
       requestStream: false,
       responseType: LocateBlockResponse as typeof LocateBlockResponse,
+      responseStream: false,
+      options: {},
+    },
+    locateBlocks: {
+      name: "LocateBlocks",
+      requestType: LocateBlocksRequest as typeof LocateBlocksRequest,
+      requestStream: false,
+      responseType: LocateBlocksResponse as typeof LocateBlocksResponse,
       responseStream: false,
       options: {},
     },

@@ -26,6 +26,8 @@ const reportIdsMax = 50_000
 const filesMax = 100_000
 /** Each is looked up in one turn of the event loop. Job masters send 1,000. */
 const reportedFilesMax = 2000
+/** Looked up in one turn of the event loop. */
+const openedFilesMax = 500
 const runningLoadsMax = 100_000
 /** Directories of one worker. */
 const directoriesMax = 200
@@ -83,6 +85,15 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   count: { fields: located },
   free: { fields: { path, force: flag } },
   openFile: { fields: located },
+  openNextFiles: {
+    fields: {
+      directory: path,
+      startAfter: keyPart,
+      limit: whole(0, openedFilesMax),
+      lengthMax: size,
+      syncIntervalMs: sync,
+    },
+  },
 
   syncPage: {
     bytesMax: mebibyte,

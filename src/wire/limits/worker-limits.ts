@@ -12,6 +12,8 @@ import { address, blockId, count32, etag, path, size, word } from './fields.ts'
 
 const mebibyte = 1024 ** 2
 const blocksMax = 100_000
+/** Each of them is opened. */
+const locatedBlocksMax = 500
 /** Per block: 1 TiB in pages of 1 MiB, or less with smaller pages. */
 const pagesMax = 4 * 1024 ** 2
 /** No block can be this long. */
@@ -57,6 +59,7 @@ export const workerLimits = serviceLimits(WorkerServiceDefinition, {
     fields: { blocks: list(record<CopySource>({ blockId, dataAddress: address }), blocksMax) },
   },
   locateBlock: { fields: { blockId, bytes: size } },
+  locateBlocks: { fields: { blockIds: list(blockId, locatedBlocksMax) } },
   freeBlocks: { bytesMax: mebibyte, fields: { blockIds: list(blockId, blocksMax) } },
   holdBlocks: {
     bytesMax: 4 * mebibyte,

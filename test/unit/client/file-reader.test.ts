@@ -291,3 +291,47 @@ describe('FileReader', () => {
     await fc.assert(property, { numRuns: 500 })
   })
 })
+
+test('reads replicas of its own host so, others over the data port, and says the version', async () => {
+  const file = FileInfo.fromPartial({ fileId: 2 ** 20 - 1, path: '/ns/f', length: 25, blockSizeBytes: 10 })
+  const near = WorkerInfo.fromPartial({ workerId: 'w1', hostname: 'here', dataAddress: 'near', live: true })
+  const far = WorkerInfo.fromPartial({ workerId: 'w2', hostname: 'there', dataAddress: 'far', live: true })
+  const workerIds = [['w1', 'w2'], ['w2'], ['w1']]
+  const opened = OpenFileResponse.fromPartial({
+    file,
+    workers: [near, far],
+    blocks: workerIds.map((ids) => ({ workerIds: ids })),
+  })
+  const requests: unknown[] = []
+  const reads: string[] = []
+  const byHost = new FileReader({
+    master: {
+      openFile: async (request) => {
+        requests.push(request)
+        return opened
+      },
+      refreshFile: () => Promise.reject(new Error('not in this test')),
+    },
+    near: {
+      readsFilesOf: () => true,
+      async *read({ worker: { workerId }, blockId, length: blockBytes }, { offset, length }) {
+        reads.push(`${workerId} ${blockId} of ${blockBytes}: ${offset}+${length}`)
+        yield Buffer.alloc(length)
+      },
+    },
+    data: {
+      async *read(address, blockId, { offset, length }) {
+        reads.push(`${address} ${blockId}: ${offset}+${length}`)
+        yield Buffer.alloc(length)
+      },
+    },
+    syncIntervalMs: 0,
+    origin: undefined,
+    hostname: 'here',
+    random: () => 0.5,
+    logger: silentLogger,
+  })
+  for await (const chunk of byHost.read('/ns/f', never)) expect(chunk.length).toBeGreaterThan(0)
+  expect(reads).toEqual(['w1 0 of 10: 0+10', 'far 1: 0+10', 'w1 2 of 5: 0+5'])
+  expect(requests).toEqual([{ path: '/ns/f', syncIntervalMs: 0 }])
+})

@@ -50,6 +50,30 @@ describe('OpenedFiles', () => {
     expect(asked).toHaveLength(2)
   })
 
+  test('keeps answers that came for many, but none that is older than what it has, or than a change', async () => {
+    const opened = opening()
+    const answer = await ask('/ns/a')()
+    const keep = opened.keepAnswers()
+    clock.passMs(100)
+    keep('/ns/a', answer)
+    expect(opened.kept('/ns/a')).toEqual({ opened: answer, ageMs: 100 })
+    expect(await idOf(opened, '/ns/a')).toBe(1)
+    version = 2
+    clock.passMs(899)
+    await idOf(opened, '/ns/b')
+    keep('/ns/b', answer)
+    expect([await idOf(opened, '/ns/a'), await idOf(opened, '/ns/b')]).toEqual([1, 2])
+    clock.passMs(1)
+    expect([opened.kept('/ns/a'), opened.kept('/ns/none')]).toEqual([undefined, undefined])
+    const late = opened.keepAnswers()
+    opened.forget('/ns/a')
+    late('/ns/a', answer)
+    expect(opened.kept('/ns/a')).toBeUndefined()
+    const never = opening({ keepMs: 0 })
+    never.keepAnswers()('/ns/a', answer)
+    expect(never.kept('/ns/a')).toBeUndefined()
+  })
+
   test('keeps nothing with an age of 0, nor what could not be opened', async () => {
     const never = opening({ keepMs: 0 })
     await idOf(never, '/ns/a')

@@ -9,11 +9,10 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
 import { createWorkerService } from '../../../src/cache-worker/block-calls.ts'
-import { FileReader } from '../../../src/client/read/file-reader.ts'
 import { type ReadTarget, targetOf } from '../../../src/client/read/read-target.ts'
 import { ShortCircuitReader } from '../../../src/client/read/short-circuit-reader.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
-import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
+import { WorkerInfo } from '../../../src/wire/generated/master.ts'
 import type { ExpectedBlock } from '../../../src/base/expected-block.ts'
 import type { LocateBlockRequest, LocateBlockResponse } from '../../../src/wire/generated/worker.ts'
 import {
@@ -87,6 +86,10 @@ function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
         locateBlock: (request) => {
           asked += 1
           return locate(request)
+        },
+        locateBlocks: (request) => {
+          asked += 1
+          return service.locateBlocks(request, { signal: never })
         },
       },
       close: () => undefined,
@@ -215,6 +218,23 @@ describe('ShortCircuitReader', () => {
     await flipByte(await blockFile(), mebibyte + 5)
     await readAt(mebibyte)
     expect(overPort).toEqual([])
+    near.close()
+  })
+
+  test('small blocks that were read ahead take no call', async () => {
+    const { near, overPort, asked } = nearReader()
+    const few = { id: 72, length: 5000 }
+    await store.put(headerOf(few.id, few.length), bytesOf(few.length, few.id))
+    near.readAhead([blockOf(few), blockOf({ id: 12_345, length: 10 })])
+    await expect.poll(() => deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' })).toBe(few.length)
+    await expect.poll(async () => (await readPart(near, few), overPort.length), { interval: 5 }).toBe(overPort.length)
+    const before = overPort.length
+    for (const [from, to] of [
+      [0, few.length],
+      [7, 4000],
+    ] as const)
+      expect(isRight(await readPart(near, few, from, to), few, from, to)).toBe(true)
+    expect([overPort.length, asked()]).toEqual([before, 1])
     near.close()
   })
 
@@ -388,47 +408,4 @@ describe('ShortCircuitReader', () => {
     }
     expect((await readdir('/proc/self/fd').catch(() => [])).length).toBeLessThan(before + 20)
   })
-})
-
-test('a file reader reads replicas of its own host so, others over the data port, and says the version', async () => {
-  const file = FileInfo.fromPartial({ fileId: 2 ** 20 - 1, path: '/ns/f', length: 25, blockSizeBytes: 10 })
-  const far = WorkerInfo.fromPartial({ workerId: 'w2', hostname: 'there', dataAddress: 'far', live: true })
-  const workerIds = [['w1', 'w2'], ['w2'], ['w1']]
-  const opened = OpenFileResponse.fromPartial({
-    file,
-    workers: [worker, far],
-    blocks: workerIds.map((ids) => ({ workerIds: ids })),
-  })
-  const requests: unknown[] = []
-  const reads: string[] = []
-  const reader = new FileReader({
-    master: {
-      openFile: async (request) => {
-        requests.push(request)
-        return opened
-      },
-      refreshFile: () => Promise.reject(new Error('not in this test')),
-    },
-    near: {
-      readsFilesOf: () => true,
-      async *read({ worker: { workerId }, blockId, length: blockBytes }, { offset, length }) {
-        reads.push(`${workerId} ${blockId} of ${blockBytes}: ${offset}+${length}`)
-        yield Buffer.alloc(length)
-      },
-    },
-    data: {
-      async *read(address, blockId, { offset, length }) {
-        reads.push(`${address} ${blockId}: ${offset}+${length}`)
-        yield Buffer.alloc(length)
-      },
-    },
-    syncIntervalMs: 0,
-    origin: undefined,
-    hostname: 'here',
-    random: () => 0.5,
-    logger: silentLogger,
-  })
-  for await (const chunk of reader.read('/ns/f', never)) expect(chunk.length).toBeGreaterThan(0)
-  expect(reads).toEqual(['w1 0 of 10: 0+10', 'far 1: 0+10', 'w1 2 of 5: 0+5'])
-  expect(requests).toEqual([{ path: '/ns/f', syncIntervalMs: 0 }])
 })

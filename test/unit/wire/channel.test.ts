@@ -26,6 +26,7 @@ function worker(methods: Partial<Worker>): Worker {
     renewReservations: missing,
     copyHere: missing,
     locateBlock: missing,
+    locateBlocks: missing,
     freeBlocks: missing,
     holdBlocks: missing,
     listKeptBlocks: missing,

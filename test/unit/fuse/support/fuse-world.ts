@@ -2,7 +2,9 @@
 // memory, with a device that keeps the answers; requests are built from the protocol's structures.
 import { constants } from 'node:os'
 import { systemClock } from '../../../../src/base/clock.ts'
+import type { FilesAhead } from '../../../../src/client/open/files-ahead.ts'
 import { OpenHandles } from '../../../../src/fuse/files/open-handles.ts'
+import { SiblingsAhead } from '../../../../src/fuse/files/siblings-ahead.ts'
 import { UnfinishedFiles } from '../../../../src/fuse/files/unfinished-files.ts'
 import { FuseSession } from '../../../../src/fuse/fuse-session.ts'
 import { OutagePatience } from '../../../../src/fuse/outage-patience.ts'
@@ -45,6 +47,7 @@ export class FuseWorld {
     directBytesMin = Number.POSITIVE_INFINITY,
     waitMs = 0,
     wrap = (files: MemoryFileSystem) => files,
+    ahead = undefined as FilesAhead | undefined,
   } = {}) {
     this.files = new MemoryFileSystem(systemClock, ['ns', 'other'])
     const files = wrap(this.files)
@@ -55,12 +58,13 @@ export class FuseWorld {
     const unfinished = new UnfinishedFiles(this.nodes)
     const shown = { userId: undefined, groupId: undefined, umask: 0o002, users, preferredBytes: 1 << 20 }
     const clock = systemClock
+    const siblings = ahead && new SiblingsAhead({ ahead, entryMs: 2000, clock, logger: silentLogger, closing })
     const tree = new MountedTree({
-      ...{ files, nodes: this.nodes, unfinished, patience, shown, clock },
+      ...{ files, nodes: this.nodes, unfinished, patience, siblings, shown, clock },
       onLeftOut: () => undefined,
     })
     const handles = new OpenHandles({
-      ...{ files, nodes: this.nodes, tree, unfinished, patience, users, closing, directBytesMin },
+      ...{ files, nodes: this.nodes, tree, unfinished, patience, users, siblings, closing, directBytesMin },
       nowMs: () => clock.nowMs(),
       processOf: (threadId) => this.processes.get(threadId),
       onReplaced: (parentId, name) => this.replaced.push(`${parentId}/${name}`),
