@@ -194,6 +194,11 @@ public class HadoopOperations {
     check("owner", "somebody", fs.getFileStatus(file).getOwner());
     check("group", "some", fs.getFileStatus(file).getGroup());
     check("replication", true, fs.setReplication(file, (short) 1));
+    fs.setTimes(file, 1_600_000_000_123L, 1_600_000_001_456L);
+    check("time of modification", 1_600_000_000_123L, fs.getFileStatus(file).getModificationTime());
+    check("time of access", 1_600_000_001_456L, fs.getFileStatus(file).getAccessTime());
+    fs.setTimes(file, -1, 1_600_000_002_000L);
+    check("time that stays", 1_600_000_000_123L, fs.getFileStatus(file).getModificationTime());
     fs.access(file, FsAction.READ_WRITE);
     check("no attributes", 0, fs.getXAttrs(file).size());
     check("no attribute names", 0, fs.listXAttrs(file).size());
@@ -213,7 +218,6 @@ public class HadoopOperations {
     unsupported(() -> { fs.concat(file, new Path[] {new Path(top, "empty")}); return null; });
     unsupported(() -> fs.getFileChecksum(file));
     unsupported(() -> fs.createSnapshot(top, "s"));
-    unsupported(() -> { fs.setTimes(file, 1, 1); return null; });
     expect(AccessControlException.class, () -> fs.mkdirs(new Path("/no-such-namespace")));
     check("still there", "three", text(file));
   }
