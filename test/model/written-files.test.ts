@@ -19,6 +19,7 @@ import {
   keys,
   type Model,
   type Pending,
+  replacedNow,
   type Step,
   writtenFileSteps,
 } from './support/written-files-model.ts'
@@ -62,6 +63,7 @@ class World {
     else if (step.type === 'race') await this.#race(step)
     else if (step.type === 'restart') {
       await fixture.restart()
+      this.#model.refused.clear()
       this.#session = await fixture.worker('w', this.#blocks)
     } else if (step.type === 'look') {
       await this.#look()
@@ -100,6 +102,7 @@ class World {
     this.#versions += 1
     const length = this.#versions
     const request = { path: `/ns/${key}`, blockSizeBytes: 0, requestKey: '', overwrite }
+    const replaces = overwrite ? replacedNow(this.#model, key) : undefined
     const begun = await outcomeOf(this.fixture.lifecycle.createFile(request, call))
     expect(begun !== undefined).toBe(overwrite || !this.#model.files.has(key))
     if (begun === undefined) return false
@@ -107,7 +110,7 @@ class World {
     const blocks = Array.from({ length: blockCount(length, blockSizeBytes) }, (_, index) => blockIdOf(fileId, index))
     this.#blocks.push(...blocks)
     await this.fixture.report('w', this.#session, blocks)
-    this.#pendings.push({ fileId, key, length, overwrite })
+    this.#pendings.push({ fileId, key, length, overwrite, replaces })
     return true
   }
 
@@ -165,7 +168,7 @@ class World {
         return (await persisting.finally(() => (this.lost = undefined))).failures.length === 0
       }
       case 'move':
-        await lifecycle.rename({ from: `/ns/${asked.from}`, to: `/ns/${asked.to}` }, call)
+        await lifecycle.rename({ from: `/ns/${asked.from}`, to: `/ns/${asked.to}`, overwrite: asked.overwrite }, call)
         await this.#look()
         return true
       case 'remove':
@@ -245,6 +248,18 @@ const overwritten: readonly Step[] = [
   { type: 'write', key: 'd/a', overwrite: true },
 ]
 
+const refusedThenReplaced: readonly Step[] = [
+  ...overwritten,
+  { type: 'put', key: 'd/a' },
+  { type: 'persist', key: 'd/a' },
+  { type: 'write', key: 'd/a', overwrite: true },
+  { type: 'persist', key: 'd/a' },
+]
+
+test('and so does one that replaces what another client has put in the place of its old version', async () => {
+  await fc.assert(property(), { numRuns: 1, examples: [[[...refusedThenReplaced]]] })
+})
+
 const plants: readonly (readonly [what: string, plant: Plant, shown: readonly Step[]])[] = [
   [
     'a worker that replaces whatever is there',
@@ -262,6 +277,22 @@ const plants: readonly (readonly [what: string, plant: Plant, shown: readonly St
       world.asked = (request) => ({ ...request, replacedEtag: undefined, overwrite: false })
     },
     [{ type: 'persist', key: 'd/a' }],
+  ],
+  [
+    'a store that moves over whatever is there',
+    ({ store }) => {
+      const renameOver = store.renameOver.bind(store)
+      store.renameOver = (from, to, { etag }) => {
+        const replaces = store.objects.get(to)?.etag ?? ''
+        return renameOver(from, to, { etag, replaces })
+      }
+    },
+    [
+      { type: 'put', key: 'd/a' },
+      { type: 'write', key: 'd/b', overwrite: false },
+      { type: 'persist', key: 'd/b' },
+      { type: 'move', from: 'd/b', to: 'd/a', overwrite: true },
+    ],
   ],
   [
     'a store that deletes whatever is there',

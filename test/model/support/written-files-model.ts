@@ -23,6 +23,8 @@ export interface Pending {
   readonly key: string
   readonly length: number
   readonly overwrite: boolean
+  /** As for a file, where the one that it overwrites could not get to the store; empty: nothing. */
+  readonly replaces: string | undefined
 }
 
 export interface Model {
@@ -30,22 +32,30 @@ export interface Model {
   readonly objects: Map<string, ModelObject>
   /** Writes to the store whose outcome is not known, by key: of which file. */
   readonly cutOff: Map<string, number>
+  /** Files that found the object of another client at the store. */
+  readonly refused: Set<number>
 }
 
 export type Change =
   | { readonly type: 'end'; readonly pending: Pending }
   | { readonly type: 'persist'; readonly key: string; readonly lost?: 'before' | 'after' | undefined }
-  | { readonly type: 'move'; readonly from: string; readonly to: string }
+  | { readonly type: 'move'; readonly from: string; readonly to: string; readonly overwrite: boolean }
   | { readonly type: 'remove'; readonly key: string }
   | { readonly type: 'put'; readonly key: string; readonly length: number }
   | { readonly type: 'take'; readonly key: string }
 
-export const emptyModel = (): Model => ({ files: new Map(), objects: new Map(), cutOff: new Map() })
+export const emptyModel = (): Model => ({
+  files: new Map(),
+  objects: new Map(),
+  cutOff: new Map(),
+  refused: new Set(),
+})
 
-export const copyOf = ({ files, objects, cutOff }: Model): Model => ({
+export const copyOf = ({ files, objects, cutOff, refused }: Model): Model => ({
   files: new Map(files),
   objects: new Map(objects),
   cutOff: new Map(cutOff),
+  refused: new Set(refused),
 })
 
 export const etagOf = (fileId: number): string => `w-${fileId}`
@@ -59,6 +69,7 @@ export function change(model: Model, asked: Change): boolean {
     case 'persist':
       return persist(model, asked.key, asked.lost)
     case 'move': {
+      if (asked.overwrite && replaces(model, asked)) return moveOver(model, asked)
       const file = files.get(asked.from)
       if (file === undefined || files.has(asked.to) || objects.has(asked.to)) return false
       settle(model, asked.from)
@@ -88,22 +99,65 @@ export function change(model: Model, asked: Change): boolean {
   }
 }
 
-function end(model: Model, { key, fileId, length, overwrite }: Pending): boolean {
-  if (!overwrite && model.files.has(key)) return false
-  if (overwrite) settle(model, key)
-  const old = model.files.get(key)
-  model.files.set(key, { fileId, length, etag: undefined, replaces: old?.etag ?? old?.replaces })
+/** Whether a move finds a file at its target, known here or at the store. */
+function replaces(model: Model, { from, to }: { readonly from: string; readonly to: string }): boolean {
+  const object = model.objects.get(to)
+  if (!model.files.has(from)) return false
+  if (!model.files.has(to) && object !== undefined) model.files.set(to, knownFile(object))
+  return model.files.has(to)
+}
+
+function moveOver(model: Model, { from, to }: { readonly from: string; readonly to: string }): boolean {
+  const { files, objects, refused } = model
+  if (from === to) return true
+  settle(model, from)
+  settle(model, to)
+  const [file, old] = [files.get(from), files.get(to)]
+  if (file === undefined || old === undefined) return false
+  const replaced = old.etag ?? replacedNow(model, to) ?? old.replaces ?? ''
+  const [moved, there] = [objects.get(from), objects.get(to)]
+  if (file.etag !== undefined && there !== undefined && there.etag !== replaced) {
+    if (old.etag === undefined) refused.add(old.fileId)
+    return false
+  }
+  if (file.etag !== undefined && moved !== undefined) objects.set(to, moved)
+  if (moved?.etag === (file.etag ?? file.replaces)) objects.delete(from)
+  files.delete(from)
+  files.set(to, file.etag === undefined ? { ...file, replaces: replaced === '' ? undefined : replaced } : file)
+  return learn(model)
+}
+
+/** What is replaced together with a file that could not get to the store; empty: nothing. */
+export function replacedNow({ files, objects, refused }: Model, at: string): string | undefined {
+  const old = files.get(at)
+  if (old === undefined || old.etag !== undefined || !refused.has(old.fileId)) return undefined
+  return objects.get(at)?.etag ?? ''
+}
+
+function end(model: Model, { key: at, fileId, length, overwrite: mayReplace, replaces: known }: Pending): boolean {
+  if (!mayReplace && model.files.has(at)) return false
+  if (mayReplace) settle(model, at)
+  const old = model.files.get(at)
+  const replaced = old?.etag ?? known ?? old?.replaces ?? ''
+  model.files.set(at, { fileId, length, etag: undefined, replaces: replaced === '' ? undefined : replaced })
   return true
 }
 
-function persist({ files, objects, cutOff }: Model, key: string, lost: 'before' | 'after' | undefined): boolean {
+function persist(
+  { files, objects, cutOff, refused }: Model,
+  key: string,
+  lost: 'before' | 'after' | undefined,
+): boolean {
   const file = files.get(key)
   if (file === undefined) return false
   if (file.etag !== undefined) return true
   const there = objects.get(key)?.etag
   const etag = etagOf(file.fileId)
   cutOff.delete(key)
-  if (there !== undefined && there !== file.replaces && there !== etag) return false
+  if (there !== undefined && there !== file.replaces && there !== etag) {
+    refused.add(file.fileId)
+    return false
+  }
   // What has arrived before is found, and nothing is written.
   if (lost !== undefined && there !== etag) {
     cutOff.set(key, file.fileId)
@@ -127,9 +181,12 @@ function settle({ files, objects, cutOff }: Model, key: string): void {
 
 /** What others have at the store, where the cache has no file. */
 function learn({ files, objects }: Model): true {
-  for (const [key, { etag, length }] of objects)
-    if (!files.has(key)) files.set(key, { fileId: 0, length, etag, replaces: undefined })
+  for (const [key, object] of objects) if (!files.has(key)) files.set(key, knownFile(object))
   return true
+}
+
+function knownFile({ etag, length }: ModelObject): ModelFile {
+  return { fileId: 0, length, etag, replaces: undefined }
 }
 
 export type Step =
@@ -138,7 +195,7 @@ export type Step =
   | { readonly type: 'abandon'; readonly which: number }
   | { readonly type: 'race'; readonly which: number; readonly key: string; readonly with: 'end' | 'persist' | 'remove' }
   | { readonly type: 'persist'; readonly key: string; readonly lost?: 'before' | 'after' | undefined }
-  | { readonly type: 'move'; readonly from: string; readonly to: string }
+  | { readonly type: 'move'; readonly from: string; readonly to: string; readonly overwrite: boolean }
   | { readonly type: 'remove'; readonly key: string }
   | { readonly type: 'put' | 'take'; readonly key: string }
   | { readonly type: 'look' | 'restart' }
@@ -158,7 +215,8 @@ export const writtenFileSteps: fc.Arbitrary<Step[]> = fc.array(
     fc.record({ type: fc.constant('abandon' as const), which }),
     fc.record({ type: fc.constant('race' as const), which, key, with: fc.constantFrom('end', 'persist', 'remove') }),
     fc.record({ type: fc.constant('persist' as const), key, lost: fc.constantFrom('before', 'after') }),
-    fc.record({ type: fc.constant('move' as const), from: key, to: key }),
+    fc.record({ type: fc.constant('move' as const), from: key, to: key, overwrite }),
+    fc.record({ type: fc.constant('move' as const), from: key, to: key, overwrite }),
     fc.record({ type: fc.constantFrom('remove', 'put', 'put', 'take'), key }),
     fc.record({ type: fc.constantFrom('look', 'restart') }),
   ),
