@@ -15,9 +15,9 @@ export class OpenFile implements FileHandle {
   readonly #version: Pick<FileVersion, 'readInto' | 'stream'>
   readonly #ahead: Pick<ReadAhead, 'read' | 'close'> | undefined
   readonly #onClose: () => void
-  readonly #closing = new AbortController()
+  /** Of reads and streams that are under way. */
+  readonly #running = new Set<AbortController>()
   readonly #reads = new Set<Promise<unknown>>()
-  #streams = 0
   #closed: Promise<void> | undefined
 
   /**
@@ -38,9 +38,12 @@ export class OpenFile implements FileHandle {
 
   async read(into: Uint8Array, position: number, options: CallSignal = {}): Promise<number> {
     checkBytes(into)
-    const signal = this.#begin(options)
     const range = rangeWithin({ offset: position, length: into.length }, this.status.length)
-    if (range.length === 0) return 0
+    const { signal, end } = this.#begin(options)
+    if (range.length === 0) {
+      end()
+      return 0
+    }
     const read =
       this.#ahead === undefined
         ? this.#version.readInto(range, targetOf(into, position), signal)
@@ -53,6 +56,7 @@ export class OpenFile implements FileHandle {
       throw thrown
     } finally {
       this.#reads.delete(read)
+      end()
     }
     return range.length
   }
@@ -63,13 +67,12 @@ export class OpenFile implements FileHandle {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkOptions('range', range)
     checkOptions('stream', options)
-    const signal = this.#begin(options)
-    this.#streams += 1
+    const { signal, end } = this.#begin(options)
     try {
       const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal, undefined, options.memory)
       yield* eachUnlessAborted(options, chunks)
     } finally {
-      this.#streams -= 1
+      end()
     }
   }
 
@@ -80,21 +83,34 @@ export class OpenFile implements FileHandle {
 
   async #close(): Promise<void> {
     // An error costs more than all else that closing does, and mostly nobody would see it.
-    if (this.#reads.size + this.#streams > 0)
-      this.#closing.abort(new SkeinError('cancelled', `${this.status.path} was closed while it was read`))
+    if (this.#running.size > 0) {
+      const closed = new SkeinError('cancelled', `${this.status.path} was closed while it was read`)
+      for (const controller of this.#running) controller.abort(closed)
+    }
     await Promise.allSettled(this.#reads)
     await this.#ahead?.close()
     this.#onClose()
   }
 
-  /** @throws SkeinError failed_precondition (closed); the signal's reason */
-  #begin(options: CallSignal): AbortSignal {
+  /**
+   * A signal that aborts with the handle and with the caller's; `end` is called once, at the end.
+   * AbortSignal.any would take longer than a small read, and leave work for the garbage collector.
+   * @throws SkeinError failed_precondition (closed); the signal's reason
+   */
+  #begin(options: CallSignal): { readonly signal: AbortSignal; readonly end: () => void } {
     checkOptions('call', options)
     const { signal } = options
     if (this.#closed !== undefined)
       throw new SkeinError('failed_precondition', `${this.status.path} is read after it was closed`)
-    if (signal === undefined) return this.#closing.signal
-    signal.throwIfAborted()
-    return AbortSignal.any([this.#closing.signal, signal])
+    signal?.throwIfAborted()
+    const controller = new AbortController()
+    const onAbort = (): void => controller.abort(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#running.add(controller)
+    const end = (): void => {
+      this.#running.delete(controller)
+      signal?.removeEventListener('abort', onAbort)
+    }
+    return { signal: controller.signal, end }
   }
 }

@@ -272,8 +272,7 @@ export class FileReader {
     let emitted = 0
     // What the store says is final, whatever workers say that are asked after it.
     let isFromStore = false
-    let last = new SkeinError('unavailable', 'no worker has it, and this client cannot read its store')
-    if (what.isOnlyCached && sources.length === 0) last = new SkeinError('unavailable', 'no live worker has it')
+    let failure: SkeinError | undefined
     for (const source of sources) {
       const before = emitted
       try {
@@ -290,7 +289,7 @@ export class FileReader {
         throwIfAborted(signal)
         if (emitted === length) return source
         const error = toSkeinError(thrown)
-        if (!isFromStore) last = error
+        if (!isFromStore) failure = error
         isFromStore ||= source.worker === undefined
         if (source.worker !== undefined) {
           failedWorkers.add(source.worker.workerId)
@@ -306,6 +305,9 @@ export class FileReader {
         if (emitted > before) what.onSource?.(source.worker === undefined ? 'store' : 'cache', emitted - before)
       }
     }
+    const isNowhere = what.isOnlyCached && sources.length === 0
+    const why = isNowhere ? 'no live worker has it' : 'no worker has it, and this client cannot read its store'
+    const last = failure ?? new SkeinError('unavailable', why)
     const nowhere = what.isOnlyCached
       ? '; the file is not persisted, so no store has it: wait for the worker that has it'
       : ''
