@@ -2,16 +2,23 @@
 // located (at the store when it is not known yet), and trees are walked in pieces, so that a large
 // one does not hold up the others.
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { blockCount } from '../../base/block-id.ts'
+import { formatPath, type NamespacePath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { shownTree } from '../../meta/listed-range.ts'
 import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
-import type { CountResponse, FileInfo, OpenFileResponse, PathRequest } from '../../wire/generated/master.ts'
+import type {
+  CountResponse,
+  FileInfo,
+  OpenFileRequest,
+  OpenFileResponse,
+  PathRequest,
+} from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { cachedOf, directoryInfo, fileInfo, locationsOf, metadataInfo, rootInfo } from './file-info.ts'
 import { type MasterContext, sortedNamespaces } from '../master-context.ts'
-import { notFound, type PathLocator } from './path-locator.ts'
+import { type Located, notFound, type PathLocator } from './path-locator.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 
 /** Inodes that are read in one turn of the event loop. */
@@ -45,30 +52,39 @@ export class FileService {
     this.#context.workers.expire()
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     if (file !== undefined) return { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
-    if (directory === undefined) throw notFound(path)
-    return directoryInfo(this.#context.tables, record, directoryKey(path.key), directory)
+    return this.#directoryAt(path, { record, directory })
+  }
+
+  /** @param located undefined for `/`. @throws SkeinError not_found */
+  #directoryAt(path: NamespacePath, located: Pick<Located, 'record' | 'directory'> | undefined): FileInfo {
+    if (located === undefined) return rootInfo(this.#startedMs)
+    if (located.directory === undefined) throw notFound(path)
+    return directoryInfo(this.#context.tables, located.record, directoryKey(path.key), located.directory)
   }
 
   /**
    * A file with the live locations of its blocks. @throws SkeinError not_found, failed_precondition
-   * for a directory
+   * for a directory that is not only looked at
    */
-  async openFile(request: PathRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
+  async openFile(request: OpenFileRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
     const path = parsePath(request.path)
+    const { lookBlocksMax } = request
     const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal, request.syncIntervalMs)
     // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
+    const isOnlyDirectory = located === undefined || !path.key.endsWith('/') || lookBlocksMax !== undefined
     const file =
-      located?.file ??
-      (located === undefined || !path.key.endsWith('/')
-        ? undefined
-        : fileAt(this.#context.tables, located.record.rootId, path.key))
-    if (located === undefined || file === undefined)
+      located?.file ?? (isOnlyDirectory ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
+    if (located === undefined || file === undefined) {
+      if (lookBlocksMax !== undefined) return { file: this.#directoryAt(path, located), blocks: [], workers: [] }
       throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory; give a file`)
+    }
     this.#context.workers.expire()
     const { record } = located
+    const info = { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
+    if (lookBlocksMax !== undefined && blockCount(file.length, file.blockSizeBytes) > lookBlocksMax)
+      return { file: info, blocks: [], workers: [], untold: true }
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
     const workers = this.#context.workers.infos(blocks.flatMap(({ workerIds }) => workerIds))
-    const info = { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
     return { file: info, blocks, workers }
   }
 

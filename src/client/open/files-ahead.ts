@@ -4,6 +4,7 @@
 // would find them, and their blocks are read with one call to each worker on this host. Both are
 // kept for a moment (opened-files.ts, small-blocks.ts). It is only ahead: what is not there when it
 // is needed is asked for as always.
+import { isSkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse, WorkerInfo } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import type { FileStatus } from '../file-system.ts'
@@ -19,17 +20,24 @@ export interface FilesAhead {
    * @throws SkeinError unimplemented for a master that cannot, and what the master throws
    */
   open(directory: string, startAfter: string, limit: number, signal: AbortSignal): Promise<readonly string[]>
+  /**
+   * What is at a path, as `stat` says. A file can be opened without a call for a moment.
+   * @throws SkeinError not_found, and what the master throws
+   */
+  look(path: string, signal: AbortSignal): Promise<FileStatus>
   /** What was seen of a path shortly before, and how long before. */
   seen(path: string): { readonly status: FileStatus; readonly ageMs: number } | undefined
 }
 
 /** Longer files are worth calls of their own. */
 export const smallFileBytesMax = 128 * 1024
+/** A file of more blocks is opened with a call of its own: a look should stay short. */
+const lookBlocksMax = 16
 /** Bytes of one answer whose blocks are read. */
 const aheadBytesMax = 8 * 1024 * 1024
 
 export interface OpenedAheadOptions {
-  readonly master: Pick<Service<MasterServiceDefinition>, 'openNextFiles'>
+  readonly master: Pick<Service<MasterServiceDefinition>, 'openNextFiles' | 'openFile' | 'getStatus'>
   readonly opened: Pick<OpenedFiles, 'keepAnswers' | 'kept'>
   readonly near: Pick<ShortCircuitReader, 'readAhead'>
   /** Name of this host. */
@@ -74,6 +82,20 @@ export class OpenedAhead implements FilesAhead {
     // Who needs one of them before it is there reads it itself.
     near.readAhead(here)
     return names
+  }
+
+  async look(path: string, signal: AbortSignal): Promise<FileStatus> {
+    const { master, opened, syncIntervalMs } = this.#options
+    const keep = opened.keepAnswers()
+    const request = { path, ...(syncIntervalMs !== undefined && { syncIntervalMs }) }
+    const answer = await master.openFile({ ...request, lookBlocksMax }, { signal }).catch((thrown: unknown) => {
+      // A master of an older version knows no looks: to it this opens a directory.
+      if (!isSkeinError(thrown, 'failed_precondition')) throw thrown
+    })
+    const file = answer?.file
+    if (answer === undefined || file === undefined) return fileStatusOf(await master.getStatus(request, { signal }))
+    if (!file.folder && answer.untold !== true) keep(file.path, answer)
+    return fileStatusOf(file)
   }
 
   seen(path: string): { readonly status: FileStatus; readonly ageMs: number } | undefined {

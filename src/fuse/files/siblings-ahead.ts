@@ -67,6 +67,11 @@ export class SiblingsAhead {
     return seen === undefined || seen.status.kind !== 'file' || seen.ageMs >= this.#parts.entryMs ? undefined : seen
   }
 
+  /** @throws as FilesAhead.look */
+  look(path: string, signal: AbortSignal): Promise<FileStatus> {
+    return this.#parts.ahead.look(path, signal)
+  }
+
   /** Call it when a file is opened. Does not wait. */
   opened({ directory, name, length }: OpenedSibling): void {
     if (length > smallFileBytesMax || this.#isOff) return

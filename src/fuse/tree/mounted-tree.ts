@@ -30,7 +30,7 @@ export interface MountedTreeParts {
   readonly unfinished: UnfinishedFiles
   readonly patience: OutagePatience
   /** Undefined: the cluster is always asked. */
-  readonly siblings: Pick<SiblingsAhead, 'seen'> | undefined
+  readonly siblings: Pick<SiblingsAhead, 'seen' | 'look'> | undefined
   readonly shown: ShownOptions
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly onLeftOut: (path: string) => void
@@ -75,7 +75,9 @@ export class MountedTree {
       return { ...this.entryOf(nodes.see(parent, name, seen.status), seen.status), ageMs: seen.ageMs }
     let status
     try {
-      status = await this.#stat(path, signal)
+      status = await (siblings === undefined
+        ? this.#stat(path, signal)
+        : this.#parts.patience.run(signal, () => siblings.look(path, signal)))
     } catch (thrown) {
       // A name that the cluster cannot have is a name of nothing.
       if (!isSkeinError(thrown, 'not_found') && !isSkeinError(thrown, 'invalid_argument')) throw thrown

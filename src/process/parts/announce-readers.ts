@@ -19,6 +19,8 @@ export function announceReaders(
   return {
     ...service,
     openFile: async (request, options) => {
+      // A look need not lead to a read.
+      if (request.lookBlocksMax !== undefined) return service.openFile(request, options)
       const read = demand.announce()
       let isOnItsWay = false
       try {

@@ -373,10 +373,22 @@ export interface FreeResponse {
   freedBytes: number;
 }
 
+export interface OpenFileRequest {
+  path: string;
+  /** as in PathRequest */
+  syncIntervalMs?:
+    | number
+    | undefined;
+  /** a look at what may be opened next: a directory is no error, and more blocks than this are not told */
+  lookBlocksMax?: number | undefined;
+}
+
 export interface OpenFileResponse {
   file: FileInfo | undefined;
   blocks: BlockLocations[];
   workers: WorkerInfo[];
+  /** the file has more blocks than the look wanted: open it to be told */
+  untold?: boolean | undefined;
 }
 
 /**
@@ -4451,8 +4463,87 @@ export const FreeResponse: MessageFns<FreeResponse> = {
   },
 };
 
+function createBaseOpenFileRequest(): OpenFileRequest {
+  return { path: "", syncIntervalMs: undefined, lookBlocksMax: undefined };
+}
+
+export const OpenFileRequest: MessageFns<OpenFileRequest> = {
+  encode(message: OpenFileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.syncIntervalMs !== undefined) {
+      writer.uint32(16).sint64(message.syncIntervalMs);
+    }
+    if (message.lookBlocksMax !== undefined) {
+      writer.uint32(24).uint32(message.lookBlocksMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenFileRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenFileRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.syncIntervalMs = longToNumber(reader.sint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lookBlocksMax = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenFileRequest>): OpenFileRequest {
+    return OpenFileRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenFileRequest>): OpenFileRequest {
+    const message = createBaseOpenFileRequest();
+    message.path = object.path ?? "";
+    message.syncIntervalMs = object.syncIntervalMs ?? undefined;
+    message.lookBlocksMax = object.lookBlocksMax ?? undefined;
+    return message;
+  },
+};
+
 function createBaseOpenFileResponse(): OpenFileResponse {
-  return { file: undefined, blocks: [], workers: [] };
+  return { file: undefined, blocks: [], workers: [], untold: undefined };
 }
 
 export const OpenFileResponse: MessageFns<OpenFileResponse> = {
@@ -4465,6 +4556,9 @@ export const OpenFileResponse: MessageFns<OpenFileResponse> = {
     }
     for (const v of message.workers) {
       WorkerInfo.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.untold !== undefined) {
+      writer.uint32(32).bool(message.untold);
     }
     return writer;
   },
@@ -4506,6 +4600,14 @@ export const OpenFileResponse: MessageFns<OpenFileResponse> = {
             message.workers.push(WorkerInfo.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.untold = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4526,6 +4628,7 @@ export const OpenFileResponse: MessageFns<OpenFileResponse> = {
     message.file = (object.file !== undefined && object.file !== null) ? FileInfo.fromPartial(object.file) : undefined;
     message.blocks = object.blocks?.map((e) => BlockLocations.fromPartial(e)) || [];
     message.workers = object.workers?.map((e) => WorkerInfo.fromPartial(e)) || [];
+    message.untold = object.untold ?? undefined;
     return message;
   },
 };
@@ -9025,7 +9128,7 @@ export const MasterServiceDefinition = {
     },
     openFile: {
       name: "OpenFile",
-      requestType: PathRequest as typeof PathRequest,
+      requestType: OpenFileRequest as typeof OpenFileRequest,
       requestStream: false,
       responseType: OpenFileResponse as typeof OpenFileResponse,
       responseStream: false,

@@ -84,7 +84,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   },
   count: { fields: located },
   free: { fields: { path, force: flag } },
-  openFile: { fields: located },
+  openFile: { fields: { ...located, lookBlocksMax: optional(count32) } },
   openNextFiles: {
     fields: {
       directory: path,

@@ -52,3 +52,15 @@ it('asks no store: what it would have to be asked for is left out', async () => 
   await expect(next({ directory: '/none/d' })).rejects.toMatchObject({ code: 'not_found' })
   await expect(next({ limit: 501 })).rejects.toMatchObject({ code: 'invalid_argument' })
 })
+
+it('a look opens a file, or says that there is a directory', async () => {
+  await fixture.create('ns', 's3://bucket', { writePolicy: 'MUST_CACHE' })
+  await fixture.write('/ns/d/a', 9)
+  const look = (path: string, lookBlocksMax = 3) => fixture.service.openFile({ path, lookBlocksMax }, call)
+  expect(await look('/ns/d/a')).toEqual(await fixture.service.openFile({ path: '/ns/d/a' }, call))
+  const { file } = await look('/ns/d/a')
+  expect(await look('/ns/d/a', 2)).toEqual({ file, blocks: [], workers: [], untold: true })
+  for (const path of ['/', '/ns', '/ns/d', '/ns/d/'])
+    expect(await look(path)).toEqual({ file: await fixture.stat(path), blocks: [], workers: [] })
+  await expect(look('/ns/none')).rejects.toMatchObject({ code: 'not_found' })
+})

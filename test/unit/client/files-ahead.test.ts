@@ -1,10 +1,18 @@
 // Files that are opened ahead: later opens are answered, and their blocks of this host are read.
 import { beforeEach, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
+import { SkeinError } from '../../../src/base/errors.ts'
 import { OpenedAhead, smallFileBytesMax } from '../../../src/client/open/files-ahead.ts'
 import { OpenedFiles } from '../../../src/client/open/opened-files.ts'
 import type { NearBlock } from '../../../src/client/read/near-block.ts'
-import { FileInfo, type OpenedFile, type OpenNextFilesRequest, WorkerInfo } from '../../../src/wire/generated/master.ts'
+import {
+  FileInfo,
+  type OpenedFile,
+  type OpenFileRequest,
+  type OpenFileResponse,
+  type OpenNextFilesRequest,
+  WorkerInfo,
+} from '../../../src/wire/generated/master.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
 const never = new AbortController().signal
@@ -13,6 +21,8 @@ let opened: OpenedFiles
 let files: OpenedFile[]
 let requests: OpenNextFilesRequest[]
 let read: NearBlock[]
+let looks: OpenFileRequest[]
+let answer: (path: string) => OpenFileResponse
 let ahead: OpenedAhead
 
 const worker = (workerId: string, hostname: string, live = true): WorkerInfo =>
@@ -34,12 +44,18 @@ beforeEach(() => {
   files = []
   requests = []
   read = []
+  looks = []
   ahead = new OpenedAhead({
     master: {
       openNextFiles: async (request) => {
         requests.push(request)
         return { files, workers }
       },
+      openFile: async (request) => {
+        looks.push(request)
+        return answer(request.path)
+      },
+      getStatus: async ({ path }) => FileInfo.fromPartial({ path, folder: true }),
     },
     opened,
     near: { readAhead: (blocks) => void read.push(...blocks) },
@@ -81,4 +97,32 @@ test('no more bytes are read than fit', async () => {
   files = Array.from({ length: 100 }, (_, index) => file(index + 1, 100_000, ['near']))
   await ahead.open('/ns/d', '', 128, never)
   expect(read).toHaveLength(83)
+})
+
+test('a look at a file serves the next open of it; one at a directory or at many blocks does not', async () => {
+  const { blocks, file: info } = file(1, 10, ['near'])
+  answer = () => ({ file: info, blocks, workers })
+  expect(await ahead.look('/ns/d/f1', never)).toMatchObject({ kind: 'file', length: 10 })
+  expect(looks).toEqual([{ path: '/ns/d/f1', lookBlocksMax: 16, syncIntervalMs: 5 }])
+  const known = await opened.open('/ns/d/f1', false, () => expect.fail('it is known'))
+  expect(known.blocks).toEqual(blocks)
+  const path = '/ns/d/other'
+  const others: OpenFileResponse[] = [
+    { file: FileInfo.fromPartial({ path, folder: true }), blocks: [], workers: [] },
+    { file: FileInfo.fromPartial({ path, length: 1e9 }), blocks: [], workers: [], untold: true },
+  ]
+  for (const other of others) {
+    answer = () => other
+    expect((await ahead.look(path, never)).path).toBe(path)
+    expect(opened.kept(path)).toBeUndefined()
+  }
+  // A master that knows no looks.
+  answer = () => {
+    throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
+  }
+  expect((await ahead.look(path, never)).kind).toBe('directory')
+  answer = () => {
+    throw new SkeinError('not_found', `${path} does not exist`)
+  }
+  await expect(ahead.look(path, never)).rejects.toMatchObject({ code: 'not_found' })
 })

@@ -25,6 +25,7 @@ beforeEach(() => {
       const from = all.indexOf(startAfter) + 1
       return all.slice(from, from + limit)
     },
+    look: () => Promise.reject(new SkeinError('unimplemented', 'not in this test')),
     seen: () => undefined,
   }
   const closing = new AbortController().signal
@@ -105,7 +106,12 @@ describe('a look-up of what was opened ahead', () => {
     let ageMs = 500
     const seen: FilesAhead['seen'] = (path) =>
       path === '/ns/a' ? { status: { ...status, path, modifiedMs: 0 } as FileStatus, ageMs } : undefined
-    const world = new FuseWorld({ ahead: { open: async () => [], seen } })
+    const looks: string[] = []
+    const look: FilesAhead['look'] = (path) => {
+      looks.push(path)
+      return Promise.reject(new SkeinError('not_found', `${path} does not exist`))
+    }
+    const world = new FuseWorld({ ahead: { open: async () => [], look, seen } })
     const body = await world.ok('lookup', 1, text('a'))
     expect(entryOf(body)).toMatchObject({ size: 7, ino: 5 })
     // Seconds and nanoseconds of both times.
@@ -113,6 +119,8 @@ describe('a look-up of what was opened ahead', () => {
     expect([wideAt(body, 24), body.readUInt32LE(36)]).toEqual([1, 0])
     // Older than the kernel may keep it: the cluster is asked, which has no such file.
     ageMs = 2000
+    expect(looks).toEqual([])
     expect(entryOf(await world.ok('lookup', 1, text('a'))).id).toBe(0)
+    expect(looks).toEqual(['/ns/a'])
   })
 })
