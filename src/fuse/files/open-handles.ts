@@ -156,6 +156,8 @@ export class OpenHandles {
     }
     const { writing } = handle
     await writing.file.write(offset, chunk)
+    // A time that was set before these bytes is not theirs.
+    if (writing.draft.times !== undefined) Object.assign(writing.draft, { times: undefined })
     if (writing.file.isWriting) this.#parts.unfinished.add(writing)
   }
 

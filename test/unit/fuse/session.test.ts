@@ -278,6 +278,11 @@ describe('writing', () => {
     expect(timesIn((await world.ask('getattr', written.id, wide(0), wide(0))).body)[1]).toEqual(modified)
     await world.writeFile(rootId, 'b', 'overwritten')
     expect((await world.files.stat('/ns/b')).times).toBeUndefined()
+    const early = await world.create(rootId, 'c')
+    await setAttributes(early.id, 32, { modified })
+    await world.write(early.id, early.handle, 0, 'x')
+    await world.release(early.id, early.handle)
+    expect((await world.files.stat('/ns/c')).times).toBeUndefined()
   })
 
   test('an unknown and an unsupported operation', async () => {
