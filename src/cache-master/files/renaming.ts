@@ -1,23 +1,23 @@
 // Why: mv. How: here it is one edge that moves, whatever hangs on it. Objects move at the store
 // first: a file in the one step the store has for it; a tree by objects, all of them before the
 // edge moves, and back again when one of them fails, so that nothing is half done.
-import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
 import { directoryAt, fileAt, resolve } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
-import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
 import { persistAppeared } from './hidden-moves.ts'
+import { type Movable, ObjectMoves } from './object-moves.ts'
 import { RenameTargets } from './rename-targets.ts'
-import { replaceFile } from './replacing-file.ts'
+import { isMoved, replaceFile } from './replacing-file.ts'
 import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
 import type { StoreSync } from '../store/store-sync.ts'
-import { entriesPerPage, pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts'
+import { pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts'
 
 /**
  * Objects that one rename of a directory moves at the store: what has been moved is kept in mind
@@ -25,24 +25,9 @@ import { entriesPerPage, pathOf, type Target, targetOf, treePages } from '../pat
  */
 const movedObjectsMax = 100_000
 
-interface Movable {
-  readonly fileId: number
-  readonly from: string
-  /** The version that is known; undefined for a marker: as it is. */
-  readonly etag: string | undefined
-}
-
 interface PlacedFile {
   readonly key: string
   readonly file: FileInode
-}
-
-interface Moved {
-  readonly fileId: number
-  readonly from: string
-  readonly to: string
-  readonly etag: string
-  readonly modifiedMs: number
 }
 
 export class RenameService {
@@ -52,6 +37,7 @@ export class RenameService {
   readonly #holds: PathHolds
   readonly #persisting: Pick<PersistService, 'settle' | 'persist'>
   readonly #targets: RenameTargets
+  readonly #objects: ObjectMoves
 
   constructor(
     context: MasterContext,
@@ -66,6 +52,7 @@ export class RenameService {
     this.#holds = holds
     this.#persisting = persisting
     this.#targets = new RenameTargets(context, sync)
+    this.#objects = new ObjectMoves(context, sync)
   }
 
   /**
@@ -99,6 +86,7 @@ export class RenameService {
       if (isReplaced) await replaceFile({ context: this.#context, sync: this.#sync }, source, to, signal)
       else if (source.directory === undefined) await this.#renameFile(source, to, signal)
       else await this.#renameDirectory(source, source.directory, `${to}/`, signal)
+      if (source.file !== undefined) this.#context.persistProblems.forget(source.file.id)
     } finally {
       hold.release()
     }
@@ -136,19 +124,22 @@ export class RenameService {
     const store = await this.#context.stores.get(record)
     const end = this.#context.changes.changing(record, [key, to])
     try {
-      const moved = await this.#moveObject(
-        record,
-        store,
-        { fileId: file.id, from: key, etag: file.etag },
-        to,
-        signal,
-      ).catch((thrown: unknown) => {
-        if (isSkeinError(thrown, 'already_exists'))
-          throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+      const moved = await this.#objects
+        .moveObject(record, store, { fileId: file.id, from: key, etag: file.etag }, to, signal)
+        .catch((thrown: unknown) => {
+          if (isSkeinError(thrown, 'already_exists'))
+            throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
+          throw thrown
+        })
+      await this.#moveEdge(record, key, to).catch(async (thrown: unknown) => {
+        // Somebody looked at the old name meanwhile: the store has the object at its new name only.
+        const isGone = isSkeinError(thrown, 'not_found')
+        if (isGone && (await isMoved({ sync: this.#sync }, { record, from: key, to }, signal))) return
+        if (isRefused(thrown)) await this.#objects.moveBack(store, [moved])
         throw thrown
       })
-      await this.#moveEdge(record, key, to, () => this.#moveBack(store, [moved]))
-      await this.#keepVersions([moved])
+      await this.#objects.keepVersions([moved])
+      await this.#objects.lookAgain(record, [moved], signal)
     } finally {
       end()
     }
@@ -160,15 +151,18 @@ export class RenameService {
     to: string,
     signal: AbortSignal,
   ): Promise<void> {
+    const { tables, persistProblems } = this.#context
     await this.#sync.tree(record, key, signal)
-    if (directoryAt(this.#context.tables, record.rootId, key)?.id !== directory.id) {
+    if (directoryAt(tables, record.rootId, key)?.id !== directory.id) {
       throw new SkeinError('not_found', `${pathOf(record, key)} does not exist any more`)
     }
     const markers: string[] = directory.marker ? [key] : []
     const objects: Movable[] = []
     const replaced: PlacedFile[] = []
+    const problematic: number[] = []
     for await (const page of treePages(this.#context, directory.id, key, signal)) {
       for (const entry of page) {
+        if (entry.file !== undefined && persistProblems.of(entry.file.id) !== undefined) problematic.push(entry.file.id)
         if (entry.file?.persisted === true)
           objects.push({ fileId: entry.file.id, from: entry.key, etag: entry.file.etag })
         else if (entry.file !== undefined && hasObject(entry.file)) replaced.push({ key: entry.key, file: entry.file })
@@ -186,9 +180,15 @@ export class RenameService {
     await this.#deleteReplaced(record, replaced, signal)
     const end = this.#context.changes.changing(record, [key, to])
     try {
-      const moved = all.length === 0 ? [] : await this.#moveObjects(record, all, key, to, signal)
-      await this.#moveEdge(record, key, to, async () => this.#moveBack(await this.#context.stores.get(record), moved))
-      await this.#keepVersions(moved.filter(({ fileId }) => fileId !== 0))
+      const moved = all.length === 0 ? [] : await this.#objects.moveObjects(record, all, key, to, signal)
+      await this.#moveEdge(record, key, to).catch(async (thrown: unknown) => {
+        if (isRefused(thrown)) await this.#objects.moveBack(await this.#context.stores.get(record), moved)
+        throw thrown
+      })
+      const files = moved.filter(({ fileId }) => fileId !== 0)
+      for (const fileId of problematic) persistProblems.forget(fileId)
+      await this.#objects.keepVersions(files)
+      await this.#objects.lookAgain(record, files, signal)
     } finally {
       end()
     }
@@ -210,84 +210,8 @@ export class RenameService {
     throw new SkeinError(first.error.code, `${path} could not be moved (nothing was moved): ${first.error.message}`)
   }
 
-  async #moveObjects(
-    record: NamespaceRecord,
-    objects: readonly Movable[],
-    fromPrefix: string,
-    toPrefix: string,
-    signal: AbortSignal,
-  ): Promise<Moved[]> {
-    const store = await this.#context.stores.get(record)
-    const moved: Moved[] = []
-    for (let at = 0; at < objects.length; at += entriesPerPage) {
-      const { done, failed } = await tryEach(objects.slice(at, at + entriesPerPage), (object) => {
-        const to = toPrefix + object.from.slice(fromPrefix.length)
-        return this.#moveObject(record, store, object, to, signal)
-      })
-      moved.push(...done.map(({ result }) => result))
-      const [first] = failed
-      if (first !== undefined) {
-        const stuck = await this.#moveBack(store, moved)
-        const left = stuck === 0 ? 'nothing was moved' : `${stuck} objects are at the new name now`
-        throw new SkeinError(
-          first.error.code,
-          `${pathOf(record, first.item.from)} could not be moved (${left}): ${first.error.message}`,
-        )
-      }
-    }
-    return moved
-  }
-
-  /**
-   * In the version that is known here; what has changed at the store is moved as it is there now,
-   * and is a new file.
-   */
-  async #moveObject(
-    record: NamespaceRecord,
-    store: UnderFileSystem,
-    object: Movable,
-    to: string,
-    signal: AbortSignal,
-  ): Promise<Moved> {
-    const { from } = object
-    const move = async (fileId: number, version: string): Promise<Moved> => {
-      const { etag, modifiedMs } = await store.rename(from, to, version, signal)
-      return { fileId, from, to, etag, modifiedMs }
-    }
-    if (object.etag === undefined) return await move(object.fileId, (await store.stat(from, signal)).etag)
-    try {
-      return await move(object.fileId, object.etag)
-    } catch (thrown) {
-      if (!isSkeinError(thrown, 'aborted', 'object_changed')) throw thrown
-      const now = await this.#sync.refresh(record, from, signal)
-      if (now === undefined) throw new SkeinError('not_found', `${pathOf(record, from)} does not exist any more`)
-      if (now.id === object.fileId || !now.persisted) throw thrown
-      return await move(now.id, now.etag)
-    }
-  }
-
-  /**
-   * @returns how many objects could not be moved back; the next listing shows them where they are
-   */
-  async #moveBack(store: UnderFileSystem, moved: readonly Moved[]): Promise<number> {
-    // The caller may have gone; what was begun is undone all the same.
-    const { signal } = new AbortController()
-    const { done, failed } = await tryEach(moved, ({ from, to, etag }) => store.rename(to, from, etag, signal))
-    for (const { error, item } of failed)
-      this.#context.logger.warn('an object could not be moved back', { key: item.to, error: toSkeinError(error) })
-    await this.#keepVersions(
-      done.flatMap(({ item, result }) =>
-        item.fileId === 0 ? [] : [{ ...item, etag: result.etag, modifiedMs: result.modifiedMs }],
-      ),
-    )
-    return failed.length
-  }
-
-  /**
-   * @param undo what was done for it, when it is refused: a file that was completed meanwhile has
-   *   the name
-   */
-  async #moveEdge(record: NamespaceRecord, from: string, to: string, undo?: () => Promise<unknown>): Promise<void> {
+  /** @throws SkeinError already_exists (a file that was completed meanwhile), not_found */
+  async #moveEdge(record: NamespaceRecord, from: string, to: string): Promise<void> {
     try {
       await this.#context.log.submit({
         type: 'rename',
@@ -297,19 +221,13 @@ export class RenameService {
         to,
       })
     } catch (error) {
-      if (!isSkeinError(error, 'already_exists') && !isSkeinError(error, 'not_found')) throw error
-      await undo?.()
+      if (!isRefused(error)) throw error
       throw new SkeinError(error.code, `/${record.name}/${error.message}`, { cause: error })
     }
   }
+}
 
-  /** The objects' new versions, so that what is cached of them stays good. */
-  async #keepVersions(moved: readonly Moved[]): Promise<void> {
-    for (let at = 0; at < moved.length; at += entriesPerPage) {
-      const files = moved
-        .slice(at, at + entriesPerPage)
-        .map(({ fileId, etag, modifiedMs }) => ({ fileId, etag, modifiedMs }))
-      await this.#context.log.submit({ type: 'persist_files', atMs: this.#context.clock.nowMs(), files })
-    }
-  }
+/** Whether the command was refused by the tables, so that nothing has moved here. */
+function isRefused(thrown: unknown): thrown is SkeinError {
+  return isSkeinError(thrown, 'already_exists') || isSkeinError(thrown, 'not_found')
 }

@@ -49,9 +49,8 @@ export async function replaceFile(
   try {
     const stored = await moveObject(parts, move, known.replacesEtag, signal)
     await submit(context, move, { stored }).catch(async (thrown: unknown) => {
-      // Somebody looked for the source meanwhile, and the store has it at its new name only.
-      if (!isSkeinError(thrown, 'not_found') || (await parts.sync.refresh(record, to, signal)) === undefined)
-        throw thrown
+      // Somebody looked at the old name meanwhile: the store has the object at its new name only.
+      if (!isSkeinError(thrown, 'not_found') || !(await isMoved(parts, move, signal))) throw thrown
     })
   } finally {
     end()
@@ -75,7 +74,7 @@ async function moveObject(
       const { etag, modifiedMs } = await (replaces === ''
         ? store.rename(from, to, file.etag, signal)
         : store.renameOver(from, to, { etag: file.etag, replaces }, signal))
-      return { etag, modifiedMs }
+      return { etag, modifiedMs, fileId: file.id }
     } catch (thrown) {
       const isConflict = isSkeinError(thrown, 'aborted', 'object_changed') || isSkeinError(thrown, 'already_exists')
       // Also what failed may have come to the store.
@@ -92,6 +91,19 @@ async function moveObject(
       throw error
     }
   }
+}
+
+/**
+ * Makes known what the store has at both names after it has moved an object. @returns whether there
+ * is a file at the new one
+ */
+export async function isMoved(
+  { sync }: Pick<Parts, 'sync'>,
+  { record, from, to }: Move,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [, there] = await Promise.all([from, to].map((key) => sync.refresh(record, key, signal)))
+  return there !== undefined
 }
 
 /** What the store has at the key, as far as is known; empty: nothing. */

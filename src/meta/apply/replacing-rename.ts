@@ -17,6 +17,9 @@ import { forgetToPersist, noteWritten } from './written-files.ts'
 export function replaceFile(tables: Tables, record: NamespaceRecord, command: Rename, file: FileInode): Applied {
   const { from, to, stored, atMs } = command
   if (from === to) return done(0, [], [file.id])
+  // Another client has put its own object at the old name, and somebody has looked at it.
+  if (stored?.fileId !== undefined && stored.fileId !== file.id)
+    return refused('not_found', `${from} is another file by now`)
   const replaced = fileAt(tables, record.rootId, to)
   // What the store has moved is moved here, too, whatever has come to be beside it.
   if (replaced === undefined && stored === undefined && directoryAt(tables, record.rootId, to) !== undefined)
@@ -45,7 +48,7 @@ export function replaceFile(tables: Tables, record: NamespaceRecord, command: Re
 
 /** The file with what is known of its object at the new name. */
 function versioned(file: FileInode, old: FileInode | undefined, { stored, replacesEtag }: Rename): FileInode {
-  if (file.persisted) return { ...file, ...stored }
+  if (file.persisted) return stored === undefined ? file : { ...file, etag: stored.etag, modifiedMs: stored.modifiedMs }
   const { replacesEtag: _before, ...unversioned } = file
   const replaces = old?.persisted === true ? old.etag : (replacesEtag ?? old?.replacesEtag)
   return replaces === undefined || replaces === '' ? unversioned : { ...unversioned, replacesEtag: replaces }

@@ -54,7 +54,12 @@ export interface Rename {
   /** With `overwrites`: as for CreateFile. */
   readonly replacesEtag?: string
   /** With `overwrites`: the store has moved the object, and this is its version there. */
-  readonly stored?: { readonly etag: string; readonly modifiedMs: number }
+  readonly stored?: {
+    readonly etag: string
+    readonly modifiedMs: number
+    /** The file whose object was moved; no other one moves here. Old journals have none. */
+    readonly fileId?: number
+  }
 }
 
 /** What is not given stays as it is. Unknown ids are passed over. */

@@ -166,7 +166,9 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       to: text(keyBytesMax + 1, { min: 1 }),
       ...{ overwrites: optional(flag), replacesEtag: optional(text(etagBytesMax)), unstages },
       stored: optional(
-        record<NonNullable<Lifecycle.Rename['stored']>>({ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs }),
+        record<NonNullable<Lifecycle.Rename['stored']>>({
+          ...{ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs, fileId: optional(inodeId) },
+        }),
       ),
     },
     (given) => {

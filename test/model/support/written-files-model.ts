@@ -74,6 +74,7 @@ export function change(model: Model, asked: Change): boolean {
       if (file === undefined || files.has(asked.to) || objects.has(asked.to)) return false
       settle(model, asked.from)
       const now = files.get(asked.from) ?? file
+      model.refused.delete(now.fileId)
       const object = objects.get(asked.from)
       files.delete(asked.from)
       files.set(asked.to, now)
@@ -123,6 +124,7 @@ function moveOver(model: Model, { from, to }: { readonly from: string; readonly 
   if (file.etag !== undefined && moved !== undefined) objects.set(to, moved)
   if (moved?.etag === (file.etag ?? file.replaces)) objects.delete(from)
   files.delete(from)
+  refused.delete(file.fileId)
   files.set(to, file.etag === undefined ? { ...file, replaces: replaced === '' ? undefined : replaced } : file)
   return learn(model)
 }

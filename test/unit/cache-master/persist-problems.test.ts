@@ -103,6 +103,32 @@ it('is gone with the file, and tried at once when the namespace is changed', asy
   expect(await summary()).toBeUndefined()
 })
 
+it.each([
+  ['a file', '/ns/d/f', '/ns/g'],
+  ['a file that takes the place of another one', '/ns/d/f', '/ns/e/old'],
+  ['its directory', '/ns/d', '/ns/g'],
+])('is gone at another name, where the next version replaces nothing of others: %s', async (_what, from, to) => {
+  store.put('d/f', { etag: 'old' })
+  store.put('e/old', { etag: 'old' })
+  await fixture.stat('/ns/d/f')
+  const fileId = await fixture.begin('/ns/d/f', 4, true)
+  store.put('d/f', { etag: 'foreign' })
+  await fixture.lifecycle.completeFile({ fileId, length: 4 }, call)
+  await fixture.until(async () => (await fixture.stat('/ns/d/f')).persistProblem !== undefined)
+  await fixture.service.updateNamespace(
+    { name: 'ns', attributes: { writePolicy: 'MUST_CACHE' }, removedAttributes: [], secrets: {}, ttlAction: '' },
+    call,
+  )
+  await fixture.lifecycle.rename({ from, to, overwrite: from !== '/ns/d' }, call)
+  const path = from === '/ns/d' ? `${to}/f` : to
+  const key = path.slice('/ns/'.length)
+  expect(await fixture.stat(path)).not.toHaveProperty('persistProblem')
+  store.put(key, { etag: 'theirs', length: 99 })
+  await fixture.write(path, 5, true)
+  expect((await fixture.lifecycle.persist({ path }, call)).failures).toHaveLength(1)
+  expect(store.objects.get(key)?.etag).toBe('theirs')
+})
+
 it('keeps a bounded number of files in mind', () => {
   const problems = new PersistProblems({ monotonicMs: () => 0 })
   for (let id = 0; id < 10_050; id += 1) problems.note(id, new SkeinError('aborted', 'x'))

@@ -175,6 +175,52 @@ describe('a file that the store has', () => {
   })
 })
 
+describe('what another client puts at the old name while the store moves the object', () => {
+  it.each([
+    ['to a free name', '/ns/d/free'],
+    ['over a file', '/ns/d/f'],
+  ])('stays there, and does not move here: %s', async (_how, to) => {
+    store.put('d/x', { etag: 'moved', length: 4 })
+    await fixture.keys()
+    const { fileId } = await fixture.stat('/ns/d/x')
+    await fixture.worker('w', [blockIdOf(fileId, 0)])
+    const [rename, renameOver] = [store.rename.bind(store), store.renameOver.bind(store)]
+    const seen: number[] = []
+    const meanwhile = async <T>(answer: T): Promise<T> => {
+      store.put('d/x', { etag: 'theirs', length: 4 })
+      seen.push((await fixture.service.getStatus({ path: '/ns/d/x', syncIntervalMs: 0 }, call)).fileId)
+      return answer
+    }
+    store.rename = async (...asked) => meanwhile(await rename(...asked))
+    store.renameOver = async (...asked) => meanwhile(await renameOver(...asked))
+    await over('/ns/d/x', to)
+    const key = to.slice('/ns/'.length)
+    expect(objects()).toMatchObject({ [key]: 'moved', 'd/x': 'theirs' })
+    const [moved, theirs] = [await fixture.stat(to), await fixture.stat('/ns/d/x')]
+    expect([moved.etag, theirs.etag]).toEqual(['moved', 'theirs'])
+    // Blocks of the one are never read as those of the other.
+    expect(seen).not.toContain(moved.fileId)
+    await expectSame(fixture, store)
+  })
+
+  it('and what it puts at one of the names in a directory is known as the store has it', async () => {
+    store.put('e/x', { etag: 'moved', length: 4 })
+    store.put('e/y', { etag: 'y', length: 4 })
+    await fixture.keys()
+    const rename = store.rename.bind(store)
+    store.rename = async (from, to, etag) => {
+      const answer = await rename(from, to, etag)
+      if (from !== 'e/x') return answer
+      store.put('e/x', { etag: 'theirs', length: 4 })
+      await fixture.service.getStatus({ path: '/ns/e/x', syncIntervalMs: 0 }, call)
+      return answer
+    }
+    await move('/ns/e', '/ns/g')
+    expect(objects()).toEqual({ 'd/f': 'old', 'e/x': 'theirs', 'g/x': 'moved', 'g/y': 'y' })
+    await expectSame(fixture, store)
+  })
+})
+
 describe('names', () => {
   it('are exact: only who asks for it moves into a directory', async () => {
     await fixture.write('/ns/a', 4)

@@ -106,6 +106,15 @@ describe('a rename that overwrites', () => {
     expect([...walk(tables, rootId, '', undefined)].map(({ key }) => key)).toEqual(['d', 'd/', 'd/x'])
   })
 
+  it('is refused where another file is at the old name than the one whose object was moved', () => {
+    put('f', 'x')
+    const stored = { etag: 'copied', modifiedMs: 7 }
+    expect(over('x', 'f', { stored: { ...stored, fileId: id('f') } }).outcome.refused?.code).toBe('not_found')
+    expect([...walk(tables, rootId, '', undefined)].map(({ key }) => key)).toEqual(['f', 'x'])
+    over('x', 'f', { stored: { ...stored, fileId: id('x') } })
+    expect(file('f')).toMatchObject({ etag: 'copied', modifiedMs: 7 })
+  })
+
   it('of the doors is from then on as if written at its new name', () => {
     put('f')
     const fileId = write('.skein/part', { ttl: { ttlMs: 5, action: 'DELETE' } })
