@@ -7,6 +7,7 @@ import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { MasterContext } from '../master-context.ts'
+import { checkNotBelowFile } from '../paths/names-beside.ts'
 import { pathOf, type Target } from '../paths/tree-pages.ts'
 import { checkStorable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
@@ -37,6 +38,7 @@ export class RenameTargets {
     const mayReplace = wanted.overwrite === true && source.file !== undefined
     if (to === fromKey && mayReplace) return to
     if (to !== fromKey) checkStorable(record, to)
+    if (to !== fromKey) checkNotBelowFile(this.#context.tables, record, to)
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }

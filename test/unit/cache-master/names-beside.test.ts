@@ -50,6 +50,12 @@ describe('a file and a directory of one name', () => {
     })
     await expect(makeDirectory('/ns/a/b/c', false)).rejects.toMatchObject({ code: 'failed_precondition' })
     await expect(makeDirectory('/ns/a', false)).rejects.toMatchObject({ code: 'already_exists' })
+    for (const from of ['/ns/d/x', '/ns/d', '/ns/a'])
+      for (const overwrite of [false, true])
+        await expect(fixture.lifecycle.rename({ from, to: '/ns/a/b', overwrite }, call)).rejects.toMatchObject({
+          code: 'failed_precondition',
+          message: '/ns/a/b cannot be written: /ns/a is a file',
+        })
     await write('/ns/a/as-object')
     await write('/ns/a/b', false)
     expect(await filesOf(fixture)).toEqual(['a', 'a/as-object', 'a/b', 'd/x'])
