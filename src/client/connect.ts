@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../base/clock.ts'
 import { Budget } from '../base/flow/budget.ts'
+import { PiecePool } from '../base/flow/piece-pool.ts'
 import { connectReading } from './connect-reading.ts'
 import { ConnectedFileSystem } from './connected-file-system.ts'
 import { fileStatusOf } from './status/file-status.ts'
@@ -12,6 +13,7 @@ import type { FilesAhead } from './open/files-ahead.ts'
 import { JobMasterLoads } from './job-master-loads.ts'
 import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
+import { gatherBytes } from './write/file-output.ts'
 import { FileWriter } from './write/file-writer.ts'
 import { type Connect, connectAtJobMaster, connectJobMaster, connectMaster } from './master-client.ts'
 import { directoriesAtMaster } from './worker-directories.ts'
@@ -97,6 +99,11 @@ export function connectCluster(
         ? config.user.blockSizeBytes
         : undefined,
     kept: new Budget('kept bytes of blocks that are being written', config.user.writeKeptBytes),
+    // The pieces of a block that was kept are there for the next one.
+    pieces: new PiecePool({
+      ...{ pieceBytes: gatherBytes, clock: systemClock },
+      idleMax: Math.ceil(config.user.writeKeptBytes / gatherBytes),
+    }),
     uniqueId: randomUUID,
     clock: systemClock,
     random: systemRandom,

@@ -4,7 +4,8 @@
 // a whole block is reserved on a worker, and its commit gives back what was not needed. While the
 // memory for it lasts (kept-chunks.ts), the bytes of the block are kept, and another worker gets
 // them when one fails. A worker that takes more bytes than any before it has moved the block on:
-// the attempts are counted anew.
+// the attempts are counted anew. Chunks whose bytes nobody needs any more go back to where their
+// memory came from, unless a worker failed with them: it may still be sending them.
 import { type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
@@ -29,6 +30,8 @@ export interface BlockOutputParts {
   readonly place: (length: number, failed: ReadonlySet<string>, openEnded: boolean) => Promise<PlaceBlockResponse>
   readonly targetOf: (worker: PlaceBlockResponse) => BlockTarget
   readonly kept: KeptChunks
+  /** Called with chunks, or parts of them, that are not needed any more. */
+  readonly giveBack: (chunk: Uint8Array) => void
   readonly retry: RetryPolicy
   readonly clock: Clock
   readonly random: Random
@@ -41,6 +44,10 @@ export class BlockOutput {
   readonly #parts: BlockOutputParts
   /** Not given to the current sink yet. */
   #pending: Uint8Array[] = []
+  /** What the current sink took and was not given back, and where the first of it ends. */
+  #taken: Uint8Array[] = []
+  #givenBackBytes = 0
+  #hasFailed = false
   #length = 0
   #worker: PlaceBlockResponse | undefined
   #sink: BlockSink | undefined
@@ -85,6 +92,7 @@ export class BlockOutput {
       }
     })
     this.#parts.kept.drop()
+    this.#giveBack(Number.POSITIVE_INFINITY)
     this.#pending = []
   }
 
@@ -115,6 +123,7 @@ export class BlockOutput {
     const [only] = this.#pending
     const bytes = only !== undefined && this.#pending.length === 1 ? only : Buffer.concat(this.#pending)
     await target.put({ header: { ...header, length: this.#length }, bytes }, signal)
+    this.#taken = this.#pending
   }
 
   async #sendPending(): Promise<void> {
@@ -132,8 +141,23 @@ export class BlockOutput {
       await this.#sink.write(chunk)
       this.#takenBytes += chunk.length
       this.#pending.shift()
+      this.#taken.push(chunk)
       kept.add(chunk)
+      if (!kept.isKeeping) this.#giveBack(this.#sink.settledBytes ?? 0)
     }
+  }
+
+  /** @param settledBytes of the block, from its start */
+  #giveBack(settledBytes: number): void {
+    if (this.#hasFailed) return
+    let count = 0
+    for (const chunk of this.#taken) {
+      if (this.#givenBackBytes + chunk.length > settledBytes) break
+      this.#givenBackBytes += chunk.length
+      this.#parts.giveBack(chunk)
+      count += 1
+    }
+    this.#taken = this.#taken.slice(count)
   }
 
   async #place(length: number, openEnded: boolean): Promise<PlaceBlockResponse> {
@@ -148,6 +172,8 @@ export class BlockOutput {
     const sink = this.#sink
     const worker = this.#worker
     this.#sink = undefined
+    this.#hasFailed = true
+    this.#taken = []
     await sink?.abort()
     if (isSkeinError(thrown, 'already_exists', 'committed')) {
       this.#isThere = true

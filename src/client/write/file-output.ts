@@ -7,16 +7,17 @@
 //   CACHE_THROUGH  the file is persisted before `close` returns
 //   THROUGH        like CACHE_THROUGH, and then its blocks are freed
 //
-// What an output has in memory: `gatherBytes` of small pieces, `smallBytesMax` of a block that may
-// stay small, what its connection or disk has in flight (2 MiB), and the kept chunks.
+// What an output has in memory: a piece that is being filled, `smallBytesMax` of a block that may
+// stay small, what its connection or disk has in flight (2 MiB), and the kept chunks. The memory is
+// lent by a pool, and goes back when a block is done with it (block-output.ts).
 //
 //   open --close--> closing --> ended      a failure, an abort, or the signal: the file is
 //   open --abort--------------> ended      abandoned, and its blocks go
 import { blockIdOf } from '../../base/block-id.ts'
 import { abortReason, type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
-import { unzeroedBytes } from '../../base/flow/aligned-memory.ts'
 import type { Budget } from '../../base/flow/budget.ts'
+import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CreateFileResponse, LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
@@ -26,10 +27,8 @@ import { BlockOutput } from './block-output.ts'
 import type { BlockTargetPool } from './block-target-pool.ts'
 import { KeptChunks } from './kept-chunks.ts'
 
-/** Smaller pieces are gathered until there are so many bytes. */
-const gatherBytes = 256 * 1024
-/** A larger piece is copied in parts of this size. */
-const copyBytesMax = 1024 * 1024
+/** Bytes are gathered until there are so many: a piece of the pool. */
+export const gatherBytes = 256 * 1024
 const abandonMs = 5000
 /** Deadline of the call that persists a whole file. */
 const persistMs = 24 * 3600 * 1000
@@ -51,6 +50,8 @@ export interface FileOutputParts {
   readonly targets: Pick<BlockTargetPool, 'targetFor'>
   /** Bytes of blocks that another worker may get, all outputs together (kept-chunks.ts). */
   readonly kept: Budget
+  /** Pieces of `gatherBytes`. */
+  readonly pieces: Pick<PiecePool, 'take' | 'giveBack'>
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -96,7 +97,7 @@ export class CachedFileOutput {
   #last: Promise<unknown> = Promise.resolve()
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
-  /** Memory behind the last of them. */
+  /** Memory behind the last of them; of the pool. */
   #room: Uint8Array = new Uint8Array()
   #block: BlockOutput | undefined
   #blocks = 0
@@ -118,7 +119,7 @@ export class CachedFileOutput {
   write(chunk: Uint8Array): Promise<void> {
     return this.#inTurn(async () => {
       for (let at = 0; at < chunk.length;) {
-        if (this.#room.length === 0) this.#room = unzeroedBytes(this.#roomBytes(chunk.length - at))
+        if (this.#room.length === 0) this.#room = this.#parts.pieces.take(this.#roomBytes(chunk.length - at))
         const part = this.#room.subarray(0, chunk.length - at)
         part.set(chunk.subarray(at, at + part.length))
         this.#room = this.#room.subarray(part.length)
@@ -200,7 +201,7 @@ export class CachedFileOutput {
   /** How much memory the next bytes get: no more than the file may need, and all at once. */
   #roomBytes(bytes: number): number {
     const { length } = this.#target
-    const most = Math.max(gatherBytes - this.#gatheredBytes, Math.min(bytes, copyBytesMax))
+    const most = gatherBytes - this.#gatheredBytes
     // A file that has few bytes so far may have no more.
     if (length === undefined && this.#length === 0 && this.#gatheredBytes === 0) return Math.min(most, bytes)
     const left = length === undefined ? most : length - this.#length - this.#gatheredBytes
@@ -209,10 +210,14 @@ export class CachedFileOutput {
 
   async #writeGathered(): Promise<void> {
     if (this.#gatheredBytes === 0) return
-    const bytes = joined(this.#gathered)
+    const { pieces } = this.#parts
+    const gathered = this.#gathered
+    const bytes = joined(gathered)
+    pieces.giveBack(this.#room)
     this.#gathered = []
     this.#gatheredBytes = 0
     this.#room = new Uint8Array()
+    if (bytes.buffer !== gathered[0]?.buffer) for (const part of gathered) pieces.giveBack(part)
     await this.#writeBlocks(bytes)
   }
 
@@ -233,7 +238,7 @@ export class CachedFileOutput {
   }
 
   #nextBlock(): BlockOutput {
-    const { lifecycle, targets, kept, clock, random, logger, retry = retryDefault } = this.#parts
+    const { lifecycle, targets, kept, pieces, clock, random, logger, retry = retryDefault } = this.#parts
     const { file, length: known } = this.#target
     const { fileId, namespaceId, key, blockSizeBytes } = file
     const index = this.#blocks
@@ -252,6 +257,7 @@ export class CachedFileOutput {
         ),
       targetOf: (worker) => targets.targetFor(worker),
       kept: new KeptChunks(kept),
+      giveBack: (chunk) => pieces.giveBack(chunk),
       ...{ retry, clock, random, logger, signal },
     })
   }
@@ -305,9 +311,12 @@ export class CachedFileOutput {
 /** Parts that lie one after the other are one already. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts
-  const last = parts.at(-1)
-  if (first === undefined || last === undefined) return new Uint8Array()
-  const bytes = parts.reduce((sum, { length }) => sum + length, 0)
-  const isOne = parts.every(({ buffer }) => buffer === first.buffer)
-  return isOne ? new Uint8Array(first.buffer, first.byteOffset, bytes) : Buffer.concat(parts)
+  if (first === undefined) return new Uint8Array()
+  let end = first.byteOffset
+  let isOne = true
+  for (const { buffer, byteOffset, length } of parts) {
+    isOne &&= buffer === first.buffer && byteOffset === end
+    end += length
+  }
+  return isOne ? new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset) : Buffer.concat(parts)
 }

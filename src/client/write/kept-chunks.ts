@@ -33,6 +33,11 @@ export class KeptChunks {
     this.#bytes += chunk.length
   }
 
+  /** Whether all that was added is kept. */
+  get isKeeping(): boolean {
+    return this.#chunks !== undefined
+  }
+
   /** Everything that was added, no longer kept; undefined when that was too much. */
   take(): Uint8Array[] | undefined {
     const chunks = this.#chunks

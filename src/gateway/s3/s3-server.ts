@@ -135,7 +135,8 @@ async function textOf(content: AsyncIterable<Uint8Array>, bytesMax: number): Pro
   for await (const chunk of content) {
     bytes += chunk.length
     if (bytes > bytesMax) throw s3Error('MaxMessageLengthExceeded')
-    chunks.push(chunk)
+    // Its memory is freed when the next one is asked for.
+    chunks.push(new Uint8Array(chunk))
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))

@@ -3,6 +3,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { IdleWatch } from './idle-watch.ts'
+import { chunksOf } from './stream-chunks.ts'
 
 /**
  * Exactly `length` bytes of a stream. `begin` is called when the first bytes are read. Leaving the
@@ -46,12 +47,12 @@ async function* bodyUpTo(
   let got = 0
   watch.begin()
   try {
-    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    for await (const chunk of chunksOf(stream)) {
       watch.end()
-      watch.moved((chunk as Buffer).length)
-      got += (chunk as Buffer).length
+      watch.moved(chunk.length)
+      got += chunk.length
       if (got > lengthMax) throw new SkeinError('invalid_argument', `the body is longer than its ${lengthMax} bytes`)
-      yield chunk as Buffer
+      yield chunk
       watch.begin()
     }
   } catch (thrown) {

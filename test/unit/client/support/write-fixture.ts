@@ -6,7 +6,8 @@ import { blockCount, blockIdOf, blockLength, fileIdOf } from '../../../../src/ba
 import { systemClock } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import { Budget } from '../../../../src/base/flow/budget.ts'
-import type { WrittenFile } from '../../../../src/client/write/file-output.ts'
+import { PiecePool } from '../../../../src/base/flow/piece-pool.ts'
+import { gatherBytes, type WrittenFile } from '../../../../src/client/write/file-output.ts'
 import { FileWriter, type FileWriterOptions } from '../../../../src/client/write/file-writer.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import type { CreateFileRequest, PlaceBlockRequest } from '../../../../src/wire/generated/lifecycle.ts'
@@ -23,6 +24,7 @@ export class WriteFixture {
   readonly created: CreateFileRequest[] = []
   readonly placed: PlaceBlockRequest[] = []
   readonly kept: Budget
+  readonly pieces = new PiecePool({ pieceBytes: gatherBytes, idleMax: 8, clock: systemClock })
   writePolicy = 'MUST_CACHE'
   freeFailure: SkeinError | undefined
   readonly lifecycle: { -readonly [M in keyof FileWriterOptions['lifecycle']]: FileWriterOptions['lifecycle'][M] }
@@ -73,6 +75,7 @@ export class WriteFixture {
         },
       },
       kept: this.kept,
+      pieces: this.pieces,
       uniqueId: () => `unique-${created.length}`,
       clock: systemClock,
       random: () => 0,
