@@ -124,6 +124,8 @@ export interface GatewayConfig {
         readonly domains: readonly string[]
         readonly region: string
         readonly uploadExpiryMs: number
+        /** 0: digests are computed on the thread of all requests. */
+        readonly digestThreads: number
         readonly requestsMax: number
         readonly connectionsMax: number
         readonly idleMs: number

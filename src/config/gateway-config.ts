@@ -48,6 +48,7 @@ export function gatewayOf(values: Values, machineHostname: string, cwd: (path: s
             uploadExpiryMs: values.amount('skein.gateway.s3.upload.expiry'),
             requestsMax: values.amount('skein.gateway.s3.requests.max'),
             connectionsMax: values.amount('skein.gateway.s3.connections.max'),
+            digestThreads: values.amount('skein.gateway.s3.digest.threads'),
             idleMs: values.amount('skein.gateway.s3.idle.timeout'),
           },
     webHdfs:

@@ -37,6 +37,7 @@ describe('the S3 door', () => {
       options: {
         ...{ host: '127.0.0.1', port: 0, domains: [], region: 'us-east-1', credentialsFile, names: [] },
         uploadExpiryMs: 3_600_000,
+        digestThreadsMax: 1,
       },
       pieces: sentMemory(96 * 1024 * 1024, systemClock),
       ...{ clock: systemClock, logger: silentLogger, metrics: new MetricRegistry('gateway') },

@@ -69,6 +69,16 @@ export const gatewayKeys = {
     scope: 'gateway',
     doc: 'Maximum connections to the S3 port. At the limit, an idle connection is closed to accept a new one',
   },
+  'skein.gateway.s3.digest.threads': {
+    kind: 'integer',
+    default: '2',
+    min: 0,
+    max: 256,
+    scope: 'gateway',
+    doc:
+      'Threads that compute the ETags (MD5) and checksums of uploads larger than 1 MiB. They are started when they ' +
+      'are needed. A thread computes about 0.7 GiB per second. 0 computes on the thread that serves all requests',
+  },
   'skein.gateway.s3.idle.timeout': {
     kind: 'duration',
     default: '30s',

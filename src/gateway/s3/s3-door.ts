@@ -7,6 +7,7 @@ import { isLoopback } from '../../base/loopback.ts'
 import { DoorMetrics } from '../../telemetry/door-metrics.ts'
 import { openCredentials } from '../credentials/watched-credentials.ts'
 import { type DoorParts, doorServerOptions, openDoorPort, type RunningDoor } from '../door-port.ts'
+import { DigestThreads } from './body/digest-threads.ts'
 import type { S3Context } from './call/s3-call.ts'
 import { defaultS3DoorLimits, type S3DoorOptions } from './s3-options.ts'
 import { S3Server } from './s3-server.ts'
@@ -35,7 +36,17 @@ export async function startS3Door({
   const limits = { ...defaultS3DoorLimits, ...options.limits }
   const domains = options.domains.map((domain) => domain.toLowerCase())
   const door = new DoorMetrics('s3', { metrics, clock })
-  const context: S3Context = { fileSystem, clock, logger, region, uploadExpiryMs, pieces, onSource: door.onSource }
+  const digests = new DigestThreads({ threadsMax: options.digestThreadsMax })
+  const context: S3Context = {
+    digests,
+    fileSystem,
+    clock,
+    logger,
+    region,
+    uploadExpiryMs,
+    pieces,
+    onSource: door.onSource,
+  }
   const { requests } = new S3Server({ context, callers: credentials?.callers, domains, limits, metrics: door })
   const server = createServer(doorServerOptions)
   // S3 ignores expectations that it does not know; Node.js would answer 417.
@@ -51,6 +62,7 @@ export async function startS3Door({
       address: running.address,
       close: async (graceMs) => {
         await running.close(graceMs)
+        await digests.close()
         credentials?.close()
       },
     }

@@ -42,5 +42,7 @@ export interface S3DoorOptions {
   readonly names: readonly string[]
   /** How long the parts of an upload are kept that nobody completes. */
   readonly uploadExpiryMs: number
+  /** Threads that compute digests of large objects. 0: none. */
+  readonly digestThreadsMax: number
   readonly limits?: Partial<S3DoorLimits>
 }

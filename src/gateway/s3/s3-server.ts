@@ -104,7 +104,8 @@ export class S3Server implements DoorProtocol<Exchange, S3Reply> {
     const begin = (): void => exchange.served.askForBody()
     const received: S3Call['content'] = (algorithm) => {
       const checks = plan.chunked?.isSigned === true && seed !== undefined ? new ChunkSignatures(seed) : undefined
-      return new CheckedContent(requestBody(request, watch, begin, cutBody), plan, checks, algorithm)
+      const body = requestBody(request, watch, begin, cutBody)
+      return new CheckedContent(body, plan, checks, algorithm, this.#parts.context.digests.of(plan.contentBytes))
     }
     const content: S3Call['content'] = (algorithm) => {
       exchange.content = received(algorithm)

@@ -48,6 +48,7 @@ async function openS3(context: RoleContext, config: Config, shared: SharedParts,
       domains: s3.domains,
       region: s3.region,
       uploadExpiryMs: s3.uploadExpiryMs,
+      digestThreadsMax: s3.digestThreads,
       credentialsFile: config.gateway.credentialsFile,
       limits: {
         requestsMax: s3.requestsMax,

@@ -54,6 +54,7 @@ describe('the memory of files that are sent', () => {
       options: {
         ...{ host: '127.0.0.1', port: 0, domains: [], region: 'us-east-1', credentialsFile: undefined, names: [] },
         uploadExpiryMs: 60_000,
+        digestThreadsMax: 0,
       },
     })
     doors.push(s3)

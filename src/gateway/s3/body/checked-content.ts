@@ -1,16 +1,11 @@
 // Why: a body is stored only if it is what its sender meant. How: digests run along while the bytes
-// pass; they are compared at the end, before anything is visible.
-import { createHash, type Hash } from 'node:crypto'
+// pass, behind their consumer, here or on another thread (running-digests.ts); they are compared at
+// the end, before anything is visible.
 import { s3Error } from '../answer/error-table.ts'
 import type { BodyPlan } from './body-plan.ts'
-import {
-  type ChecksumAlgorithm,
-  checksumHeader,
-  checksumTable,
-  checksumValue,
-  type RunningChecksum,
-} from './checksum-algorithms.ts'
+import { type ChecksumAlgorithm, checksumHeader, checksumValue } from './checksum-algorithms.ts'
 import { type ChunkChecks, ChunkDecoder } from './chunk-decoder.ts'
+import { type BeginDigests, type DigestName, digestsHere, type RunningDigests } from './running-digests.ts'
 
 export interface ContentDigests {
   readonly bytes: number
@@ -25,10 +20,8 @@ export class CheckedContent implements AsyncIterable<Uint8Array> {
   readonly #body: AsyncIterable<Uint8Array>
   readonly #plan: BodyPlan
   readonly #decoder: ChunkDecoder | undefined
-  readonly #md5 = createHash('md5')
-  readonly #sha256: Hash | undefined
   readonly #algorithm: ChecksumAlgorithm | undefined
-  readonly #checksum: RunningChecksum | undefined
+  readonly #begin: BeginDigests
   #bytes = 0
   #digests: ContentDigests | undefined
 
@@ -36,19 +29,20 @@ export class CheckedContent implements AsyncIterable<Uint8Array> {
    * @param body as sent
    * @param checks for the signatures of chunks; undefined: nobody checks them
    * @param algorithm a checksum to compute if the plan has none
+   * @param begin how the digests are computed
    */
   constructor(
     body: AsyncIterable<Uint8Array>,
     plan: BodyPlan,
     checks: ChunkChecks | undefined,
     algorithm?: ChecksumAlgorithm,
+    begin = digestsHere,
   ) {
     this.#body = body
+    this.#begin = begin
     this.#plan = plan
     this.#decoder = plan.chunked === undefined ? undefined : new ChunkDecoder({ ...plan.chunked, checks })
-    this.#sha256 = plan.sha256 === undefined ? undefined : createHash('sha256')
     this.#algorithm = plan.checksum?.algorithm ?? algorithm
-    this.#checksum = this.#algorithm === undefined ? undefined : checksumTable[this.#algorithm].begin()
   }
 
   /** After the last chunk. */
@@ -57,21 +51,39 @@ export class CheckedContent implements AsyncIterable<Uint8Array> {
     return this.#digests
   }
 
-  /** @throws S3 IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, and those of ChunkDecoder */
+  /**
+   * A chunk is the consumer's until it asks for the next one.
+   * @throws S3 IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, and those of ChunkDecoder
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for await (const sent of this.#body) {
-      if (this.#decoder === undefined) {
-        this.#add(sent)
-        yield sent
-        continue
-      }
-      for (const data of this.#decoder.push(sent)) {
-        this.#add(data)
-        yield data
-      }
+    const names: readonly DigestName[] = [
+      ...new Set([
+        'md5' as const,
+        ...(this.#plan.sha256 === undefined ? [] : (['sha256'] as const)),
+        ...(this.#algorithm === undefined ? [] : [this.#algorithm]),
+      ]),
+    ]
+    const running = this.#begin(names)
+    try {
+      for await (const sent of this.#body) yield* this.#passed(sent, running)
+      this.#endChunks()
+      this.#checkLength()
+      const digests = await running.finish()
+      this.#digests = this.#compared(new Map(names.map((name, at) => [name, digests[at] ?? Buffer.alloc(0)])))
+    } finally {
+      running.drop()
     }
-    this.#endChunks()
-    this.#digests = this.#compared()
+  }
+
+  async *#passed(sent: Uint8Array, running: RunningDigests): AsyncGenerator<Uint8Array> {
+    const parts: Uint8Array[] = []
+    for (const data of this.#decoder === undefined ? [sent] : this.#decoder.push(sent)) {
+      this.#count(data)
+      parts.push(data)
+      yield data
+    }
+    const room = running.take(sent, parts)
+    if (room !== undefined) await room
   }
 
   #endChunks(): void {
@@ -83,30 +95,32 @@ export class CheckedContent implements AsyncIterable<Uint8Array> {
       throw s3Error('InvalidRequest', `The trailer ${other.slice(0, 100)} was not announced in x-amz-trailer.`)
   }
 
-  #add(bytes: Uint8Array): void {
+  #count(bytes: Uint8Array): void {
     this.#bytes += bytes.length
     const { contentBytes } = this.#plan
     if (contentBytes !== undefined && this.#bytes > contentBytes)
       throw s3Error('InvalidRequest', `The content is longer than its ${contentBytes} bytes.`)
-    this.#md5.update(bytes)
-    this.#sha256?.update(bytes)
-    this.#checksum?.update(bytes)
   }
 
-  #compared(): ContentDigests {
-    const { contentBytes, sha256, md5 } = this.#plan
+  #checkLength(): void {
+    const { contentBytes } = this.#plan
     if (contentBytes !== undefined && this.#bytes !== contentBytes) throw s3Error('IncompleteBody')
-    if (this.#sha256 !== undefined && this.#sha256.digest('hex') !== sha256) throw s3Error('XAmzContentSHA256Mismatch')
-    const ownMd5 = this.#md5.digest()
+  }
+
+  #compared(own: ReadonlyMap<DigestName, Buffer>): ContentDigests {
+    const { sha256, md5 } = this.#plan
+    if (sha256 !== undefined && own.get('sha256')?.toString('hex') !== sha256)
+      throw s3Error('XAmzContentSHA256Mismatch')
+    const ownMd5 = own.get('md5') ?? Buffer.alloc(0)
     if (md5 !== undefined && !ownMd5.equals(md5))
       throw s3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.')
-    return { bytes: this.#bytes, md5: ownMd5.toString('hex'), checksum: this.#comparedChecksum() }
+    return { bytes: this.#bytes, md5: ownMd5.toString('hex'), checksum: this.#comparedChecksum(own) }
   }
 
-  #comparedChecksum(): ContentDigests['checksum'] {
-    if (this.#algorithm === undefined || this.#checksum === undefined) return undefined
+  #comparedChecksum(own: ReadonlyMap<DigestName, Buffer>): ContentDigests['checksum'] {
     const algorithm = this.#algorithm
-    const value = this.#checksum.digest()
+    const value = algorithm === undefined ? undefined : own.get(algorithm)
+    if (algorithm === undefined || value === undefined) return undefined
     const expected = this.#plan.checksum === undefined ? value : (this.#plan.checksum.value ?? this.#trailer(algorithm))
     if (!value.equals(expected))
       throw s3Error('BadDigest', `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`)
@@ -126,7 +140,8 @@ export function digested(
   chunks: AsyncIterable<Uint8Array>,
   length: number,
   algorithm: ChecksumAlgorithm | undefined,
+  begin: BeginDigests,
 ): CheckedContent {
   const plan = { payloadHash: '', chunked: undefined, sha256: undefined, md5: undefined, checksum: undefined }
-  return new CheckedContent(chunks, { ...plan, contentBytes: length }, undefined, algorithm)
+  return new CheckedContent(chunks, { ...plan, contentBytes: length }, undefined, algorithm, begin)
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../../../telemetry/logger.ts'
 import type { Caller } from '../../callers.ts'
 import type { ReplyStream } from '../../stream-reply.ts'
 import type { CheckedContent } from '../body/checked-content.ts'
+import type { DigestThreads } from '../body/digest-threads.ts'
 import type { ChecksumAlgorithm } from '../body/checksum-algorithms.ts'
 import type { HeaderFields } from '../request/header-fields.ts'
 import type { ObjectAddress } from '../request/object-address.ts'
@@ -22,6 +23,8 @@ export interface S3Context {
   readonly uploadExpiryMs: number
   /** Memory for the bytes of large objects. */
   readonly pieces: PieceLender
+  /** Where the digests of contents are computed. */
+  readonly digests: Pick<DigestThreads, 'of' | 'ofShared'>
   /** For files that are opened. */
   readonly onSource?: OpenOptions['onSource']
 }

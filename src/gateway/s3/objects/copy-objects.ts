@@ -18,7 +18,7 @@ import { writableAs, writeObject } from './object-writing.ts'
 import { checkDirectory, digestFacts, makeDirectory } from './write-objects.ts'
 
 export async function copyObject(context: S3Context, call: S3Call): Promise<S3Reply> {
-  const { fileSystem } = context
+  const { fileSystem, digests } = context
   const { headers, signal } = call
   const [metadataDirective, tagDirective] = [
     directive(headers, 'x-amz-metadata-directive'),
@@ -48,7 +48,8 @@ export async function copyObject(context: S3Context, call: S3Call): Promise<S3Re
       return copied(await makeDirectory(fileSystem, call, signal), undefined)
     }
     const chunks = source.stream({ offset: 0, length: view.size })
-    const content = digested(chunks, view.size, algorithm ?? storedChecksum(view.clientMetadata)?.algorithm)
+    const wanted = algorithm ?? storedChecksum(view.clientMetadata)?.algorithm
+    const content = digested(chunks, view.size, wanted, digests.ofShared(view.size))
     const { contentType, userMetadata } = fields
     const options = { ...as, contentType, userMetadata, signal }
     const status = await writeObject(fileSystem, call, options, content, () => ({

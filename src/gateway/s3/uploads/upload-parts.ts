@@ -39,7 +39,12 @@ export async function uploadPartCopy(context: S3Context, call: S3Call): Promise<
   try {
     const { size } = source.view
     const range = copyRangeOf(call.headers.get('x-amz-copy-source-range'), size) ?? { offset: 0, length: size }
-    const content = digested(source.stream(range), range.length, record.checksum?.algorithm)
+    const content = digested(
+      source.stream(range),
+      range.length,
+      record.checksum?.algorithm,
+      context.digests.ofShared(range.length),
+    )
     const { etag, checksum, modifiedMs } = await storePart(context, call, record, number, content)
     return documentReply(
       xmlDocument(

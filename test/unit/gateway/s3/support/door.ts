@@ -38,6 +38,7 @@ export async function startDoor(
     options: {
       ...{ host: '127.0.0.1', port: 0, domains: [], region: 'us-east-1', credentialsFile: undefined, names: [] },
       uploadExpiryMs: 60_000,
+      digestThreadsMax: 1,
       ...options,
     },
     pieces: sentMemory(96 * 1024 * 1024, systemClock),
