@@ -8,10 +8,12 @@
 //   any failure on the way: the file is deleted, the bytes are given back, and the error is thrown
 //   to the writer
 import type { SkeinError } from '../../base/errors.ts'
+import type { Budget } from '../../base/flow/budget.ts'
 import { PageChecksummer } from '../../base/page-checksum.ts'
 import { encodeFooter } from '../disk/block-file.ts'
 import type { BlockHeader, BlockReservation } from '../block-store.ts'
 import { closeFile, diskError, removeFile, statFile, syncFile, writeFully } from '../disk/disk-calls.ts'
+import { SyncAhead } from '../disk/sync-ahead.ts'
 import { checkForeignFile, endedAt, mustBeWhole, reservationEnded, tooManyBytes } from '../disk/reservation-checks.ts'
 
 /** Bytes that gather before they are written; a writer may hold twice as many in memory. */
@@ -23,6 +25,8 @@ export interface ReservationTarget {
   /** The temporary file, open as `fd`, which the reservation owns. */
   readonly path: string
   readonly fd: number
+  /** For durable blocks (sync-ahead.ts). */
+  readonly syncSlots: Pick<Budget, 'tryAcquire'>
   /**
    * Renames the whole file to the block's own name; a durable block's stays there over a power
    * failure.
@@ -48,12 +52,17 @@ export class DirectoryReservation implements BlockReservation {
   #settledBytes = 0
   #writing: Promise<void> | undefined
   #failure: SkeinError | undefined
+  readonly #ahead: SyncAhead | undefined
 
   constructor(target: ReservationTarget) {
     this.id = target.id
     this.header = target.header
     this.path = target.path
     this.#target = target
+    if (target.header.durable === true)
+      this.#ahead = new SyncAhead(target.fd, target.syncSlots, (error) => {
+        this.#failure ??= diskError(error, `writing block ${target.header.blockId}`)
+      })
   }
 
   get ended(): boolean {
@@ -105,6 +114,8 @@ export class DirectoryReservation implements BlockReservation {
         [...this.#gathered, footer],
         checksums === undefined ? this.#filePosition : header.length,
       )
+      await this.#ahead?.settle()
+      if (this.#failure !== undefined) throw this.#failure
       if (this.header.durable === true) await syncFile(this.#target.fd)
       await closeFile(this.#target.fd)
     } catch (thrown) {
@@ -157,6 +168,7 @@ export class DirectoryReservation implements BlockReservation {
     this.#writing = writeFully(this.#target.fd, chunks, position).then(
       () => {
         this.#settledBytes = end
+        this.#ahead?.wrote(end)
       },
       (thrown: unknown) => {
         this.#failure = diskError(thrown, `writing block ${this.header.blockId}`)
@@ -177,6 +189,7 @@ export class DirectoryReservation implements BlockReservation {
 
   async #giveUp(options = { closed: false }): Promise<void> {
     await this.#writing
+    await this.#ahead?.settle()
     this.#gathered = []
     try {
       if (!options.closed) await closeFile(this.#target.fd)

@@ -23,6 +23,7 @@ import { DirectoryReservation } from './directory-reservation.ts'
 import { scanDirectory } from './directory-scan.ts'
 import { diskError, newFileFlags, openFile, removeFile } from '../disk/disk-calls.ts'
 import type { DirectoryOptions, DirectoryStoreDependencies } from '../disk/directory-options.ts'
+import { syncSlots } from '../disk/sync-ahead.ts'
 import { mustBeGivenWhole } from '../disk/reservation-checks.ts'
 
 /** Blocks up to this size are put in one piece; larger ones go through a reservation. */
@@ -45,6 +46,7 @@ export class DirectoryStore implements BlockStore {
   readonly #reservations = new Set<DirectoryReservation>()
   readonly #releasing = new Map<number, Promise<void>>()
   readonly #putSlots = new Budget('small blocks being written', putsAtOnce)
+  readonly #syncSlots = syncSlots()
   readonly #never = new AbortController().signal
   #closed = false
 
@@ -147,6 +149,7 @@ export class DirectoryStore implements BlockStore {
       header,
       path,
       fd,
+      syncSlots: this.#syncSlots,
       moveIn: () => this.#files.moveIn(path, header),
       committed: (length) => {
         this.#reservations.delete(reservation)

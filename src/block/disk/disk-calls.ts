@@ -1,7 +1,20 @@
 // Why: the block store's file calls, each as one trip to the thread pool, with errors in the
 // house's words. How: Node's callback API and bare descriptors. Its promises API makes an object
 // with a finalizer for each open file and costs about a third more of the main thread a small file.
-import { close, constants, fstat, fsync, ftruncate, open, read, rename, unlink, writev, type Stats } from 'node:fs'
+import {
+  close,
+  constants,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  open,
+  read,
+  rename,
+  unlink,
+  writev,
+  type Stats,
+} from 'node:fs'
 import { SkeinError } from '../../base/errors.ts'
 
 /** A new file that nobody else has: exclusive, no symbolic link followed, readable by its maker. */
@@ -37,6 +50,13 @@ export function truncateFile(fd: number, bytes: number): Promise<void> {
 export function syncFile(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fsync(fd, (error) => (error === null ? resolve() : reject(error)))
+  })
+}
+
+/** Resolves when the disk has the bytes that were written to a file. */
+export function syncBytes(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => (error === null ? resolve() : reject(error)))
   })
 }
 

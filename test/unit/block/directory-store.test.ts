@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DirectoryReservation } from '../../../src/block/directory/directory-reservation.ts'
 import { DirectoryStore } from '../../../src/block/directory/directory-store.ts'
+import { syncSlots } from '../../../src/block/disk/sync-ahead.ts'
 import {
   bytesOf,
   headerOf,
@@ -322,6 +323,7 @@ describe('the disk', () => {
         header: headerOf(1, length),
         path: join(root, 'temp'),
         fd: openSync('/dev/full', 'r+'),
+        syncSlots: syncSlots(),
         moveIn: () => Promise.resolve(void ended.push('moved')),
         committed: () => ended.push('committed'),
         aborted: () => ended.push('aborted'),

@@ -1,5 +1,5 @@
-// The memory of what is written is used again: never while a worker may still send it, and all of it
-// when a file is done.
+// The memory of what is written is used again: never while a worker may still send it, and all of
+// it when a file is done.
 import { describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockSink } from '../../../src/client/write/block-target.ts'

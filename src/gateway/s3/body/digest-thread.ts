@@ -35,5 +35,5 @@ function answerTo(request: DigestRequest): DigestAnswer | undefined {
 
 parentPort?.on('message', (request: DigestRequest) => {
   const answer = answerTo(request)
-  if (answer !== undefined) parentPort?.postMessage(answer)
+  if (answer !== undefined) parentPort?.postMessage(answer, [])
 })

@@ -1,9 +1,9 @@
 // Why: the ETag of an object is the MD5 of its bytes, which takes 1.4 s for each GiB: more than all
 // else that the door does for them. On the thread that serves all requests it would stop everybody
-// else. How: a few threads, which are started when they are needed. The memory of the bytes is moved
-// to a thread, where it does not fill a whole buffer it is copied. Of one content, `waitingBytesMax`
-// wait at most. A content stays with the thread that it began with. A thread that ends by an error
-// fails its contents; the next one gets a new thread.
+// else. How: a few threads, which are started when they are needed. The memory of the bytes is
+// moved to a thread, where it does not fill a whole buffer it is copied. Of one content,
+// `waitingBytesMax` wait at most. A content stays with the thread that it began with. A thread that
+// ends by an error fails its contents; the next one gets a new thread.
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { SkeinError, toSkeinError } from '../../../base/errors.ts'

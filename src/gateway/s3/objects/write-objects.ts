@@ -26,7 +26,8 @@ export async function putObject({ fileSystem }: S3Context, call: S3Call): Promis
   const content = call.content()
   const facts = (): ReturnType<typeof clientMetadata> => clientMetadata({ ...fields, ...digestFacts(content.digests) })
   const { contentType, userMetadata } = fields
-  const options = { ...condition, contentType, userMetadata, signal }
+  const length = call.contentBytes === undefined ? {} : { length: call.contentBytes }
+  const options = { ...condition, contentType, userMetadata, ...length, signal }
   await writeObject(fileSystem, call, options, content, () => ({ clientMetadata: facts() }))
   const { etag, checksum } = digestFacts(content.digests)
   return emptyReply(200, { etag: `"${etag}"`, ...checksumHeaders(checksum) })
