@@ -1,6 +1,8 @@
 // Why: more requests at once make reads faster up to a point, the knee; beyond it they only wait
 // for each other, and stores refuse them. How: 1, 2, 4, ... requests in flight, until one more step
-// brings less than 10 % or the time to the first byte has doubled. What may be spent (time, bytes,
+// brings less than 10 % or the time to the first byte has doubled. A step that seems to end the
+// ladder is made again, and the better of the two counts: one pause of the machine must not decide.
+// What may be spent (time, bytes,
 // requests) is divided among the steps that are left, more for those with more connections. Pure.
 
 /** A store far away has a few milliseconds of noise, one nearby a few of this machine's. */
@@ -8,7 +10,9 @@ const latencyNoiseMs = 5
 const gainMin = 0.1
 /** Ranges that each connection of a step should read, and the least of a step. */
 const rangesPerConnection = 4
-const rangesMin = 16
+const rangesMin = 64
+/** Requests of a step beside its ranges. */
+const spareRequests = 16
 
 /** What may be spent, or is left. */
 export interface ProbeBounds {
@@ -61,9 +65,13 @@ export function nextStep(
   left: ProbeBounds,
   { connectionsMax, requestBytes }: LadderSize,
 ): LadderStep | LadderEnd {
-  const end = endOf(rungs)
-  if (end !== undefined) return end
-  const rest = ladderOf(connectionsMax).slice(rungs.length)
+  const best = bestRungs(rungs)
+  const end = endOf(best)
+  const last = rungs.at(-1)?.connections
+  const isSure = rungs.filter(({ connections }) => connections === last).length > 1
+  const isAgain = (end === 'gain' || end === 'latency') && !isSure
+  if (end !== undefined && !isAgain) return end
+  const rest = ladderOf(connectionsMax).slice(best.length - (isAgain ? 1 : 0))
   const [connections] = rest
   if (connections === undefined) return 'connections'
   const weight = (count: number): number => Math.max(rangesMin, rangesPerConnection * count)
@@ -74,11 +82,24 @@ export function nextStep(
     connections,
     ms: Math.floor(left.ms / rest.length),
     bytes: Math.max(Math.floor(left.bytes * share), Math.min(left.bytes, least * requestBytes)),
-    requests: Math.max(Math.floor(left.requests * share), Math.min(left.requests, rangesMin + least)),
+    requests: Math.max(Math.floor(left.requests * share), Math.min(left.requests, spareRequests + least)),
   }
   // A connection is opened with a request of its own, and reads at least one range.
   const isEnough = step.ms >= 1 && step.bytes >= connections * requestBytes && step.requests >= 2 * connections
-  return isEnough ? step : 'bounds'
+  if (isEnough) return step
+  return end ?? 'bounds'
+}
+
+/** Of each number of connections the faster one; the last one where the store refused it. */
+function bestRungs(rungs: readonly Rung[]): Rung[] {
+  const best = new Map<number, Rung>()
+  for (const rung of rungs) {
+    const known = best.get(rung.connections)
+    const isRefused = rung.endedBy === 'slow_down' || rung.endedBy === 'failures'
+    if (known === undefined || isRefused || rung.requestsPerSecond > known.requestsPerSecond)
+      best.set(rung.connections, rung)
+  }
+  return [...best.values()]
 }
 
 function endOf(rungs: readonly Rung[]): Exclude<LadderEnd, 'connections'> | undefined {
@@ -97,9 +118,10 @@ function endOf(rungs: readonly Rung[]): Exclude<LadderEnd, 'connections'> | unde
  * without trouble.
  */
 export function kneeOf(rungs: readonly Rung[]): Rung | undefined {
-  const end = endOf(rungs)
+  const best = bestRungs(rungs)
+  const end = endOf(best)
   const isLastGood = end === undefined || end === 'latency'
-  return isLastGood ? rungs.at(-1) : rungs.at(-2)
+  return isLastGood ? best.at(-1) : best.at(-2)
 }
 
 function gainOf(rung: Rung, before: Rung): number {

@@ -96,9 +96,7 @@ export function recommend(
       property(
         keys.range,
         sizeText(fit.rangeBytes),
-        isShrunk
-          ? `less than ${sizeText(range.rangeBytes)}, which the files ask for: the memory is small`
-          : range.reason,
+        isShrunk ? `less than ${sizeText(range.rangeBytes)}, which would be better: the memory is small` : range.reason,
       ),
       property(keys.queue, fit.rangesAhead, queueReason(fit, range.isForLargeFiles)),
       property(keys.reads, reads, readsReason),

@@ -83,6 +83,8 @@ class Step {
   #begun = 0
   #askedBytes = 0
   #bytes = 0
+  #beganMs = 0
+  #busy: { readonly ms: number; readonly bytes: number } | undefined
   #ranges = 0
   #failed = 0
   #problem = ''
@@ -107,9 +109,9 @@ class Step {
         if (object !== undefined) await this.#read(rangeOf(object, 0, 1), 'opening')
       })
       const ranges = rangesOf(objects, rangeBytes, firstRange)
-      const beganMs = this.#clock.monotonicMs()
+      this.#beganMs = this.#clock.monotonicMs()
       await this.#inParallel(connections, () => this.#readAll(ranges))
-      elapsedMs = this.#clock.monotonicMs() - beganMs
+      elapsedMs = this.#clock.monotonicMs() - this.#beganMs
     } finally {
       unwatch()
     }
@@ -123,6 +125,8 @@ class Step {
       problem: this.#problem,
       headMs: this.#headMs,
       firstByteMs: this.#firstByteMs,
+      busyMs: this.#busy?.ms ?? elapsedMs,
+      busyBytes: this.#busy?.bytes ?? this.#bytes,
       endedBy: this.#end ?? 'ranges',
     }
   }
@@ -152,6 +156,7 @@ class Step {
   /** Ends the step. What is in flight is cancelled, except where all ranges were begun. */
   #stop(end: End): void {
     this.#end ??= end
+    this.#busy ??= { ms: this.#clock.monotonicMs() - this.#beganMs, bytes: this.#bytes }
     if (end === 'time' || end === 'slow_down' || end === 'failures') this.#ending.abort()
   }
 

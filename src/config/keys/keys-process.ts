@@ -12,8 +12,8 @@ export const processKeys = {
     kind: 'path',
     scope: 'all',
     doc:
-      'Profile with lower priority than the site file: `large-files`, `small-files` or `small-memory` (in ' +
-      '`tuning/profiles`), or a properties file',
+      'Profile with lower priority than the site file: `high-latency`, `large-files`, `low-memory`, `many-workers`, ' +
+      '`mixed` or `small-files` (in `tuning/profiles`), or a properties file',
   },
   'skein.log.level': {
     kind: 'choice',

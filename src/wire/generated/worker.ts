@@ -207,6 +207,10 @@ export interface ProbeStoreResponse {
   headMs: number[];
   /** of the first 1000 ranges */
   firstByteMs: number[];
+  /** until no range was left to begin: all connections were busy */
+  busyMs: number;
+  /** that had arrived by then */
+  busyBytes: number;
   /** ranges | time | bytes | requests | slow_down | failures */
   endedBy: string;
 }
@@ -2232,6 +2236,8 @@ function createBaseProbeStoreResponse(): ProbeStoreResponse {
     problem: "",
     headMs: [],
     firstByteMs: [],
+    busyMs: 0,
+    busyBytes: 0,
     endedBy: "",
   };
 }
@@ -2272,6 +2278,12 @@ export const ProbeStoreResponse: MessageFns<ProbeStoreResponse> = {
         writer.double(v);
       }
       writer.join();
+    }
+    if (message.busyMs !== 0) {
+      writer.uint32(89).double(message.busyMs);
+    }
+    if (message.busyBytes !== 0) {
+      writer.uint32(96).uint64(message.busyBytes);
     }
     if (message.endedBy !== "") {
       writer.uint32(82).string(message.endedBy);
@@ -2384,6 +2396,22 @@ export const ProbeStoreResponse: MessageFns<ProbeStoreResponse> = {
 
             break;
           }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.busyMs = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.busyBytes = longToNumber(reader.uint64());
+            continue;
+          }
           case 10: {
             if (tag !== 82) {
               break;
@@ -2418,6 +2446,8 @@ export const ProbeStoreResponse: MessageFns<ProbeStoreResponse> = {
     message.problem = object.problem ?? "";
     message.headMs = object.headMs?.map((e) => e) || [];
     message.firstByteMs = object.firstByteMs?.map((e) => e) || [];
+    message.busyMs = object.busyMs ?? 0;
+    message.busyBytes = object.busyBytes ?? 0;
     message.endedBy = object.endedBy ?? "";
     return message;
   },

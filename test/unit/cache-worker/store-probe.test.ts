@@ -84,6 +84,18 @@ describe('a step of a measurement', () => {
     expect(store.openReads).toBe(0)
   })
 
+  it('tells what arrived while all connections were busy, without the last slow request', async () => {
+    let reads = 0
+    const { probes } = probed((one) => {
+      one.chunkBytes = 300_000
+      one.beforeChunk = ({ length }) => sleep(length > 1 && (reads += 1) === 16 ? 300 : 2)
+    })
+    const found = await probes.probeStore(request({ connections: 2 }), call)
+    expect(found.busyBytes).toBeGreaterThan(3_000_000)
+    expect(found.busyBytes).toBeLessThan(4_000_000)
+    expect(found.elapsedMs - found.busyMs).toBeGreaterThan(200)
+  })
+
   it('goes on behind the ranges that were read before', async () => {
     const { store, probes } = probed()
     const { ranges } = await probes.probeStore(request({ firstRange: 14, connections: 1 }), call)

@@ -45,6 +45,7 @@ function storeOf(
       ...{ elapsedMs, bytes: ranges * each, ranges, requests: ranges + connections + request.heads },
       ...{ slowDowns: isRefused ? 7 : 0, failed: 0, problem: '', headMs: Array<number>(request.heads).fill(2) },
       firstByteMs: Array<number>(ranges).fill(firstByteMs),
+      ...{ busyMs: elapsedMs, busyBytes: ranges * each },
       endedBy: isRefused ? 'slow_down' : 'bytes',
     }
   }
@@ -94,7 +95,7 @@ describe('tune probe', () => {
     expect(stdout).toContain('Knee: 8 at once, 400 MB/s: 16 bring less than 10 % more')
     expect(stdout).toContain('SSD /d/0: 100 MB/s\n  SSD /d/1: no room in its quota')
     expect(stdout).toMatch(/Spent: \d+ requests \(GET and HEAD\), .*Stores may charge/)
-    expect(fake.asked.map(({ connections }) => connections)).toEqual([1, 2, 4, 8, 16])
+    expect(fake.asked.map(({ connections }) => connections)).toEqual([1, 2, 4, 8, 16, 16])
     for (const { at, namespaceId, objects } of fake.asked)
       expect([at, namespaceId, objects[0]?.key.slice(0, 3)]).toEqual(['b', 'n1', 'p/f'])
   })

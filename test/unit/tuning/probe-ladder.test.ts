@@ -33,7 +33,9 @@ function climb(answer: (step: LadderStep) => Rung, bounds = plenty, connectionsM
   for (;;) {
     const next = nextStep(rungs, left, { connectionsMax, requestBytes: megabyte })
     if (typeof next === 'string') return { end: next, knee: kneeOf(rungs)?.connections, rungs, left }
-    expect(next.connections).toBe(ladderOf(connectionsMax)[rungs.length])
+    const before = new Set(rungs.map(({ connections }) => connections)).size
+    const ladder = ladderOf(connectionsMax)
+    expect([ladder[before], rungs.at(-1)?.connections]).toContain(next.connections)
     rungs.push(answer(next))
     left.bytes -= next.bytes
     left.requests -= next.requests
@@ -53,6 +55,16 @@ describe('the ladder of a probe', () => {
     const rates = [100, 111, 121]
     const { end, knee } = climb(({ connections }) => rung(connections, rates[Math.log2(connections)] ?? 0))
     expect([end, knee]).toEqual(['gain', 2])
+  })
+
+  it('makes a step again that seems to end it: one pause of the machine does not decide', () => {
+    let pauses = 0
+    const { end, knee, rungs } = climb(({ connections }) => {
+      const isPause = connections === 2 && (pauses += 1) === 1
+      return rung(connections, isPause ? 20 : 50 * Math.min(8, connections))
+    })
+    expect([end, knee]).toEqual(['gain', 8])
+    expect(rungs.map(({ connections }) => connections)).toEqual([1, 2, 2, 4, 8, 16, 16])
   })
 
   it('ends where the first byte takes twice as long, but not for a few milliseconds', () => {
@@ -112,7 +124,7 @@ describe('the ladder of a probe', () => {
             most,
           )
           for (const one of Object.values(left)) expect(one).toBeGreaterThanOrEqual(0)
-          expect(rungs.length).toBeLessThanOrEqual(8)
+          expect(rungs.length).toBeLessThanOrEqual(16)
           if (knee !== undefined) expect(knee).toBeLessThanOrEqual(most)
         },
       ),

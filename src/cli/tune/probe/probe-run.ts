@@ -226,12 +226,19 @@ class Ladder {
   }
 }
 
+/**
+ * The speed is that of the time in which all connections were busy: one slow request at the end
+ * would decide otherwise.
+ */
 function rungOf(connections: number, answer: ProbeStoreResponse): Rung {
-  const { elapsedMs, bytes, ranges, slowDowns, failed, endedBy } = answer
-  const perSecond = (amount: number): number => (elapsedMs > 0 ? (1000 * amount) / elapsedMs : 0)
+  const { elapsedMs, bytes, ranges, busyMs, busyBytes, slowDowns, failed, endedBy } = answer
+  const isMostlyBusy = busyBytes >= bytes / 2 && busyMs > 0
+  const bytesPerMs = isMostlyBusy ? busyBytes / busyMs : elapsedMs > 0 ? bytes / elapsedMs : 0
+  const bytesPerSecond = 1000 * bytesPerMs
+  const requestsPerSecond = bytes === 0 ? 0 : (bytesPerSecond * ranges) / bytes
   const firstByteMs = medianOf(answer.firstByteMs)
   return {
-    ...{ connections, bytesPerSecond: perSecond(bytes), requestsPerSecond: perSecond(ranges) },
+    ...{ connections, bytesPerSecond, requestsPerSecond },
     ...{ firstByteMs, slowDowns, failed, endedBy },
   }
 }
