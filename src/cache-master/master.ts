@@ -38,7 +38,7 @@ import { FileService } from './paths/file-look-up.ts'
 import { NextFiles } from './paths/next-files.ts'
 import { FreeService } from './files/freeing.ts'
 import { createLifecycle } from './files/lifecycle-calls.ts'
-import { ListService } from './files/listing.ts'
+import { ListService } from './listings/listing.ts'
 import { type Accepted, LmdbTables } from './state/lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
 import { masterService } from './master-service.ts'
@@ -253,6 +253,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   const { replication, standstill, notices, backup, identity, random, persistOn, checkState, closeState } = assembly
   const sync = new StoreSync(context)
   const locator = new PathLocator(context, sync)
+  const lists = new ListService(context, locator, sync)
   const clearing = new DetachedClearing(context)
   const namespaces = new NamespaceService(context, clearing)
   const safeMode = new SafeMode(context)
@@ -274,7 +275,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     files: new FileService(context, locator, sync),
     nextFiles: new NextFiles(context, locator),
     freeing: new FreeService(context, locator, () => safeMode.isOn),
-    lists: new ListService(context, locator, sync),
+    lists,
     syncs: new SyncService(context, sync, staging),
     cluster,
     workerCalls,
@@ -305,6 +306,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
     },
     close: async () => {
       closing.abort()
+      lists.close()
       sync.close()
       try {
         await context.log.close()

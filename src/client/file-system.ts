@@ -154,7 +154,10 @@ export interface ListOptions extends StatOptions {
    * One entry more than is needed shows whether others follow.
    */
   readonly pageSize?: number
-  /** Called before the first page if the listing leaves out entries of the store. */
+  /**
+   * Called if the listing leaves out entries of the store: before the first page, or before the
+   * last one if the store is listed meanwhile.
+   */
   readonly onUnusable?: (entries: UnusableEntries) => void
 }
 

@@ -30,7 +30,8 @@ import { type MasterContext, namespaceNamed } from '../master-context.ts'
 import { notFound } from '../paths/path-locator.ts'
 import { knownObject } from './known-object.ts'
 import { parseStagingId, type Staging, type StagingService } from './load-staging.ts'
-import { pageLimitMax, type StoreSync } from '../store/store-sync.ts'
+import { pageLimitMax } from '../store/listing-prefetch.ts'
+import type { StoreSync } from '../store/store-sync.ts'
 import { type Look, type SyncedObject, type SyncedPage } from '../store/synced-page.ts'
 
 /** Staged data whose load does not say how long it may wait. */

@@ -3,6 +3,7 @@
 // files are removed, more of them, and before each it is seen again what is still true.
 import type { ApplyListing } from '../../meta/commands/commands.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
+import { namespaceById } from '../../meta/resolve-path.ts'
 import type { MasterContext } from '../master-context.ts'
 import type { Inquiry } from '../state/inquiry.ts'
 import { blockSizeOf } from './namespace-definition.ts'
@@ -13,17 +14,19 @@ const removalsPerCommand = 300
 type Change = Partial<Omit<ApplyListing, 'type' | 'atMs' | 'namespaceId' | 'blockSizeBytes'>>
 
 export class ListingCommands {
-  readonly #context: Pick<MasterContext, 'changes' | 'clock' | 'log' | 'options'>
+  readonly #context: Pick<MasterContext, 'changes' | 'clock' | 'log' | 'options' | 'tables'>
 
-  constructor(context: Pick<MasterContext, 'changes' | 'clock' | 'log' | 'options'>) {
+  constructor(context: Pick<MasterContext, 'changes' | 'clock' | 'log' | 'options' | 'tables'>) {
     this.#context = context
   }
 
   /** @returns the file ids of the upserts; nothing is journaled when there is nothing to say */
   async submit(record: NamespaceRecord, inquiry: Inquiry, change: Change): Promise<readonly number[]> {
     const { removals = [], childrenListed = [], treeListed = [], ...news } = change
-    // A directory that was removed or moved since is not the one that was listed.
-    const isSame = (key: string): boolean => !inquiry.isChanged(key)
+    // A directory that was removed or moved since is not the one that was listed; and by another
+    // definition of the namespace, the pages before were perhaps of another store.
+    const isSame = (key: string): boolean =>
+      !inquiry.isChanged(key) && namespaceById(this.#context.tables, record.id)?.version === record.version
     const listed = { childrenListed: childrenListed.filter(isSame), treeListed: treeListed.filter(isSame) }
     const none = { upserts: [], directories: [], unmarked: [], childrenListed: [], treeListed: [] }
     if (Object.values({ ...news, ...listed, removals }).every((part) => part.length === 0)) return []

@@ -9,6 +9,9 @@ import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { ListPage, ListPosition } from '../../ufs/under-file-system.ts'
 import type { Inquiry } from '../state/inquiry.ts'
 
+/** Objects a page of a listing may hold. */
+export const pageLimitMax = 1000
+
 export interface PageRequest {
   readonly prefix: string
   readonly after: ListPosition | undefined

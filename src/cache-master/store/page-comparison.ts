@@ -24,7 +24,7 @@ interface Piece {
 }
 
 /** What a page of the direct children of a directory says. */
-interface ChildrenPage {
+export interface ChildrenPage {
   readonly files: readonly PageFile[]
   /** Known children that the page does not show. */
   readonly absent: readonly string[]

@@ -12,11 +12,12 @@ import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isSameVersion } from '../../meta/apply/tree.ts'
 import type { ListPosition, ObjectInfo } from '../../ufs/under-file-system.ts'
-import type { FetchedPage } from './listing-prefetch.ts'
+import { type FetchedPage, pageLimitMax } from './listing-prefetch.ts'
 import type { MasterContext } from '../master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 import type { Hold } from '../state/path-latch.ts'
 import { ListingCommands } from './listing-commands.ts'
+import { ChildrenListing } from './children-listing.ts'
 import { PageComparison } from './page-comparison.ts'
 import { UnusableNames } from './unusable-names.ts'
 import { asksMax, overtaken, StoreInquiries, type UseLooked } from './store-inquiries.ts'
@@ -24,8 +25,6 @@ import { count, isNews, type SyncTally } from './sync-tally.ts'
 import { type HeldPage, SurePages } from './sure-pages.ts'
 import { type Look, type SyncedObject, type SyncedPage, syncedObject } from './synced-page.ts'
 
-/** Objects a page of a listing may hold. */
-export const pageLimitMax = 1000
 /** Pieces of a page that one call works off. */
 const piecesPerCall = 30
 /** Files that one call looks at because the listing leaves them out. */
@@ -46,6 +45,7 @@ export class StoreSync {
   readonly #comparison: PageComparison
   readonly #commands: ListingCommands
   readonly #surePages: SurePages
+  readonly #children: ChildrenListing
 
   constructor(context: MasterContext) {
     this.#context = context
@@ -53,6 +53,10 @@ export class StoreSync {
     this.#comparison = new PageComparison(context, this.unusable)
     this.#commands = new ListingCommands(context)
     this.#surePages = new SurePages(this.#store, context.changes)
+    this.#children = new ChildrenListing({
+      ...{ context, store: this.#store, comparison: this.#comparison, commands: this.#commands },
+      ...{ surePages: this.#surePages, unusable: this.unusable, sync: this },
+    })
   }
 
   close(): void {
@@ -178,58 +182,34 @@ export class StoreSync {
     })
   }
 
-  /** Makes everything below a directory known. */
-  async tree(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
+  /**
+   * Makes everything below a directory known.
+   * @param onReached all up to this key is known, the directory's last page excepted
+   */
+  async tree(
+    record: NamespaceRecord,
+    prefix: string,
+    signal: AbortSignal,
+    tally?: SyncTally,
+    onReached?: (upToKey: string) => void,
+  ): Promise<void> {
     let after: ListPosition | undefined
-    do after = (await this.page(record, prefix, after, pageLimitMax, signal, tally)).next
-    while (after !== undefined)
+    do {
+      after = (await this.page(record, prefix, after, pageLimitMax, signal, tally)).next
+      if (after !== undefined) onReached?.(after.key)
+      throwIfAborted(signal)
+    } while (after !== undefined)
   }
 
-  /**
-   * Makes the direct children of a directory known. Subdirectories that are gone from the store go
-   * with all in them.
-   */
-  async children(record: NamespaceRecord, prefix: string, signal: AbortSignal, tally?: SyncTally): Promise<void> {
-    if (isHiddenKey(prefix)) return
-    const gone: string[] = []
-    const unsure: string[] = []
-    let after: ListPosition | undefined
-    for (let isWhole = false; !isWhole;) {
-      const request = { prefix, after, limit: pageLimitMax, delimiter: '/' } as const
-      const held: HeldPage = { fetched: await this.#store.page(record, request, signal) }
-      let turn: Hold | undefined
-      try {
-        const afterKey = after?.key
-        const absentIn = (fetched: FetchedPage): string[] =>
-          this.#comparison.childrenAbsent(record, prefix, afterKey, fetched).filter(isFileKey)
-        const taken = await this.#surePages.take(record, request, held, absentIn, signal)
-        turn = taken.turn
-        const { page, inquiry } = held.fetched
-        this.#context.changes.listed(inquiry, { prefix, afterKey, upToKey: page.next?.key, isOfChildren: true })
-        const compared = this.#comparison.children(record, prefix, afterKey, held.fetched)
-        const { files, absent } = compared
-        gone.push(...absent.filter((key) => !isFileKey(key)))
-        unsure.push(...compared.unsure)
-        const removals = absent.filter((key) => taken.gone.has(key))
-        await this.#commands.submit(record, inquiry, {
-          upserts: files.filter(isNews).map(({ object }) => object),
-          directories: compared.directories,
-          removals,
-          childrenListed:
-            page.next === undefined && this.unusable.below(record, prefix, false, 0).total === 0 ? [prefix] : [],
-        })
-        // The same page again when what is left of it cannot be told any more.
-        if (inquiry.isOutdated) continue
-        if (tally !== undefined) count(tally, { files, removals })
-        after = page.next
-        isWhole = after === undefined
-      } finally {
-        turn?.release()
-        held.fetched.inquiry.close()
-      }
-    }
-    for (const key of unsure) await this.probeDirectory(record, key, signal)
-    for (const key of gone) await this.tree(record, key, signal, tally)
+  /** As ChildrenListing.make. */
+  children(
+    record: NamespaceRecord,
+    prefix: string,
+    signal: AbortSignal,
+    tally?: SyncTally,
+    onReached?: (upToKey: string) => void,
+  ): Promise<void> {
+    return this.#children.make(record, prefix, signal, tally, onReached)
   }
 
   /**
@@ -338,7 +318,4 @@ export class StoreSync {
   #isTreeNews(record: NamespaceRecord, directory: DirectoryInode | undefined): boolean {
     return directory === undefined || !this.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs)
   }
-}
-function isFileKey(key: string): boolean {
-  return !key.endsWith('/')
 }

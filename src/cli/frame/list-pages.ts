@@ -7,6 +7,7 @@ import type {
   UnusablePaths,
 } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
+import { longCallMs } from './long-call.ts'
 
 const pageSize = 1000
 
@@ -22,7 +23,7 @@ export async function* listPages(
 ): AsyncGenerator<FileInfo[], void, undefined> {
   let pageToken = ''
   do {
-    const page = await master.listStatus({ ...listing, pageToken, limit: pageSize }, { signal })
+    const page = await master.listStatus({ ...listing, pageToken, limit: pageSize }, { signal, deadlineMs: longCallMs })
     if (page.unusable !== undefined) onUnusable?.(page.unusable)
     yield page.files
     pageToken = page.nextPageToken

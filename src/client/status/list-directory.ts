@@ -11,10 +11,10 @@ const pageSizeDefault = 1000
 /** One more than what is mostly wanted shows whether others follow. */
 const pageSizeMax = pageSizeDefault + 1
 /**
- * Deadline of the first page: before it, the master lists the whole directory at the store if it
- * does not know it. A million entries take a minute.
+ * Deadline of a page: the master lists the directory at the store to the end of the page if it does
+ * not know it.
  */
-const firstPageMs = 10 * 60_000
+const pageMs = 10 * 60_000
 
 /**
  * Yields the pages that have entries. See FileSystem.list.
@@ -43,8 +43,7 @@ export async function* listDirectory(
   }
   let pageToken = ''
   do {
-    const deadline = pageToken === '' ? { deadlineMs: firstPageMs } : {}
-    const page = await master.listStatus({ ...listing, pageToken }, { signal, ...deadline })
+    const page = await master.listStatus({ ...listing, pageToken }, { signal, deadlineMs: pageMs })
     if (page.unusable !== undefined) onUnusable?.(page.unusable)
     const [first] = page.files
     if (pageToken === '' && first?.folder === false && isNamedBy(path, first)) {

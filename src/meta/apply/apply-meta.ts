@@ -197,8 +197,8 @@ function applyListing(tables: Tables, command: ApplyListing): Applied {
   for (const key of command.removals) tree.removeFile(key)
   for (const key of command.unmarked) {
     const directory = directoryAt(tables, record.rootId, key)
-    if (directory === undefined || !directory.marker) continue
-    tree.changeDirectory(key, (old) => ({ ...old, marker: false }))
+    if (directory === undefined) continue
+    if (directory.marker) tree.changeDirectory(key, (old) => ({ ...old, marker: false }))
     tree.prune(directory.id)
   }
   for (const { key, marker } of command.directories) {

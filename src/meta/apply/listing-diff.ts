@@ -8,7 +8,7 @@ import type { ShownObject } from '../commands/listed-object.ts'
 import { compareKeys } from '../edge-order.ts'
 import { fileAt, directoryAt } from '../resolve-path.ts'
 import type { DirectoryInode, FileInode, Tables } from '../meta-tables.ts'
-import { isSameVersion } from './tree.ts'
+import { isEmpty, isSameVersion } from './tree.ts'
 import { walk, type WalkEntry } from '../walk.ts'
 
 export interface PageRange {
@@ -52,6 +52,7 @@ export interface PageDiff {
   readonly files: readonly PageFile[]
   readonly markers: readonly string[]
   readonly removals: readonly string[]
+  /** Directories that have no marker any more, or that the store shows nothing of. */
   readonly unmarked: readonly string[]
 }
 
@@ -132,10 +133,20 @@ export function diffPage(
     if (!key.startsWith(directoryMark)) {
       const inode = tables.inode(inodeId)
       if (inode?.kind === 'file' && inode.persisted) removals.push(key)
-    } else if (isMarked(tables, rootId, key.slice(1))) unmarked.push(key.slice(1))
+    } else if (isUnshown(tables, rootId, name, range)) unmarked.push(name)
   }
   const isOlder = range.directory !== undefined && !range.isYounger(range.prefix, range.directory.id)
-  if (!prefixMarked && isOlder && changed?.(range.prefix) !== true && range.covered?.(range.prefix) !== true)
+  const isHollow =
+    objects.length === 0 &&
+    isWhole(range) &&
+    range.directory !== undefined &&
+    isHollowDirectory(tables, range.directory)
+  if (
+    (!prefixMarked || isHollow) &&
+    isOlder &&
+    changed?.(range.prefix) !== true &&
+    range.covered?.(range.prefix) !== true
+  )
     unmarked.push(range.prefix)
   return { files, markers, removals, unmarked }
 }
@@ -181,6 +192,26 @@ function* knownEntries(tables: Tables, directory: DirectoryInode, range: PageRan
     if (range.upToKey !== undefined && compareKeys(entry.key, range.upToKey) > 0) return
     yield entry
   }
+}
+
+/** Whether a directory that a page does not show is to be unmarked. */
+function isUnshown(tables: Tables, rootId: number, key: string, { upToKey }: PageRange): boolean {
+  const directory = directoryAt(tables, rootId, key)
+  if (directory === undefined) return false
+  // What is in it may come on the next page.
+  return directory.marker || (upToKey?.startsWith(key) !== true && isHollowDirectory(tables, directory))
+}
+
+/**
+ * Whether a directory is here only because the store showed that something is in it, and nothing
+ * of that is known.
+ */
+function isHollowDirectory(tables: Tables, { id, parentId, marker, made }: DirectoryInode): boolean {
+  return parentId !== 0 && !marker && !made && isEmpty(tables, id)
+}
+
+function isWhole({ afterKey, upToKey }: PageRange): boolean {
+  return afterKey === undefined && upToKey === undefined
 }
 
 function isMarked(tables: Tables, rootId: number, key: string): boolean {

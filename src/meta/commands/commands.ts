@@ -61,7 +61,10 @@ export interface ApplyListing {
   readonly directories: readonly { readonly key: string; readonly marker: boolean }[]
   /** Files that are gone from the store. */
   readonly removals: readonly string[]
-  /** Directory markers that are gone from the store; keys end in `/`. */
+  /**
+   * Directories whose markers are gone from the store, or that the store shows nothing of; keys end
+   * in `/`. They go if they are empty and were not made by a user.
+   */
   readonly unmarked: readonly string[]
   /** Directories whose direct children are now all known. */
   readonly childrenListed: readonly string[]

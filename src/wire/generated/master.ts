@@ -295,7 +295,7 @@ export interface ListStatusResponse {
   files: FileInfo[];
   /** empty = end */
   nextPageToken: string;
-  /** for the whole listing; only on its first page */
+  /** for the whole listing, on one of its pages, mostly the first */
   unusable?: UnusablePaths | undefined;
   listed?: ListedEntries | undefined;
 }

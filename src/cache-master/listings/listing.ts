@@ -1,15 +1,16 @@
 // Why: `ls`, page by page. How: a page token is the place where the page before ended, so that no
 // state is kept between pages; a directory is listed at the store when its first page is asked for
-// and what is known of it is too old. A page of a prefix, or behind a key, costs its own entries
-// (meta/listed-range.ts).
+// and what is known of it is too old. A page does not wait for the whole of it, only for its own
+// entries (running-listings.ts); its token says how old the listing may be that the next page is
+// taken from. A page of a prefix, or behind a key, costs its own entries (meta/listed-range.ts).
 import { z } from 'zod'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
-import { entriesOf, type ListedRange } from '../../meta/listed-range.ts'
+import { entriesOf, type ListedDirectory, type ListedRange } from '../../meta/listed-range.ts'
 import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
-import type { DirectoryInode, NamespaceRecord } from '../../meta/meta-tables.ts'
-import type { WalkPosition } from '../../meta/walk.ts'
+import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
 import type { ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
@@ -19,6 +20,7 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { mergeUnusable, unusablePaths } from '../store/unusable-names.ts'
 import { isExplicit } from '../paths/file-info.ts'
 import { BriefEntries, FullEntries, type PageEntries } from './page-entries.ts'
+import { RunningListings } from './running-listings.ts'
 
 /** Entries of a page: a thousand, and one more to see whether others follow. */
 const entriesMax = 1001
@@ -26,7 +28,13 @@ const entriesMax = 1001
 const entriesDefault = 1000
 
 /** The last thing given out: a namespace itself (no key), or an entry of it. */
-const tokenSchema = z.strictObject({ namespace: z.string(), key: z.string(), folder: z.boolean() })
+const tokenSchema = z.strictObject({
+  ...{ namespace: z.string(), key: z.string(), folder: z.boolean() },
+  /** The listing of the directory at the store began at this time or later, and ended after it. */
+  sinceMs: z.optional(z.number()),
+  /** Entries that are left out were not named yet, because the store was not listed to its end. */
+  unnamed: z.optional(z.literal(true)),
+})
 type Token = z.infer<typeof tokenSchema>
 
 /** Names that are looked at for one page, where entries are left out. */
@@ -37,28 +45,46 @@ interface ShownRange extends ListedRange {
   readonly isImpliedShown: boolean
 }
 
-/** Where the entries of a page ended; undefined when none follow. */
-interface Page {
+/** Where the entries of a page ended; no `next`: none follow. */
+interface Page extends Pick<Token, 'sinceMs' | 'unnamed'> {
   readonly next: WalkPosition | undefined
   readonly unusable?: UnusablePaths | undefined
 }
 
 interface Listed {
   readonly record: NamespaceRecord
-  readonly directory: DirectoryInode
   /** Empty for a namespace, else ending in `/`. */
   readonly key: string
 }
+
+interface ShownEntry {
+  readonly entry: WalkEntry
+  readonly inode: NamedInode
+}
+
+interface Taken {
+  readonly shown: readonly ShownEntry[]
+  readonly next: WalkPosition | undefined
+}
+
+const noEntries: Taken = { shown: [], next: undefined }
 
 export class ListService {
   readonly #context: MasterContext
   readonly #locator: PathLocator
   readonly #sync: StoreSync
+  readonly #listings: RunningListings
 
   constructor(context: MasterContext, locator: PathLocator, sync: StoreSync) {
     this.#context = context
     this.#locator = locator
     this.#sync = sync
+    this.#listings = new RunningListings(sync, context.clock)
+  }
+
+  /** Ends what is listed at stores. */
+  close(): void {
+    this.#listings.close()
   }
 
   /**
@@ -78,14 +104,14 @@ export class ListService {
       const record = sortedNamespaces(this.#context).find(({ name }) => name === path.namespace)
       const directory = record === undefined ? undefined : directoryAt(this.#context.tables, record.rootId, path.key)
       if (record === undefined || directory === undefined) return { ...entries.answer(), nextPageToken: '' }
-      const listed = { record, directory, key: directoryKey(path.key) }
-      return response(record, this.#entries(listed, range, token, entries, limit), entries)
+      const listed = { record, key: directoryKey(path.key) }
+      return response(record, await this.#page(listed, request, range, token, entries, limit, signal), entries)
     }
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
     if (file !== undefined) entries.addNamed(record, path.key, file)
     if (directory === undefined) return { ...entries.answer(), nextPageToken: '' }
-    const listed = { record, directory, key: directoryKey(path.key) }
-    return response(record, await this.#firstPage(listed, request, range, entries, limit, signal), entries)
+    const listed = { record, key: directoryKey(path.key) }
+    return response(record, await this.#page(listed, request, range, undefined, entries, limit, signal), entries)
   }
 
   #pageOf({ brief = false, withMetadata = false }: ListStatusRequest, path: NamespacePath): PageEntries {
@@ -115,40 +141,106 @@ export class ListService {
       if (goingOn === undefined && isIn(range, key)) entries.addDirectory(record, '', root)
       if (entries.count >= limit) return response(record, { next: { key: '', folder: true } }, entries)
       if (!range.isRecursive) continue
-      const atStart = goingOn === undefined || goingOn.key === ''
-      const listed = { record, directory: root, key: '' }
-      const page = atStart
-        ? await this.#firstPage(listed, request, below, entries, limit, signal)
-        : this.#entries(listed, below, goingOn, entries, limit)
+      const after = goingOn?.key === '' ? undefined : goingOn
+      const page = await this.#page({ record, key: '' }, request, below, after, entries, limit, signal)
       unusable = mergeUnusable(unusable, page.unusable)
-      if (page.next !== undefined) return response(record, { next: page.next, unusable }, entries)
+      if (page.next !== undefined) return response(record, { ...page, unusable }, entries)
     }
     return { ...entries.answer(), nextPageToken: '', ...(unusable !== undefined && { unusable }) }
   }
 
-  /** Lists at the store first where what is known is too old: only what the range can show. */
-  async #firstPage(
-    { record, directory, key }: Listed,
+  /**
+   * Lists at the store first where what is known is too old: only what the range can show, and only
+   * as far as the page goes.
+   * @param token of the page before
+   */
+  async #page(
+    { record, key }: Listed,
     { syncIntervalMs }: Pick<ListStatusRequest, 'syncIntervalMs'>,
     range: ShownRange,
+    token: Token | undefined,
     entries: PageEntries,
     limit: number,
     signal: AbortSignal,
   ): Promise<Page> {
+    const { tables } = this.#context
+    // Without room for an entry the next page begins at the start.
+    if (entries.count >= limit) return { next: { key, folder: true } }
+    const before = token?.key === key && token.folder ? undefined : token
     const { isRecursive, prefix } = range
     const deepest = key + (isRecursive ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : '')
-    const shown = deepest === key ? directory : await this.#located(record, deepest, signal, syncIntervalMs)
+    const isKnown = before !== undefined || deepest === key
+    const shown = isKnown
+      ? directoryAt(tables, record.rootId, deepest)
+      : await this.#located(record, deepest, signal, syncIntervalMs)
     if (shown === undefined) return { next: undefined }
-    const { childrenMs, treeMs } = listedAtMs(this.#context.tables, record, shown)
-    if (!this.#sync.isFresh(isRecursive ? treeMs : childrenMs, syncIntervalMs)) {
-      await (isRecursive ? this.#sync.tree(record, deepest, signal) : this.#sync.children(record, deepest, signal))
+    const { childrenMs, treeMs } = listedAtMs(tables, record, shown)
+    const listedMs = isRecursive ? treeMs : childrenMs
+    const sinceMs = before === undefined ? this.#youngest(syncIntervalMs) : before.sinceMs
+    const isFresh =
+      before === undefined ? this.#sync.isFresh(listedMs, syncIntervalMs) : sinceMs === undefined || listedMs > sinceMs
+    const listing = isFresh
+      ? undefined
+      : this.#listings.at(
+          { record, key: deepest, isRecursive },
+          {
+            ...{ sinceMs: sinceMs ?? 0, fromKey: key + range.startAfter },
+            mayBeDone: before !== undefined || range.startAfter !== '',
+          },
+        )
+    for (;;) {
+      const isWhole = listing?.isDone !== false
+      const directory = directoryAt(tables, record.rootId, key)
+      const within = { room: limit - entries.count, upToKey: isWhole ? undefined : (listing.upToKey ?? '') }
+      const taken = directory === undefined ? noEntries : this.#take({ id: directory.id, key }, range, before, within)
+      if (taken === undefined) {
+        await listing?.more(signal)
+        continue
+      }
+      for (const { entry, inode } of taken.shown) {
+        if (inode.kind === 'file') entries.addFile(record, entry.key, inode)
+        else entries.addDirectory(record, entry.key, inode)
+      }
+      const isUnnamed = before === undefined || before.unnamed === true
+      return {
+        next: taken.next,
+        sinceMs: before?.sinceMs ?? listing?.startedMs ?? listedMs - 1,
+        unusable: isUnnamed && isWhole ? unusablePaths(record, this.#sync, deepest, isRecursive) : undefined,
+        unnamed: isUnnamed && !isWhole ? true : undefined,
+      }
     }
-    const now = directoryAt(this.#context.tables, record.rootId, key)
-    const unusable = unusablePaths(record, this.#sync, deepest, isRecursive)
-    if (now === undefined) return { next: undefined, unusable }
-    // Without room for an entry the next page begins at the start.
-    if (entries.count >= limit) return { next: { key, folder: true }, unusable }
-    return { ...this.#entries({ record, directory: now, key }, range, undefined, entries, limit), unusable }
+  }
+
+  /** When a listing that is not recorded yet must have begun. */
+  #youngest(syncIntervalMs = this.#context.options.metadataSyncIntervalMs): number {
+    return syncIntervalMs < 0 ? 0 : this.#context.clock.nowMs() - syncIntervalMs + 1
+  }
+
+  /**
+   * The entries of a page, or undefined where the store must be listed further for them.
+   * @param upToKey the store was listed to here; undefined: to the end
+   */
+  #take(
+    directory: ListedDirectory,
+    range: ShownRange,
+    after: WalkPosition | undefined,
+    { room, upToKey }: { readonly room: number; readonly upToKey: string | undefined },
+  ): Taken | undefined {
+    const { tables } = this.#context
+    const shown: ShownEntry[] = []
+    let names = 0
+    for (const entry of entriesOf(tables, directory, { ...range, hidden: internalKeyPrefix }, after)) {
+      if (upToKey !== undefined && compareKeys(entry.key, upToKey) > 0) return undefined
+      const inode = tables.inode(entry.inodeId)
+      const isShown =
+        inode?.kind === 'file' || range.isImpliedShown || (inode?.kind === 'directory' && isExplicit(inode))
+      if (isShown && inode !== undefined && inode.kind !== 'pending') shown.push({ entry, inode })
+      names += 1
+      if (shown.length < room && names < namesPerPage) continue
+      // Whether anything is in a directory is seen in what follows it.
+      return upToKey !== undefined && entry.folder && upToKey.startsWith(entry.key) ? undefined : { shown, next: entry }
+    }
+    return upToKey === undefined ? { shown, next: undefined } : undefined
   }
 
   /** The directory of this key; undefined when there is none. */
@@ -167,28 +259,6 @@ export class ListService {
       if (isSkeinError(thrown, 'not_found')) return undefined
       throw thrown
     }
-  }
-
-  /** Adds entries up to the limit of the page. */
-  #entries(
-    { record, directory, key }: Listed,
-    range: ShownRange,
-    after: WalkPosition | undefined,
-    entries: PageEntries,
-    limit: number,
-  ): Page {
-    const { tables } = this.#context
-    const shown = { ...range, hidden: internalKeyPrefix }
-    let names = 0
-    for (const entry of entriesOf(tables, { id: directory.id, key }, shown, after)) {
-      const inode = tables.inode(entry.inodeId)
-      if (inode?.kind === 'file') entries.addFile(record, entry.key, inode)
-      else if (inode?.kind === 'directory' && (range.isImpliedShown || isExplicit(inode)))
-        entries.addDirectory(record, entry.key, inode)
-      names += 1
-      if (entries.count >= limit || names >= namesPerPage) return { next: entry }
-    }
-    return { next: undefined }
   }
 }
 
@@ -213,10 +283,14 @@ function rangeBelow(range: ShownRange, key: string): ShownRange | undefined {
   return { ...range, prefix: rest(prefix), startAfter: rest(startAfter) }
 }
 
-function response(record: NamespaceRecord, { next, unusable }: Page, entries: PageEntries): ListStatusResponse {
+function response(
+  record: NamespaceRecord,
+  { next, unusable, sinceMs, unnamed }: Page,
+  entries: PageEntries,
+): ListStatusResponse {
   const named = unusable === undefined ? {} : { unusable }
   if (next === undefined) return { ...entries.answer(), nextPageToken: '', ...named }
-  const token: Token = { namespace: record.name, key: next.key, folder: next.folder }
+  const token: Token = { namespace: record.name, key: next.key, folder: next.folder, sinceMs, unnamed }
   return { ...entries.answer(), nextPageToken: JSON.stringify(token), ...named }
 }
 
