@@ -18,6 +18,7 @@ import type { DirectOrigin } from './origin/direct-origin.ts'
 import { type BlockReadClient, FileReader, type OriginReader } from './read/file-reader.ts'
 import { keptWorkerList } from './read/kept-worker-list.ts'
 import { PassiveCopies } from './read/passive-copies.ts'
+import { SmallBlockCache } from './read/small-block-cache.ts'
 import { ShortCircuitReader } from './read/short-circuit-reader.ts'
 import { WorkerOriginReader } from './read/worker-origin-reader.ts'
 
@@ -57,7 +58,8 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
   const syncIntervalMs = given('goosefs.user.file.metadata.sync.interval', config.user.metadataSyncIntervalMs)
   const clock = systemClock
   const data = new DataClient({ clock, hostname, connectionsMax: config.jobWorker.blockStreamsMax })
-  const blocks = here === undefined ? data : nearestBlocks(here, data)
+  const nearest = here === undefined ? data : nearestBlocks(here, data)
+  const blocks = new SmallBlockCache({ data: nearest, clock, bytesMax: config.user.smallBlockBytes })
   const reading = { master, data, hostname, random: systemRandom, clock, logger }
   const passive = config.user.passiveCache ? new PassiveCopies({ ...reading, connectWorker }) : undefined
   const near = new ShortCircuitReader({ data: blocks, connectWorker, clock, logger })

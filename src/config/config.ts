@@ -289,6 +289,8 @@ export interface Config {
     readonly openedFileAgeMs: number
     readonly readAheadBytes: number
     readonly writeKeptBytes: number
+    /** 0: none are kept. */
+    readonly smallBlockBytes: number
     /** Reading from stores without a worker. */
     readonly origin: { readonly fallback: boolean; readonly credentialsFile: string | undefined }
   }

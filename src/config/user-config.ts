@@ -16,6 +16,7 @@ export function userOf(values: Values, cwd: (path: string) => string): Config['u
       fallback: values.flag('skein.user.origin.fallback'),
       credentialsFile: credentialsFile === undefined ? undefined : cwd(credentialsFile),
     },
+    smallBlockBytes: values.amount('skein.user.small.block.cache'),
     writeKeptBytes: values.amount('skein.user.write.kept.bytes'),
   }
 }

@@ -3,7 +3,16 @@
 // descriptor stays open, so that it can be read on after the block was freed.
 import { decodeFooter, isOf, namesBytesMax, pageCount, type StoredBlock } from '../disk/block-file.ts'
 import type { BlockHeader, BlockReader } from '../block-store.ts'
-import { closeFile, diskError, hasErrno, openFile, readFileFlags, readFully, statFile } from '../disk/disk-calls.ts'
+import {
+  closeFile,
+  closeReadFile,
+  diskError,
+  hasErrno,
+  openFile,
+  readFileFlags,
+  readFully,
+  statFile,
+} from '../disk/disk-calls.ts'
 import { brokenBlock, PageReader, type PageSource, wholeBlockBytesMax } from '../disk/page-reader.ts'
 
 /** More than a footer with usual names takes, beside its checksums. */
@@ -45,7 +54,7 @@ export async function openReader(
   } catch (thrown) {
     throw diskError(thrown, `opening block ${kept.blockId}`)
   } finally {
-    if (!held) await closeFile(fd)
+    if (!held) closeReadFile(fd)
   }
 }
 

@@ -3,6 +3,7 @@
 // with a finalizer for each open file and costs about a third more of the main thread a small file.
 import {
   close,
+  closeSync,
   constants,
   fdatasync,
   fstat,
@@ -32,6 +33,14 @@ export function closeFile(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     close(fd, (error) => (error === null || error === undefined ? resolve() : reject(error)))
   })
+}
+
+/**
+ * Closes a file that was only read, at once: it waits for no disk, and a trip to the thread pool
+ * costs ten times as much.
+ */
+export function closeReadFile(fd: number): void {
+  closeSync(fd)
 }
 
 export function statFile(fd: number): Promise<Stats> {

@@ -168,6 +168,9 @@ export class ShortCircuitReader {
 
   /** Undefined: the block is not to be read from its file, or cannot be. */
   async #lend(key: string, block: NearBlock, bytes: number, signal: AbortSignal): Promise<LentBlock | undefined> {
+    // A small block that is read at once is kept in memory if it is read often
+    // (small-block-cache.ts).
+    if (bytes < partBytesMin && bytes === block.length) return undefined
     if (bytes < partBytesMin && !this.#blocks.has(key) && !this.#isReadOften(key, bytes)) return undefined
     const lent = await this.#blocks.lend(key, () => this.#open(block, bytes), signal)
     if (lent?.wasOpen === true) this.#count(block, bytes)

@@ -231,6 +231,13 @@ export const storageKeys = {
     scope: 'worker',
     doc: 'A block write without new data for this long is aborted',
   },
+  'skein.user.small.block.cache': {
+    kind: 'bytes',
+    default: '64MB',
+    min: 0,
+    scope: 'client',
+    doc: 'Memory of a client for blocks of at most 128 KiB that are read often. Each is read anew every 10 s',
+  },
   'skein.user.write.kept.bytes': {
     kind: 'bytes',
     default: '256MB',
