@@ -41,16 +41,21 @@ describe('a document', () => {
 
 it('each field of the protocol that ends in Ms is known as a time or as a duration', () => {
   const durations = [
+    'busyMs',
+    'elapsedMs',
     'estimateMs',
     'estimateLowMs',
     'estimateHighMs',
     'expireTimeMs',
+    'firstByteMs',
+    'headMs',
     'jitterMs',
     'leaseMs',
     'pauseMs',
     'syncIntervalMs',
     'ttlMs',
     'waitMs',
+    'writeMs',
   ]
   const elsewhere = ['stagingExpiresMs']
   const folder = 'src/wire/proto'

@@ -239,6 +239,9 @@ describe('writing to a store that is not well', () => {
   })
 })
 
+/** Large parts take a while on a machine that is busy. */
+const patient = { ...hastyDefaults, socketTimeoutMs: 10_000 }
+
 describe('renaming at a store that is not well', () => {
   const signal = new AbortController().signal
   let origin: Origin
@@ -250,7 +253,7 @@ describe('renaming at a store that is not well', () => {
     origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
     bucket = origin.bucket('data')
     const dependencies = testDependencies({ random: () => 0.02, copyBytesMax: 10 * mebibyte })
-    store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults, dependencies)
+    store = await openS3(origin.url, 's3://data', testCredential, patient, dependencies)
     etag = (await store.write('from', small.length, chunksOf(small), { overwrite: true }, signal)).etag
   })
   afterEach(async () => {
