@@ -5,9 +5,9 @@
 // that runs again replaces its part.
 //
 //   npm run bench -- [CASE...] [--runs 3] [--scale 1] [--out DIR] [--origin DIR] [--list]
-//   CASE: a name, or its beginning (`load`: load-large, load-small, ...); `all`. --scale 0.01 tries
-//   a case out with few files, and writes to a temporary folder. --origin keeps the files of the
-//   origin. Needs nginx (Debian: nginx-light), Linux, and `npm run build` first; peers: rclone,
+//   CASE: a name, or its beginning (`load`: load-large, load-small, ...); `all`: all cases;
+//   `programs`: the benchmarks with a program of their own. --scale 0.01 tries a case out with few
+//   files, and writes to a temporary folder. --origin keeps the files of the origin. Needs nginx (Debian: nginx-light), Linux, and `npm run build` first; peers: rclone,
 //   s5cmd (scripts/bench/peers.sh), curl; redis-server for BullMQ.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
@@ -52,9 +52,9 @@ const [runs, scale] = [Number(values.runs), Number(values.scale)]
 if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: write a whole number of 1 or more`)
 if (!(scale > 0 && scale <= 1)) throw new Error(`--scale ${values.scale}: write a number above 0 and up to 1`)
 
-function chosen<T extends { readonly name: string }>(definitions: readonly T[]): T[] {
+function chosen<T extends { readonly name: string }>(definitions: readonly T[], all: string): T[] {
   const fits = (name: string): boolean =>
-    positionals.some((word) => word === 'all' || word === name || name.startsWith(`${word}-`))
+    positionals.some((word) => word === all || word === name || name.startsWith(`${word}-`))
   return definitions.filter(({ name }) => fits(name))
 }
 
@@ -136,10 +136,10 @@ function told({ name, unit, ways, goals, text }: CaseReport): void {
 }
 
 const facts = machine()
-const [chosenCases, chosenScripts] = [chosen(cases), chosen(scripts)]
+const [chosenCases, chosenScripts] = [chosen(cases, 'all'), chosen(scripts, 'programs')]
 if (values.list || chosenCases.length + chosenScripts.length === 0) {
   for (const { name, what } of [...cases, ...scripts]) process.stdout.write(`${name.padEnd(20)} ${what}\n`)
-  if (!values.list) throw new Error('name a case, the beginning of its name, or all')
+  if (!values.list) throw new Error('name a case, the beginning of its name, all, or programs')
 } else {
   const failed: string[] = []
   for (const definition of [...chosenCases, ...chosenScripts]) {
