@@ -7,8 +7,9 @@
 //   npm run bench -- [CASE...] [--runs 3] [--scale 1] [--out DIR] [--origin DIR] [--list]
 //   CASE: a name, or its beginning (`load`: load-large, load-small, ...); `all`: all cases;
 //   `programs`: the benchmarks with a program of their own. --scale 0.01 tries a case out with few
-//   files, and writes to a temporary folder. --origin keeps the files of the origin. Needs nginx (Debian: nginx-light), Linux, and `npm run build` first; peers: rclone,
-//   s5cmd (scripts/bench/peers.sh), curl; redis-server for BullMQ.
+//   files, and writes to a temporary folder. --origin keeps the files of the origin. Needs nginx
+//   (Debian: nginx-light), Linux, and `npm run build` first; peers: rclone, s5cmd
+//   (scripts/bench/peers.sh), curl; redis-server for BullMQ.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, release, tmpdir, totalmem } from 'node:os'
@@ -17,7 +18,7 @@ import { parseArgs } from 'node:util'
 import type { CaseDefinition, RunResult, ScriptDefinition } from './harness/bench-case.ts'
 import { benchMarkdown, caseSvg, figure } from './harness/bench-markdown.ts'
 import { type BenchReport, type CaseReport, caseReport } from './harness/bench-results.ts'
-import { BenchTools, processorName } from './harness/bench-tools.ts'
+import { BenchTools, processorName, stopSignals } from './harness/bench-tools.ts'
 import { jobCases } from './harness/job-cases.ts'
 import { loadCases } from './harness/load-cases.ts'
 import { readCases } from './harness/read-cases.ts'
@@ -73,12 +74,17 @@ function machine(): BenchReport['machine'] {
   }
 }
 
+let isStopped = false
+
 async function runCase(definition: CaseDefinition): Promise<CaseReport> {
   const { name, what } = definition
   const originFolder = values.origin === undefined ? undefined : resolve(values.origin)
   const tools = new BenchTools({ scale, originFolder })
-  const stop = (): void => void tools.close().finally(() => process.exit(130))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  const stop = (): void => {
+    isStopped = true
+    void tools.close().finally(() => process.exit(130))
+  }
+  for (const signal of stopSignals) process.once(signal, stop)
   try {
     const prepared = await definition.prepare(tools)
     const ways = prepared.ways.filter(({ missing }) => missing === undefined)
@@ -87,6 +93,7 @@ async function runCase(definition: CaseDefinition): Promise<CaseReport> {
       // Another way begins each round, so that none is always first.
       const order = ways.map((_, index) => ways[(index + round) % ways.length]).filter((way) => way !== undefined)
       for (const way of order) {
+        if (isStopped) throw new Error('stopped')
         tools.settle()
         const result = await way.run()
         results.get(way.name)?.push(result)
@@ -95,7 +102,7 @@ async function runCase(definition: CaseDefinition): Promise<CaseReport> {
     }
     return caseReport({ name, what, at: new Date().toISOString(), runs, scale }, prepared, results)
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, stop)
+    for (const signal of stopSignals) process.removeListener(signal, stop)
     await tools.close()
   }
 }
@@ -108,8 +115,9 @@ function runScript({ name, what, script: file, words, tinyWords }: ScriptDefinit
   return { ...{ name, what, at: new Date().toISOString(), runs: 1, scale, text }, ...empty }
 }
 
-const results = scale === 1 ? join(root, 'tuning/results') : mkdtempSync(join(tmpdir(), 'skein-bench-results-'))
-const out = resolve(values.out ?? results)
+const usualOut = (): string =>
+  scale === 1 ? join(root, 'tuning/results') : mkdtempSync(join(tmpdir(), 'skein-bench-results-'))
+const out = values.list || positionals.length === 0 ? '' : resolve(values.out ?? usualOut())
 const file = join(out, 'latest.json')
 
 function keep(report: CaseReport): void {
@@ -148,6 +156,7 @@ if (values.list || chosenCases.length + chosenScripts.length === 0) {
       keep(report)
       told(report)
     } catch (thrown) {
+      if (isStopped) break
       failed.push(definition.name)
       process.stderr.write(`${definition.name} failed: ${(thrown as Error).stack ?? String(thrown)}\n`)
     }

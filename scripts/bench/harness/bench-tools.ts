@@ -9,6 +9,7 @@ import { childrenSeconds, sizesOf } from '../process-figures.ts'
 import type { RunResult } from './bench-case.ts'
 
 const lookMs = 20
+export const stopSignals = ['SIGINT', 'SIGTERM'] as const
 const staticOrigin = join(import.meta.dirname, '../static-origin.mjs')
 
 export interface OriginObject {
@@ -38,6 +39,7 @@ export class BenchTools {
   readonly #originFolder: string
   readonly #undos: (() => Promise<void> | void)[] = []
   readonly #origins = new Map<string, BenchOrigin>()
+  #closing: Promise<void> | undefined
   #folders = 0
 
   constructor({ scale, originFolder }: ToolOptions) {
@@ -46,7 +48,7 @@ export class BenchTools {
     // Started by root, nginx reads as somebody else.
     chmodSync(this.scratch, 0o755)
     this.#originFolder = originFolder ?? join(this.scratch, 'origin')
-    this.onEnd(() => rmSync(this.scratch, { recursive: true, force: true }))
+    this.onEnd(() => rmSync(this.scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }))
   }
 
   /** Called in reverse order at the end. */
@@ -54,8 +56,14 @@ export class BenchTools {
     this.#undos.push(undo)
   }
 
-  async close(): Promise<void> {
-    for (const undo of this.#undos.splice(0).toReversed()) await undo()
+  /** Each call resolves when all is undone. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#undoAll())
+  }
+
+  async #undoAll(): Promise<void> {
+    // What is still being started adds more.
+    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) await undo()
   }
 
   /** A count that gets smaller with the scale. */
@@ -127,6 +135,9 @@ export async function measureProgram(
   const before = childrenSeconds()
   const beganMs = performance.now()
   const child = spawn(command, words, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  // It ends with the run when that is stopped.
+  const kill = (): void => void child.kill('SIGKILL')
+  for (const signal of stopSignals) process.once(signal, kill)
   let [stdout, stderr, peakBytes] = ['', '', 0]
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-4000)))
@@ -142,6 +153,7 @@ export async function measureProgram(
     if (code !== 0) throw new Error(`${command} ended with ${code}: ${stderr}`)
     return { seconds, processorSeconds: childrenSeconds() - before, peakBytes, stdout }
   } finally {
+    for (const signal of stopSignals) process.removeListener(signal, kill)
     clearInterval(looking)
   }
 }
