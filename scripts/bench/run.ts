@@ -21,10 +21,11 @@ import { type BenchReport, type CaseReport, caseReport } from './harness/bench-r
 import { BenchTools, processorName, stopSignals } from './harness/bench-tools.ts'
 import { jobCases } from './harness/job-cases.ts'
 import { loadCases } from './harness/load-cases.ts'
+import { metaCases } from './harness/meta-cases.ts'
 import { readCases } from './harness/read-cases.ts'
 
 const root = join(import.meta.dirname, '../..')
-const cases: readonly CaseDefinition[] = [...loadCases, ...readCases, ...jobCases]
+const cases: readonly CaseDefinition[] = [...loadCases, ...readCases, ...jobCases, ...metaCases]
 const script = (name: string, what: string, words: string[] = [], tinyWords: string[] = []): ScriptDefinition => ({
   ...{ name, what, script: `${name}.ts`, words, tinyWords },
 })

@@ -141,7 +141,9 @@ function readsOf(
   const usual = Math.min(most(keys.reads), readsPerCore * whole)
   const readsPerSlot = isForLargeFiles ? 1 : smallReadsPerRead
   const byProbe =
-    probe === undefined ? undefined : readsByProbe(probe, { workers, readsPerSlot, usual, most: most(keys.reads) })
+    probe === undefined
+      ? undefined
+      : readsByProbe(probe, { workers, readsPerSlot, cores: whole, usual, most: most(keys.reads) })
   if (byProbe !== undefined) return byProbe
   const reason =
     `${readsPerCore} x ${counted(whole, 'core')}: reads wait for the store more than they compute; ` +

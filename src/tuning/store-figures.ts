@@ -19,18 +19,26 @@ export interface ReadsChoice {
 
 /**
  * @param readsPerSlot requests in flight for each read slot
+ * @param cores each has work, unless the store refuses so much
  * @param usual by the cores
  * @returns undefined: the probe found nothing
  */
 export function readsByProbe(
   { knee, endedBy, slowDown }: ProbeDocument,
-  { workers, readsPerSlot, usual, most }: Readonly<Record<'workers' | 'readsPerSlot' | 'usual' | 'most', number>>,
+  {
+    workers,
+    readsPerSlot,
+    cores,
+    usual,
+    most,
+  }: Readonly<Record<'workers' | 'readsPerSlot' | 'cores' | 'usual' | 'most', number>>,
 ): ReadsChoice | undefined {
   if (knee === undefined) return undefined
   const isOpen = endedBy === 'bounds' || endedBy === 'connections'
   // What the store refuses it refuses to all workers together.
   const own = slowDown === undefined ? knee.connections : Math.floor(knee.connections / workers)
-  const asked = Math.min(most, Math.max(readsMin, Math.ceil(own / readsPerSlot)))
+  const atKnee = Math.ceil(own / readsPerSlot)
+  const asked = Math.min(most, Math.max(readsMin, slowDown === undefined ? cores : 0, atKnee))
   const slots = readsPerSlot > 1 ? `, ${readsPerSlot} small files for each read` : ''
   if (isOpen && asked < usual) {
     const reason = `by the cores: the probe went up to ${knee.connections} requests at once and found no knee`
@@ -41,6 +49,11 @@ export function readsByProbe(
     const reason = `the store asks to slow down above ${knee.connections} requests at once${shared}${slots}`
     return { reads: asked, reason }
   }
+  if (atKnee < asked)
+    return {
+      reads: asked,
+      reason: `so that all cores work; the probe found a knee of ${knee.connections} requests at once`,
+    }
   const found = isOpen ? 'the probe found no knee up to' : 'the knee that the probe found:'
   return { reads: asked, reason: `${found} ${knee.connections} requests at once${slots}` }
 }

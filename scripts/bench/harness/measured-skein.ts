@@ -90,6 +90,10 @@ export class MeasuredSkein {
     return [...this.#children.values()].reduce((sum, { pid }) => sum + processorSeconds(pid), 0)
   }
 
+  get pids(): Record<string, number> {
+    return Object.fromEntries([...this.#children].map(([name, { pid }]) => [name, pid]))
+  }
+
   get peaks(): Record<string, number> {
     return Object.fromEntries([...this.#children].map(([name, { pid }]) => [name, sizesOf(pid).peak]))
   }

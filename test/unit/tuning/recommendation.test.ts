@@ -133,6 +133,11 @@ describe('recommend', () => {
     const large = files([64 * megabyte, 16])
     expect(asConfig(large, usual, probed(24)).ufs.cosn.uploadThreadPool).toBe(24)
     expect(asConfig(large, usual, probed(2)).ufs.cosn.uploadThreadPool).toBe(2)
+    const many = recommend(large, { ...usual, cores: 8 }, probed(2)).properties
+    expect(many.find(({ key }) => key === 'fs.cosn.upload_thread_pool')).toMatchObject({
+      value: '8',
+      reason: 'so that all cores work; the probe found a knee of 2 requests at once',
+    })
     expect(asConfig(large, usual, probed(2, { endedBy: 'bounds' })).ufs.cosn.uploadThreadPool).toBe(6)
     expect(asConfig(large, usual, probed(64, { endedBy: 'connections' })).ufs.cosn.uploadThreadPool).toBe(64)
     expect(asConfig(large, usual, probed(24, { knee: undefined })).ufs.cosn.uploadThreadPool).toBe(6)

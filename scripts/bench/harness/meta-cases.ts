@@ -1,0 +1,107 @@
+// Why: clients ask the master for each file that they open, so its calls must be fast with many
+// clients at once. How: a master that knows the files of a load of metadata; meta-caller.ts, a
+// process of its own, with 1 and 64 clients. The limit is a bare grpc-js server that answers as
+// many bytes. scripts/bench/metadata-scale.ts has masters with millions of files.
+import { dirname, join } from 'node:path'
+import { startChild } from '../../../test/support/child.ts'
+import { childEnvironment } from '../../../test/support/child-environment.ts'
+import { processorSeconds, sizesOf } from '../process-figures.ts'
+import type { BenchWay, CaseDefinition } from './bench-case.ts'
+import { type BenchOrigin, type BenchTools, measureProgram } from './bench-tools.ts'
+import { MeasuredSkein } from './measured-skein.ts'
+
+const mebibyte = 1024 * 1024
+const files = 50_000
+const clientCounts = [64, 1]
+const caller = join(import.meta.dirname, 'meta-caller.ts')
+
+interface MetaCall {
+  readonly name: 'stat' | 'list' | 'make'
+  readonly what: string
+  readonly calls: number
+  /** Undefined: it is not compared with an echo. */
+  readonly ratio: number | undefined
+  readonly paths: (origin: BenchOrigin) => readonly string[]
+}
+
+const metaCalls: readonly MetaCall[] = [
+  {
+    name: 'stat',
+    what: `status of one of ${files} files`,
+    calls: 20_000,
+    ratio: 0.6,
+    paths: ({ bucket, objects }) => objects.slice(0, 1000).map(({ key }) => `/${bucket}/${key}`),
+  },
+  {
+    name: 'list',
+    what: 'the entries of a directory of 500 files',
+    calls: 2000,
+    ratio: 0.3,
+    paths: ({ bucket, objects }) => [...new Set(objects.map(({ key }) => `/${bucket}/${dirname(key)}`))],
+  },
+  {
+    name: 'make',
+    what: 'directories are made, each journaled',
+    calls: 10_000,
+    ratio: undefined,
+    // The origin of the others cannot be asked whether a name is taken.
+    paths: () => ['/made'],
+  },
+]
+
+interface Called {
+  readonly address: string
+  readonly pids: Readonly<Record<string, number>>
+  readonly words: readonly string[]
+}
+
+function callWay(name: string, kind: BenchWay['kind'], verb: string, numbers: readonly number[], at: Called): BenchWay {
+  const used = (): number => Object.values(at.pids).reduce((sum, pid) => sum + processorSeconds(pid), 0)
+  return {
+    name,
+    kind,
+    run: async () => {
+      const before = used()
+      const words = [caller, verb, at.address, ...numbers.map(String), ...at.words]
+      const measured = await measureProgram(process.execPath, words, childEnvironment())
+      const { seconds, ...figures } = JSON.parse(measured.stdout) as { seconds: number } & Record<string, number>
+      const servers = Object.entries(at.pids).map(([server, pid]) => [server, sizesOf(pid).peak] as const)
+      const peaks = { ...Object.fromEntries(servers), caller: measured.peakBytes }
+      return { seconds, processorSeconds: measured.processorSeconds + used() - before, peaks, figures }
+    },
+  }
+}
+
+/** @param bytes of an answer */
+async function startEcho(tools: BenchTools, bytes: number): Promise<Called> {
+  const words = [join(import.meta.dirname, 'echo-server.ts'), String(bytes)]
+  const child = startChild(process.execPath, words, { logFile: join(tools.scratch, 'echo.log') })
+  tools.onEnd(() => child.end('SIGTERM'))
+  const line = await child.line((one) => (one.startsWith('{"ready"') ? one : undefined), 20_000)
+  const { ready } = JSON.parse(line) as { ready: number }
+  return { address: `127.0.0.1:${ready}`, pids: { 'echo server': child.pid }, words: [] }
+}
+
+export const metaCases: readonly CaseDefinition[] = metaCalls.map(({ name, what, calls, ratio, paths }) => ({
+  name: `meta-${name}`,
+  what: `${what}, 64 clients and 1`,
+  prepare: async (tools) => {
+    const origin = await tools.origin(files, '1KiB')
+    const skein = await MeasuredSkein.start(tools, { quota: 512 * mebibyte })
+    await skein.createNamespace(origin)
+    await skein.command('fs', 'distributedLoad', `/${origin.bucket}`, '--metadata-only')
+    await skein.command('ns', 'create', 'made', `file://${tools.folder('store')}`)
+    const master = { address: skein.address, pids: skein.pids, words: paths(origin) }
+    const count = tools.scaled(calls)
+    const ours = clientCounts.map((clients) => callWay(`${clients} clients`, 'ours', name, [clients, count], master))
+    const limits: BenchWay[] = []
+    if (ratio !== undefined) {
+      const first = await callWay('one', 'ours', name, [1, 1], master).run()
+      const echo = await startEcho(tools, first.figures?.['answerBytes'] ?? 0)
+      for (const clients of clientCounts)
+        limits.push(callWay(`echo, ${clients} clients`, 'limit', 'echo', [clients, count], echo))
+    }
+    const goal = { way: '64 clients', beside: 'echo, 64 clients', ratio: ratio ?? 0 }
+    return { amount: count, unit: 'calls', ways: [...ours, ...limits], goals: ratio === undefined ? [] : [goal] }
+  },
+}))
