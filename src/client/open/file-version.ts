@@ -10,11 +10,12 @@ import type { ChunkMemory } from '../../base/flow/lent-pieces.ts'
 import type { ByteRange } from '../../wire/data/data-client.ts'
 import type { FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
 import type { OpenOptions } from '../file-system.ts'
-import { type FileReader, newReadMemory, type ReadMemory } from '../read/file-reader.ts'
+import type { FileReader } from '../read/file-reader.ts'
+import { newReadMemory, type ReadMemory } from '../read/read-memory.ts'
 import { place, type ReadTarget } from '../read/read-target.ts'
 
 export interface FileVersionOptions {
-  readonly reader: Pick<FileReader, 'readOpened' | 'isInFile'>
+  readonly reader: Pick<FileReader, 'readOpened' | 'readFromFile' | 'isInFile'>
   /** Asks the master for the same path. */
   readonly askAgain: (signal: AbortSignal) => Promise<OpenFileResponse>
   /** Called when the store has another content by now. Does not throw. */
@@ -56,6 +57,15 @@ export class FileVersion {
     signal: AbortSignal,
     onBytes?: (bytes: number) => void,
   ): Promise<void> {
+    const into = target.at(range.offset)
+    if (into.length >= range.length && !this.#isWorthAsking()) {
+      const how = { memory: this.#memory, onSource: this.#options.onSource }
+      const part = into.subarray(0, range.length)
+      if (await this.#options.reader.readFromFile(this.#opened, range.offset, part, signal, how)) {
+        onBytes?.(range.length)
+        return
+      }
+    }
     let at = range.offset
     for await (const chunk of this.stream(range, signal, target)) {
       place(chunk, at, target)

@@ -15,8 +15,11 @@ export class OpenFile implements FileHandle {
   readonly #version: Pick<FileVersion, 'readInto' | 'stream'>
   readonly #ahead: Pick<ReadAhead, 'read' | 'close'> | undefined
   readonly #onClose: () => void
-  /** Of reads and streams that are under way. */
+  /** Of reads and streams whose caller has no signal. */
+  readonly #closing = new AbortController()
+  /** Of those whose caller has one, while they are under way. */
   readonly #running = new Set<AbortController>()
+  #others = 0
   readonly #reads = new Set<Promise<unknown>>()
   #closed: Promise<void> | undefined
 
@@ -83,9 +86,9 @@ export class OpenFile implements FileHandle {
 
   async #close(): Promise<void> {
     // An error costs more than all else that closing does, and mostly nobody would see it.
-    if (this.#running.size > 0) {
+    if (this.#running.size + this.#others > 0) {
       const closed = new SkeinError('cancelled', `${this.status.path} was closed while it was read`)
-      for (const controller of this.#running) controller.abort(closed)
+      for (const controller of [...this.#running, this.#closing]) controller.abort(closed)
     }
     await Promise.allSettled(this.#reads)
     await this.#ahead?.close()
@@ -102,14 +105,18 @@ export class OpenFile implements FileHandle {
     const { signal } = options
     if (this.#closed !== undefined)
       throw new SkeinError('failed_precondition', `${this.status.path} is read after it was closed`)
-    signal?.throwIfAborted()
+    if (signal === undefined) {
+      this.#others += 1
+      return { signal: this.#closing.signal, end: () => void (this.#others -= 1) }
+    }
+    signal.throwIfAborted()
     const controller = new AbortController()
-    const onAbort = (): void => controller.abort(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const onAbort = (): void => controller.abort(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
     this.#running.add(controller)
     const end = (): void => {
       this.#running.delete(controller)
-      signal?.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', onAbort)
     }
     return { signal: controller.signal, end }
   }

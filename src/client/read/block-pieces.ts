@@ -61,6 +61,27 @@ export async function* piecesOf(
   }
 }
 
+/**
+ * Fills `into` with the bytes from `offset` on. A long range is read in two parts: while the pages
+ * of one are checked, the other is on its way. When it throws, nothing more is written to `into`.
+ */
+export async function readPieces(
+  reader: Pick<PageReader, 'readInto'>,
+  into: Uint8Array,
+  offset: number,
+  signal: AbortSignal,
+  pages: PartPages,
+): Promise<void> {
+  const middle = wholePages(offset + into.length / 2) - offset
+  if (into.length < pieceBytesMax || middle <= 0) {
+    await reader.readInto(into, offset, signal, pages)
+    return
+  }
+  const first = reader.readInto(into.subarray(0, middle), offset, signal, pages)
+  const second = reader.readInto(into.subarray(middle), offset + middle, signal, pages)
+  for (const part of await Promise.allSettled([first, second])) if (part.status === 'rejected') throw part.reason
+}
+
 function wholePages(bytes: number): number {
   return Math.max(1, Math.floor(bytes / pageBytes)) * pageBytes
 }

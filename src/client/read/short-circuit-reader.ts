@@ -22,7 +22,7 @@ import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import type { Service } from '../../wire/service.ts'
 import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
-import { type PieceMemory, piecesOf } from './block-pieces.ts'
+import { type PieceMemory, piecesOf, readPieces } from './block-pieces.ts'
 import type { NearBlock } from './near-block.ts'
 import { KeptPages } from './kept-pages.ts'
 import { SmallBlocks } from './small-blocks.ts'
@@ -120,6 +120,34 @@ export class ShortCircuitReader {
     if (got === range.length) return
     const rest = { offset: range.offset + got, length: range.length - got }
     yield* this.#options.data.read(block.worker.dataAddress, block.blockId, rest, signal, block.expected)
+  }
+
+  /**
+   * Fills `into` from a block that is open already, or was read ahead.
+   * @returns false when it is not, or cannot be read: `read` reads it then, whatever is the matter
+   * @throws the signal's reason
+   */
+  async readOpened(block: NearBlock, offset: number, into: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const small = this.#small.get(block.blockId)
+    if (small !== undefined) {
+      into.set(small.subarray(offset, offset + into.length))
+      return true
+    }
+    const key = `${block.worker.workerId} ${block.blockId}`
+    if (!this.#blocks.has(key)) return false
+    const lent = await this.#lend(key, block, into.length, signal)
+    if (lent === undefined) return false
+    let isBroken = true
+    try {
+      await readPieces(lent.reader, into, offset, signal, this.#pages.of(key))
+      isBroken = false
+      return true
+    } catch {
+      throwIfAborted(signal)
+      return false
+    } finally {
+      lent.giveBack(isBroken)
+    }
   }
 
   /** Whether blocks of this worker, which is on this host, are expected to be read from files. */

@@ -6,6 +6,7 @@ import { blockIdOf, blockIndexOf, fileIdOf } from '../../../src/base/block-id.ts
 import { seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { FileReader, type OriginReader } from '../../../src/client/read/file-reader.ts'
+import { newReadMemory } from '../../../src/client/read/read-memory.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../src/wire/generated/master.ts'
 
@@ -304,6 +305,8 @@ test('reads replicas of its own host so, others over the data port, and says the
   })
   const requests: unknown[] = []
   const reads: string[] = []
+  const nearReads: string[] = []
+  let isOpen = true
   const byHost = new FileReader({
     master: {
       openFile: async (request) => {
@@ -314,6 +317,10 @@ test('reads replicas of its own host so, others over the data port, and says the
     },
     near: {
       readsFilesOf: () => true,
+      readOpened: async ({ blockId }, offset, into) => {
+        nearReads.push(`${blockId}: ${offset}+${into.length}`)
+        return isOpen
+      },
       async *read({ worker: { workerId }, blockId, length: blockBytes }, { offset, length }) {
         reads.push(`${workerId} ${blockId} of ${blockBytes}: ${offset}+${length}`)
         yield Buffer.alloc(length)
@@ -334,4 +341,32 @@ test('reads replicas of its own host so, others over the data port, and says the
   for await (const chunk of byHost.read('/ns/f', never)) expect(chunk.length).toBeGreaterThan(0)
   expect(reads).toEqual(['w1 0 of 10: 0+10', 'far 1: 0+10', 'w1 2 of 5: 0+5'])
   expect(requests).toEqual([{ path: '/ns/f', syncIntervalMs: 0 }])
+  // From the file of an open block, where all of the range is in one block of this host.
+  const memory = newReadMemory()
+  const sources: unknown[] = []
+  const onSource = (...source: unknown[]): void => void sources.push(source)
+  const readFromFile = (offset: number, length: number): Promise<boolean> =>
+    byHost.readFromFile(opened, offset, Buffer.alloc(length), never, { memory, onSource })
+  const ranges = [
+    [3, 7],
+    [20, 5],
+    [3, 8],
+    [12, 2],
+    [20, 6],
+  ] as const
+  const answers: boolean[] = []
+  for (const [offset, length] of ranges) answers.push(await readFromFile(offset, length))
+  expect(answers).toEqual([true, true, false, false, false])
+  isOpen = false
+  expect(await readFromFile(3, 7)).toBe(false)
+  isOpen = true
+  memory.failedWorkers.add('w1')
+  expect(await readFromFile(3, 7)).toBe(false)
+  expect([nearReads, sources]).toEqual([
+    ['0: 3+7', '2: 0+5', '0: 3+7'],
+    [
+      ['cache', 7],
+      ['cache', 5],
+    ],
+  ])
 })

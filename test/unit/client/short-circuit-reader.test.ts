@@ -238,6 +238,38 @@ describe('ShortCircuitReader', () => {
     near.close()
   })
 
+  test('an open block is read in fewer steps, and left to the others when it cannot be', async () => {
+    const { near, overPort, asked } = nearReader()
+    const readAt = async (from: number, to: number): Promise<boolean> => {
+      const into = Buffer.alloc(to - from)
+      if (!(await near.readOpened(blockOf(large), from, into, never))) return false
+      expect(isRight(into, large, from, to)).toBe(true)
+      return true
+    }
+    expect(await readAt(0, mebibyte)).toBe(false)
+    await readPart(near, large, 0, mebibyte)
+    for (const [from, to] of [
+      [0, large.length],
+      [5, mebibyte + 7],
+      [mebibyte, 2 * mebibyte],
+      [0.75 * mebibyte, 3.5 * mebibyte],
+      [large.length - 9, large.length],
+    ] as const)
+      expect(await readAt(from, to)).toBe(true)
+    expect([overPort, asked()]).toEqual([[], 1 + 1])
+    await flipByte(await blockFile(), 4 * mebibyte + 5)
+    expect([await readAt(0, 4 * mebibyte), await readAt(0, large.length), await readAt(0, 1)]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    const stopped = AbortSignal.abort(new SkeinError('cancelled', 'stopped'))
+    await readPart(near, large, 0, mebibyte)
+    const stop = near.readOpened(blockOf(large), 0, Buffer.alloc(10), stopped)
+    await expect(stop).rejects.toMatchObject({ code: 'cancelled' })
+    near.close()
+  })
+
   test('small parts come over the data port without a question', async () => {
     const { near, overPort, asked } = nearReader()
     expect(isRight(await readPart(near, large, 1000, 2000), large, 1000, 2000)).toBe(true)

@@ -51,6 +51,7 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
     },
     reader: {
       isInFile: () => false,
+      readFromFile: async () => false,
       async *readOpened({ file }, _signal, { range } = {}) {
         const whole = files[file?.path ?? '']
         if (whole === undefined) throw new SkeinError('not_found', `${file?.path} does not exist`)

@@ -108,6 +108,7 @@ export class ReadWorld {
       near: {
         read: ({ worker, blockId }, range, signal) => this.#readBlock(worker.workerId, blockId, range, signal),
         readsFilesOf: () => true,
+        readOpened: async () => false,
       },
       hostname: here ?? 'nowhere',
       random: seededRandom(1),
