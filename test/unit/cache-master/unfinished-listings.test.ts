@@ -133,6 +133,18 @@ describe('a page of a directory that is listed at the store', () => {
     expect((await page({ limit: 1001 })).unusable?.total).toBe(1)
   })
 
+  it('does not show a directory that goes later in the same listing', async () => {
+    storePage = 1000
+    for (let index = 0; index < 5500; index += 1) store.put(`a/${name(index)}`)
+    for (let index = 0; index < 3; index += 1) store.put(`b/${name(index)}`)
+    await pathsOfAll({ recursive: true, limit: 1001 })
+    for (const key of [...store.objects.keys()]) if (key.startsWith('a/')) store.objects.delete(key)
+    fixture.clock.now += 1
+    expect(await pathsOfAll({ recursive: true, limit: 1, syncIntervalMs: 0 })).toEqual(
+      shownOf(store.objects.keys(), true),
+    )
+  })
+
   it('shows what the store has, whatever was known before, in pages of any size', async () => {
     const part = fc.constantFrom('a', 'b', 'b-', 'c', 'd0', 'e')
     const key = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'))
@@ -153,6 +165,56 @@ describe('a page of a directory that is listed at the store', () => {
         },
       ),
       { numRuns: 150 },
+    )
+  })
+})
+
+describe('pages of a store that changes meanwhile', () => {
+  it('show all that was there all the time, and nothing that never was', async () => {
+    const part = fc.constantFrom('a', 'b', 'b-', 'c', 'd0', 'e')
+    const key = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'))
+    const fate = fc.constantFrom('stays', 'goes', 'comes', 'is gone', 'never was')
+    const objects = fc.uniqueArray(fc.tuple(key, fate), { maxLength: 30, selector: ([one]) => one })
+    const lister = fc.record({
+      ...{ recursive: fc.boolean(), limit: fc.integer({ min: 1, max: 6 }) },
+      ...{ syncIntervalMs: fc.constantFrom(0, 1, 5), startAfter: fc.constantFrom('', 'b', 'b/b') },
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        ...[objects, fc.array(lister, { minLength: 1, maxLength: 3 })],
+        ...[fc.integer({ min: 1, max: 6 }), fc.array(fc.nat(29), { maxLength: 20 })],
+        async (given, listers, objectsOfPage, changes) => {
+          storePage = objectsOfPage
+          const keysWith = (...fates: string[]): string[] =>
+            given.filter(([, one]) => fates.includes(one)).map(([one]) => one)
+          // Known before: what goes, and what is gone already.
+          store.afterList = undefined
+          store.objects.clear()
+          for (const one of keysWith('stays', 'goes', 'is gone')) store.put(one)
+          fixture.clock.now += 10
+          await pathsOfAll({ recursive: true, syncIntervalMs: 0 })
+          for (const one of keysWith('is gone')) store.objects.delete(one)
+          fixture.clock.now += 10
+          const left = [...changes]
+          store.afterList = async () => {
+            const [changed, fateOfIt] = given[left.pop() ?? given.length] ?? []
+            if (fateOfIt === 'goes') store.objects.delete(changed ?? '')
+            if (fateOfIt === 'comes') store.put(changed ?? '')
+            fixture.clock.now += 1
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+          const listed = await Promise.all(listers.map((one) => pathsOfAll(one)))
+          for (const [index, { recursive, startAfter }] of listers.entries()) {
+            const isBehind = (path: string): boolean => startAfter === '' || compareKeys(path, startAfter) > 0
+            const paths = listed[index] ?? []
+            expect(paths).toEqual([...new Set(paths)].toSorted(compareKeys))
+            expect(paths).toEqual(expect.arrayContaining(shownOf(keysWith('stays'), recursive).filter(isBehind)))
+            const perhaps = shownOf(keysWith('stays', 'goes', 'comes'), recursive).filter(isBehind)
+            expect(perhaps).toEqual(expect.arrayContaining(paths))
+          }
+        },
+      ),
+      { numRuns: 200 },
     )
   })
 })
