@@ -72,6 +72,10 @@ function callWay(name: string, kind: BenchWay['kind'], verb: string, numbers: re
   }
 }
 
+function clientsText(clients: number): string {
+  return clients === 1 ? '1 client' : `${clients} clients`
+}
+
 /** @param bytes of an answer */
 async function startEcho(tools: BenchTools, bytes: number): Promise<Called> {
   const words = [join(import.meta.dirname, 'echo-server.ts'), String(bytes)]
@@ -93,13 +97,13 @@ export const metaCases: readonly CaseDefinition[] = metaCalls.map(({ name, what,
     await skein.command('ns', 'create', 'made', `file://${tools.folder('store')}`)
     const master = { address: skein.address, pids: skein.pids, words: paths(origin) }
     const count = tools.scaled(calls)
-    const ours = clientCounts.map((clients) => callWay(`${clients} clients`, 'ours', name, [clients, count], master))
+    const ours = clientCounts.map((clients) => callWay(clientsText(clients), 'ours', name, [clients, count], master))
     const limits: BenchWay[] = []
     if (ratio !== undefined) {
       const first = await callWay('one', 'ours', name, [1, 1], master).run()
       const echo = await startEcho(tools, first.figures?.['answerBytes'] ?? 0)
       for (const clients of clientCounts)
-        limits.push(callWay(`echo, ${clients} clients`, 'limit', 'echo', [clients, count], echo))
+        limits.push(callWay(`echo, ${clientsText(clients)}`, 'limit', 'echo', [clients, count], echo))
     }
     const goal = { way: '64 clients', beside: 'echo, 64 clients', ratio: ratio ?? 0 }
     return { amount: count, unit: 'calls', ways: [...ours, ...limits], goals: ratio === undefined ? [] : [goal] }
