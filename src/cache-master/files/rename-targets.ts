@@ -37,8 +37,10 @@ export class RenameTargets {
     if (to === '') throw new SkeinError('already_exists', `${formatPath(asked)} exists already`)
     const mayReplace = wanted.overwrite === true && source.file !== undefined
     if (to === fromKey && mayReplace) return to
-    if (to !== fromKey) checkStorable(record, to)
-    if (to !== fromKey) checkNotBelowFile(this.#context.tables, record, to)
+    if (to !== fromKey) {
+      checkStorable(record, to)
+      await checkNotBelowFile({ ...this.#context, sync: this.#sync }, record, to, signal)
+    }
     if (source.directory !== undefined && to !== fromKey && `${to}/`.startsWith(source.key)) {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }

@@ -67,7 +67,7 @@ export class TreeService {
 
   async #checkNoFile(record: NamespaceRecord, directory: string, signal: AbortSignal): Promise<void> {
     const { tables } = this.#context
-    checkNotBelowFile(tables, record, directory)
+    await checkNotBelowFile({ tables, sync: this.#sync }, record, directory, signal)
     const key = directory.slice(0, -1)
     const file = fileAt(tables, record.rootId, key) ?? (await this.#sync.refresh(record, key, signal))
     if (file !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} is a file`)

@@ -7,6 +7,7 @@ import type { NamespaceRecord, Tables } from '../../meta/meta-tables.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import { parseStoreUri } from '../../ufs/store-uri.ts'
+import type { StoreSync } from '../store/store-sync.ts'
 import { pathOf } from './tree-pages.ts'
 
 /** Whether a file may be made beside a directory of its name, and the other way round. */
@@ -15,14 +16,23 @@ export function mayStandBeside({ uri, attributes }: NamespaceRecord, asObject: b
   return parseStoreUri(uri).kind !== 'file' || namespacePolicy(attributes).writePolicy === 'MUST_CACHE'
 }
 
-/** @throws SkeinError failed_precondition when the nearest entry above that is known is a file */
-export function checkNotBelowFile(tables: Tables, record: NamespaceRecord, key: string): void {
+/**
+ * The store is asked only before a refusal: it may have a directory of that name, too.
+ * @throws SkeinError failed_precondition when the nearest entry above that is known is a file
+ */
+export async function checkNotBelowFile(
+  { tables, sync }: { readonly tables: Tables; readonly sync: Pick<StoreSync, 'probeDirectory'> },
+  record: NamespaceRecord,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
   if (isHiddenKey(key)) return
   const start = key.endsWith('/') ? key.length - 2 : key.length - 1
   for (let slash = key.lastIndexOf('/', start); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
     const above = key.slice(0, slash)
     if (directoryAt(tables, record.rootId, above) !== undefined) return
     if (fileAt(tables, record.rootId, above) === undefined) continue
+    if ((await sync.probeDirectory(record, `${above}/`, signal)) !== undefined) return
     throw new SkeinError(
       'failed_precondition',
       `${pathOf(record, key)} cannot be written: ${pathOf(record, above)} is a file`,

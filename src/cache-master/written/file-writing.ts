@@ -94,7 +94,7 @@ export class WrittenFileService {
     // The object that is replaced is the one that is there now, not one that was known before.
     const isAsked = overwrites && (writePolicy === 'CACHE_THROUGH' || writePolicy === 'THROUGH')
     const beside = mayStandBeside(record, request.asObject)
-    if (!beside) checkNotBelowFile(this.#context.tables, record, key)
+    if (!beside) await checkNotBelowFile({ ...this.#context, sync: this.#sync }, record, key, signal)
     const taken = await this.#takenAs(record, key, { overwrites, isAsked, beside }, signal)
     if (taken !== undefined) throw new SkeinError('already_exists', `${pathOf(record, key)} ${taken}`)
     this.#checkCount(request.requestKey)

@@ -61,6 +61,15 @@ describe('a file and a directory of one name', () => {
     expect(await filesOf(fixture)).toEqual(['a', 'a/as-object', 'a/b', 'd/x'])
   })
 
+  it('at the store count, also where only the file was looked at', async () => {
+    const store = await fixture.create()
+    for (const key of ['a', 'a/x', 'b']) store.put(key)
+    for (const key of ['a', 'b']) await fixture.stat(`/ns/${key}`)
+    await write('/ns/a/y', false)
+    await expect(write('/ns/b/y', false)).rejects.toMatchObject({ code: 'failed_precondition' })
+    expect(await filesOf(fixture)).toEqual(['a', 'a/x', 'a/y', 'b'])
+  })
+
   it('are refused at once where a store of files would have to take them', async () => {
     await fixture.create('cached', 'file:///cached')
     await fixture.create('through', 'file:///through', { writePolicy: 'ASYNC_THROUGH' })
