@@ -16,6 +16,8 @@ export interface DoorRequestLimits {
   readonly idleMs: number
   /** Minimum bytes per second of a request while as many are served as may be. */
   readonly leastBytesPerSecond: number
+  /** How long it may be slower: a busy client does not read for a while. */
+  readonly slowMs: number
   /** Between two signs of life in an answer that takes long. */
   readonly keepAliveMs: number
 }
@@ -64,6 +66,7 @@ export class DoorRequests<Exchange extends DoorExchange, Reply> {
       what: 'the gateway',
       clock,
       leastBytesPerSecond: limits.leastBytesPerSecond,
+      windowMs: limits.slowMs,
       idleMs: () => limits.idleMs,
       kindOf: () => 'request',
       isWanted: (_, running) => running >= limits.requestsMax || protocol.isWanted?.() === true,

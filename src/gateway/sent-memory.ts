@@ -1,6 +1,7 @@
 // Why: a door that sends files needs memory for each, and hundreds of clients may take their bytes
 // slowly. How: all doors of a process lend memory of one limit (lent-pieces.ts). A chunk goes back
-// as soon as the system has taken it, so the same few pieces are used again and again.
+// as soon as the system has taken it, so the same few pieces are used again and again. A chunk of a
+// broken connection is freed, not used again.
 import type { Clock } from '../base/clock.ts'
 import { type ChunkMemory, PieceLender } from '../base/flow/lent-pieces.ts'
 import { PiecePool } from '../base/flow/piece-pool.ts'
@@ -29,6 +30,7 @@ export function lentStream(pieces: PieceLender, length: number, open: OpenBytes)
     chunks: open.stream(memory),
     length,
     sent: (chunk) => memory.giveBack(chunk),
+    lost: (chunk) => memory.lose(chunk),
     close: () => {
       memory.end()
       return open.close()

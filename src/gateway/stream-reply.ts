@@ -11,6 +11,8 @@ export interface ReplyStream {
   readonly length: number
   /** Called for each chunk that the system has taken. */
   readonly sent: (chunk: Uint8Array) => void
+  /** Called for each chunk that the system did not take before the connection was closed. */
+  readonly lost: (chunk: Uint8Array) => void
   /** Called once, when nothing more is read. */
   close(): Promise<void>
 }
@@ -31,7 +33,7 @@ export async function sendStream(
   try {
     const chunks = body.length === 0 ? body.chunks : await begun(body.chunks)
     response.writeHead(status, { ...headers, 'content-length': body.length })
-    await writeBody(response, chunks, body.length, watch, body.sent)
+    await writeBody(response, chunks, body.length, watch, body.sent, body.lost)
     response.end()
   } finally {
     await body.close()

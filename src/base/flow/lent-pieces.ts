@@ -92,6 +92,15 @@ export class LentPieces implements ChunkMemory {
     this.#shares.release(chunk)
   }
 
+  /**
+   * Frees the whole of what was lent: it could not be sent, and nobody reads it any more. Otherwise
+   * as `giveBack`.
+   */
+  lose(chunk: Uint8Array): void {
+    this.#pool.lose(chunk)
+    this.#shares.release(chunk)
+  }
+
   /** Nothing more is taken. What was lent may still be given back. */
   end(): void {
     this.#shares.end()

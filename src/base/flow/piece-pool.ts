@@ -80,6 +80,17 @@ export class PiecePool {
     if (part.buffer instanceof ArrayBuffer) this.#back(part.buffer, part.length)
   }
 
+  /**
+   * Frees what was taken, after a fault: it is not lent again. A piece that others have parts of is
+   * left to the garbage collector.
+   */
+  lose(part: Uint8Array): void {
+    const { buffer, length } = part
+    if (!(buffer instanceof ArrayBuffer) || this.#lent.get(buffer) !== length || buffer === this.#shared) return
+    this.#lent.delete(buffer)
+    freeAtOnce(buffer)
+  }
+
   #back(piece: ArrayBuffer, bytes: number): void {
     const out = this.#lent.get(piece)
     if (out === undefined) return

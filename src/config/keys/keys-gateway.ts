@@ -19,13 +19,13 @@ export const gatewayKeys = {
   },
   'skein.gateway.read.buffers': {
     kind: 'bytes',
-    default: '96MB',
+    default: '80MB',
     min: 2 ** 20,
     max: 2 ** 40,
     scope: 'gateway',
     doc:
       'Memory limit of all files that the S3 port and the WebHDFS port are sending. While requests wait for memory, ' +
-      'clients that take less than 64 KiB per second are disconnected',
+      'clients that take less than 64 KiB per second for 15 s are disconnected',
   },
   'skein.gateway.s3.port': {
     kind: 'integer',

@@ -23,6 +23,7 @@ export const defaultS3DoorLimits: S3DoorLimits = {
   documentsBytesMax: 64 * 1024 * 1024,
   idleMs: 30_000,
   leastBytesPerSecond: 64 * 1024,
+  slowMs: 15_000,
   keepAliveMs: 10_000,
 }
 

@@ -18,6 +18,7 @@ export const defaultWebHdfsDoorLimits: WebHdfsDoorLimits = {
   // Clients of Hadoop keep an open file's connection while they work on what they read.
   idleMs: 600_000,
   leastBytesPerSecond: 64 * 1024,
+  slowMs: 15_000,
   keepAliveMs: 10_000,
 }
 

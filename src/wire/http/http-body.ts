@@ -121,7 +121,7 @@ export function wasTaken(response: Writable, watch: IdleWatch): Promise<void> {
 
 /**
  * Writes exactly `length` bytes, with back-pressure. Does not end the stream. `sent` is called for
- * each chunk that the system has taken.
+ * each chunk that the system has taken, `lost` for each that it did not take and will not any more.
  * @throws SkeinError internal when the chunks have another total length, unavailable when the peer
  *   closed, or the error of the chunks
  */
@@ -131,8 +131,9 @@ export async function writeBody(
   length: number,
   watch: IdleWatch,
   sent: (chunk: Uint8Array) => void = () => undefined,
+  lost: (chunk: Uint8Array) => void = () => undefined,
 ): Promise<void> {
-  const written = await writeUpTo(stream, chunks, length, watch, sent)
+  const written = await writeUpTo(stream, chunks, length, watch, sent, lost)
   if (written !== length) throw new SkeinError('internal', `the body has ${written} bytes instead of ${length}`)
 }
 
@@ -142,7 +143,14 @@ export async function writeOpenEnded(
   chunks: AsyncIterable<Uint8Array>,
   watch: IdleWatch,
 ): Promise<void> {
-  await writeUpTo(stream, chunks, Number.POSITIVE_INFINITY, watch, () => undefined)
+  await writeUpTo(
+    stream,
+    chunks,
+    Number.POSITIVE_INFINITY,
+    watch,
+    () => undefined,
+    () => undefined,
+  )
 }
 
 /** @returns bytes that were written, or more than `lengthMax` when there are more */
@@ -152,6 +160,7 @@ async function writeUpTo(
   lengthMax: number,
   watch: IdleWatch,
   sent: (chunk: Uint8Array) => void,
+  lost: (chunk: Uint8Array) => void,
 ): Promise<number> {
   let written = 0
   for await (const chunk of chunks) {
@@ -160,6 +169,7 @@ async function writeUpTo(
     watch.moved(chunk.length)
     const onWritten = (error: Error | null | undefined): void => {
       if (error === null || error === undefined) sent(chunk)
+      else lost(chunk)
     }
     if (!stream.write(chunk, onWritten)) await drained(stream, watch)
   }

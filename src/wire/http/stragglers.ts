@@ -10,6 +10,8 @@ export interface StragglerOptions {
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
   /** Minimum rate of one request while others wait for its resource. */
   readonly leastBytesPerSecond: number
+  /** A request may be slower for this long. Default: 1 s. */
+  readonly windowMs?: number
   /** Whether others wait for the resource of this kind of request. */
   readonly isWanted: (kind: string) => boolean
   /** Called for each aborted request. */
@@ -35,7 +37,7 @@ interface Entry {
   isSlow: boolean
 }
 
-const windowMs = 1000
+const windowDefaultMs = 1000
 /** A window that ends later than this was delayed by this process. */
 const lateMs = 500
 
@@ -72,12 +74,13 @@ export class Stragglers {
 
   #beginWindow(): void {
     this.#ticking = true
-    this.#windowFromMs = this.#options.clock.monotonicMs()
-    this.#options.clock.schedule(windowMs, () => this.#endWindow())
+    const { clock, windowMs = windowDefaultMs } = this.#options
+    this.#windowFromMs = clock.monotonicMs()
+    clock.schedule(windowMs, () => this.#endWindow())
   }
 
   #endWindow(): void {
-    const { clock, leastBytesPerSecond, isWanted } = this.#options
+    const { clock, leastBytesPerSecond, isWanted, windowMs = windowDefaultMs } = this.#options
     const tookMs = clock.monotonicMs() - this.#windowFromMs
     const leastBytes = (leastBytesPerSecond * windowMs) / 1000
     for (const [watched, entry] of [...this.#entries]) {

@@ -74,6 +74,29 @@ describe('the memory of files that are sent', () => {
     await expect.poll(() => pieces.usedBytes).toBe(0)
   })
 
+  it('is freed when the connection breaks, and is not lent again', async () => {
+    const pieces = sentMemory(2 * pieceBytes, systemClock)
+    const lent: Uint8Array[] = []
+    const stream = lentStream(pieces, length, {
+      stream: async function* (memory) {
+        for (;;) {
+          const chunk = await memory.take(pieceBytes, never)
+          lent.push(chunk)
+          yield chunk
+        }
+      },
+      close: () => Promise.resolve(),
+    })
+    const chunks = stream.chunks[Symbol.asyncIterator]()
+    await chunks.next()
+    await chunks.next()
+    for (const chunk of lent.slice(0, 2)) stream.lost(chunk)
+    expect([pieces.usedBytes, ...lent.map((chunk) => chunk.length)]).toEqual([0, 0, 0])
+    await chunks.next()
+    expect(lent[2]?.length).toBe(pieceBytes)
+    await stream.close()
+  })
+
   it('comes back when the answer is given up', async () => {
     const pieces = sentMemory(2 * pieceBytes, systemClock)
     const stream = lentStream(pieces, length, {
