@@ -200,7 +200,8 @@ export class MountedTree {
     if (unfinished.hasBelow(`${path}/`)) throw new ErrnoError('ENOTEMPTY', `${path} has files that are being written`)
     const wasThere = nodes.child(parent, name)?.kind === 'directory'
     try {
-      await patience.run(signal, () => files.delete(path, { signal }))
+      // With the slash: an object of this name that came meanwhile is not what is removed.
+      await patience.run(signal, () => files.delete(`${path}/`, { signal }))
     } catch (thrown) {
       // A directory that nobody made is gone with its last file.
       if (!isSkeinError(thrown, 'not_found') || !wasThere) {
@@ -259,7 +260,7 @@ export class MountedTree {
     if (!mayReplace) throw new ErrnoError('EEXIST', `${path} exists`)
     if (target.kind !== 'directory') throw new ErrnoError('ENOTDIR', `${path} is a file`)
     await patience.run(signal, () =>
-      files.delete(path, { signal }).catch((thrown: unknown) => {
+      files.delete(`${path}/`, { signal }).catch((thrown: unknown) => {
         if (isSkeinError(thrown, 'failed_precondition') && thrown.reason !== 'read_only')
           throw new ErrnoError('ENOTEMPTY', thrown.message)
         if (!isSkeinError(thrown, 'not_found')) throw thrown

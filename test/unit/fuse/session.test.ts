@@ -337,6 +337,24 @@ describe('changing the tree', () => {
     expect((await world.ask('rmdir', rootId, text('never'))).errno).toBe('ENOENT')
   })
 
+  test('an object that came beside a directory stays when the directory is removed or replaced', async () => {
+    for (const name of ['removed', 'replaced']) {
+      await world.ok('mkdir', rootId, word(0o755), word(0), text(name))
+      await world.lookUp(rootId, name)
+    }
+    await world.ok('mkdir', rootId, word(0o755), word(0), text('from'))
+    plant('/ns/removed', 'theirs')
+    expect((await world.ask('rmdir', rootId, text('removed'))).errno).toBeUndefined()
+    const remove = world.files.delete.bind(world.files)
+    world.files.delete = async (path, options) => {
+      plant('/ns/replaced', 'theirs')
+      await remove(path, options)
+    }
+    await rename('from', 'replaced')
+    world.files.delete = remove
+    for (const name of ['removed', 'replaced']) expect(await world.readFile(rootId, name)).toBe('theirs')
+  })
+
   test('a directory is renamed with what is below it', async () => {
     plant('/ns/d/e/f', 'deep')
     const d = await world.lookUp(rootId, 'd')
