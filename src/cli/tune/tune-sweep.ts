@@ -42,6 +42,8 @@ export async function sweep(context: CommandContext, text: string, flags: SweepF
   const secrets = isOwn ? await secretsOf(context, flags) : {}
   const files = await newFiles(context, flags)
   const target = await openTarget(context, text)
+  // No load is of all namespaces, and what is cached of them would be freed before it is refused.
+  if (namespaceOf(target.path) === '') throw usageError('name a namespace to load: /namespace or /namespace/dir')
   const file = localPath(flags.state ?? 'skein-sweep.json')
   const startedAt = new Date(context.clock.nowMs()).toISOString()
   const identity = { path: target.path, isOwn, base, parameters }

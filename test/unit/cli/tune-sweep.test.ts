@@ -64,6 +64,17 @@ describe('tune sweep', () => {
     expect(readFileSync(svg, 'utf8')).toMatch(/^<svg [\s\S]*font-weight="bold">\* active\.jobs=100<[\s\S]*<\/svg>\n$/)
   })
 
+  it('frees nothing when the path cannot be loaded', async () => {
+    const { fake, steps } = loads()
+    const { code, stderr } = await run(
+      ['tune', 'sweep', '/', '--param', `${jobsKey}=10`, '--state', freshState()],
+      fake,
+      { environment: { SKEIN_HOME: join(folder, 'home') } },
+    )
+    expect([code, steps]).toEqual([64, []])
+    expect(stderr).toContain('name a namespace to load: /namespace or /namespace/dir')
+  })
+
   it('goes on where it was stopped, and cancels the load that was running', async () => {
     const state = freshState()
     const words = ['--param', `${jobsKey}=10,20`, '--runs', '2', '--state', state]

@@ -134,7 +134,7 @@ function lineOf({ seconds, bytes, failed, problem }: SweepRun, point: SweepPoint
   return `${pointText(point)}: ${seconds.toFixed(2)} s,${rate}${failed > 0 ? `, ${failed} files failed` : ''}`
 }
 
-/** @throws SkeinError invalid_argument for `/` */
+/** Empty for `/`. */
 export function namespaceOf(path: string): string {
   return parsePath(path).namespace
 }
