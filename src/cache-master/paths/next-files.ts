@@ -2,6 +2,7 @@
 // of them (OpenFile), which costs more than its bytes. How: one answer for the files behind a name.
 // It is only ahead of the program, so it never waits for a store: what would have to be looked for
 // there is left out, and asked for when it is opened.
+import { blockCount } from '../../base/block-id.ts'
 import { parsePath } from '../../base/paths.ts'
 import { entriesOf } from '../../meta/listed-range.ts'
 import { directoryAt } from '../../meta/resolve-path.ts'
@@ -15,6 +16,9 @@ import { type MasterContext, namespaceNamed } from '../master-context.ts'
 import { fileInfo, locationsOf, metadataInfo } from './file-info.ts'
 import { directoryKey, takeEntries } from './file-look-up.ts'
 import type { PathLocator } from './path-locator.ts'
+
+/** The files of an answer are looked up in one turn of the event loop: each must be short. */
+const blocksMax = 16
 
 export class NextFiles {
   readonly #context: MasterContext
@@ -41,8 +45,9 @@ export class NextFiles {
     const files: { file: FileInfo; blocks: BlockLocations[] }[] = []
     for (const entry of takeEntries(entriesOf(tables, { id: known.id, key }, range, undefined), limit)) {
       const inode = entry.folder ? undefined : tables.inode(entry.inodeId)
-      if (inode?.kind !== 'file' || inode.length > lengthMax || !this.#locator.holds(record, inode, syncIntervalMs))
-        continue
+      if (inode?.kind !== 'file' || inode.length > lengthMax) continue
+      if (blockCount(inode.length, inode.blockSizeBytes) > blocksMax) continue
+      if (!this.#locator.holds(record, inode, syncIntervalMs)) continue
       const blocks = locationsOf(this.#context, inode.id, inode.length, inode.blockSizeBytes)
       files.push({ file: { ...fileInfo(this.#context, record, entry.key, inode), ...metadataInfo(inode) }, blocks })
     }

@@ -393,7 +393,8 @@ export interface OpenFileResponse {
 
 /**
  * Opens small files of a directory at once, for a reader that opens one after the other. No store is asked: files whose metadata is older
- * than `sync_interval_ms`, and those of more than `length_max` bytes, are left out.
+ * than `sync_interval_ms`, and those of more than `length_max` bytes or of many
+ * blocks, are left out.
  */
 export interface OpenNextFilesRequest {
   directory: string;

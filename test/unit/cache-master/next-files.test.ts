@@ -53,6 +53,13 @@ it('asks no store: what it would have to be asked for is left out', async () => 
   await expect(next({ limit: 501 })).rejects.toMatchObject({ code: 'invalid_argument' })
 })
 
+it('leaves out files of many blocks, whatever length is asked for', async () => {
+  await fixture.create('ns', 's3://bucket', { writePolicy: 'MUST_CACHE' })
+  await fixture.write('/ns/d/many', 16 * 4 + 1)
+  await fixture.write('/ns/d/some', 16 * 4)
+  expect(await names({ lengthMax: Number.MAX_SAFE_INTEGER })).toEqual(['some'])
+})
+
 it('a look opens a file, or says that there is a directory', async () => {
   await fixture.create('ns', 's3://bucket', { writePolicy: 'MUST_CACHE' })
   await fixture.write('/ns/d/a', 9)
