@@ -6,7 +6,7 @@
 // down: the request of somebody who only measures must not take the store from others.
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { keyProblem } from '../../base/paths.ts'
+import { internalKeyPrefix, isHiddenKey, keyProblem } from '../../base/paths.ts'
 import { isRefusal, type OpenStore, StoreCache } from '../../ufs/store-cache.ts'
 import type { ReadRequest, UnderFileSystem } from '../../ufs/under-file-system.ts'
 import type { ProbeObject, ProbeStoreRequest, ProbeStoreResponse } from '../../wire/generated/worker.ts'
@@ -45,7 +45,7 @@ export class StoreProbe {
   async run(request: ProbeStoreRequest, signal: AbortSignal): Promise<ProbeStoreResponse> {
     throwIfAborted(signal)
     for (const { key } of request.objects) {
-      const problem = key === '' ? 'its key is empty' : keyProblem(key)
+      const problem = problemOfKey(key)
       if (problem !== undefined) throw new SkeinError('invalid_argument', `the object cannot be read: ${problem}`)
     }
     const lease = await this.#stores.lease(request.namespaceId)
@@ -239,6 +239,11 @@ class Step {
     this.#problem = error.message
     if (this.#failed >= failedMax) this.#stop('failures')
   }
+}
+
+function problemOfKey(key: string): string | undefined {
+  if (key === '') return 'its key is empty'
+  return isHiddenKey(key) ? `keys below ${internalKeyPrefix} are not at the store` : keyProblem(key)
 }
 
 /** All ranges of the objects, in order, without the first `skip`. */

@@ -40,7 +40,8 @@ const probeConnectionsMax = 128
 const probeRangeBytesMax = 64 * mebibyte
 const probeBytesMax = 2 * 1024 * mebibyte
 const probeRequestsMax = 20_000
-const diskProbeBytesMax = 256 * mebibyte
+/** Beside the quota, for seconds. */
+const diskProbeBytesMax = 64 * mebibyte
 
 const kept = { clusterId: word, blockId, offset: size, length: size }
 

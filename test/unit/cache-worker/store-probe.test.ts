@@ -62,6 +62,15 @@ const request = (more: Partial<ProbeStoreRequest> = {}): ProbeStoreRequest => ({
 })
 
 describe('a step of a measurement', () => {
+  it('asks the store nothing of keys that no object has, nor of those of the doors', async () => {
+    const { store, probes } = probed()
+    for (const key of ['', 'a/../b', '.skein/uploads/x']) {
+      const objects = [{ key, etag: 'v1', length: 1 }]
+      await expect(probes.probeStore(request({ objects }), call)).rejects.toMatchObject({ code: 'invalid_argument' })
+    }
+    expect([store.heads, store.counters.readRequests]).toEqual([0, 0])
+  })
+
   it('reads each range once with the connections that were asked for, and counts what it sent', async () => {
     const { store, probes } = probed((one) => {
       one.beforeChunk = () => sleep(1)
@@ -190,7 +199,7 @@ describe('a step of a measurement', () => {
     await expect(
       service.probeStore(request({ objects: [{ key: 'a/../b', etag: 'e', length: 1 }] }), call),
     ).rejects.toThrow('cannot be read')
-    await expect(service.probeDisks({ bytesMax: 2 ** 28 + 1, msMax: 1 }, call)).rejects.toThrow('bytesMax')
+    await expect(service.probeDisks({ bytesMax: 2 ** 26 + 1, msMax: 1 }, call)).rejects.toThrow('bytesMax')
     expect(store.reads).toEqual([])
   })
 })
