@@ -87,7 +87,8 @@ async function moveOrThrow(
 async function makeRoom({ fileSystem }: WebHdfsContext, { from, to }: Move, signal: AbortSignal): Promise<void> {
   refuseOtherNamespace(from, to)
   try {
-    await fileSystem.delete(to, { signal })
+    // With the slash: an object of this name that came meanwhile is not what is removed.
+    await fileSystem.delete(`${to}/`, { signal })
   } catch (thrown) {
     const error = toSkeinError(thrown)
     if (error.code === 'not_found') return

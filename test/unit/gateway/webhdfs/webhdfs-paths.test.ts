@@ -222,6 +222,20 @@ describe('RENAME', () => {
       expect((await door.read('/data/empty/c')).text).toBe('c')
     })
 
+    it('leaves an object that came beside the empty directory meanwhile', async () => {
+      await door.write('/data/from/c', 'c')
+      await door.json('PUT', '/data/empty?op=MKDIRS')
+      const remove = door.memory.delete.bind(door.memory)
+      door.memory.delete = async (path, options) => {
+        const theirs = await door.memory.create('/data/empty', { asObject: true })
+        await theirs.write(Buffer.from('theirs'))
+        await theirs.close()
+        await remove(path, options)
+      }
+      await move('/data/from', '/data/empty', 'OVERWRITE')
+      expect((await door.read('/data/empty')).text).toBe('theirs')
+    })
+
     it.each([
       ['/data/none', '/data/b', 'NONE', 404, fileNotFound],
       ['/data/dir/a', '/data/file', 'NONE', 403, exists],
