@@ -106,14 +106,20 @@ function pointOf(values: SweepPoint, runs: readonly SweepRun[]): PointSummary {
   const good = runs.filter(({ problem }) => problem === '')
   const median = (valueOf: (run: SweepRun) => number | undefined): number | undefined =>
     medianOf(good.flatMap((run) => valueOf(run) ?? []))
+  const seconds = median((run) => run.seconds)
+  // Of the medians, so that the order by seconds is the order by speed.
+  const rate = (valueOf: (run: SweepRun) => number): number | undefined => {
+    const work = median(valueOf)
+    return work === undefined || seconds === undefined || seconds === 0 ? undefined : work / seconds
+  }
   const peaks = good.flatMap(({ peakBytes }) => peakBytes ?? [])
   const sum = (valueOf: (run: SweepRun) => number): number => runs.reduce((total, run) => total + valueOf(run), 0)
   return {
     values,
     runs: good.length,
-    seconds: median(({ seconds }) => seconds),
-    bytesPerSecond: median(({ bytes, seconds }) => (seconds > 0 ? bytes / seconds : undefined)),
-    filesPerSecond: median(({ files, seconds }) => (seconds > 0 ? files / seconds : undefined)),
+    seconds,
+    bytesPerSecond: rate(({ bytes }) => bytes),
+    filesPerSecond: rate(({ files }) => files),
     processorSeconds: median(({ processorSeconds }) => processorSeconds),
     peakBytes: peaks.length === 0 ? undefined : Math.max(...peaks),
     failed: sum(({ failed }) => failed),

@@ -69,6 +69,8 @@ describe('the summary of a sweep', () => {
       [3, false],
     ])
     expect(points[0]).toMatchObject({ peakBytes: 102, bytesPerSecond: 500, filesPerSecond: 5, runs: 3 })
+    const even = summaryOf(state([run(0, 1), run(0, 3, { round: 1 })]))
+    expect(even[0]).toMatchObject({ seconds: 2, bytesPerSecond: 500 })
     expect(summaryOf(state([])).every(({ isBest, seconds }) => !isBest && seconds === undefined)).toBe(true)
   })
 
