@@ -74,7 +74,7 @@ async function moveObject(
       const { etag, modifiedMs } = await (replaces === ''
         ? store.rename(from, to, file.etag, signal)
         : store.renameOver(from, to, { etag: file.etag, replaces }, signal))
-      return { etag, modifiedMs, fileId: file.id }
+      return { etag, modifiedMs, movedEtag: file.etag }
     } catch (thrown) {
       const isConflict = isSkeinError(thrown, 'aborted', 'object_changed') || isSkeinError(thrown, 'already_exists')
       // Also what failed may have come to the store.

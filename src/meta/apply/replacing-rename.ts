@@ -18,7 +18,7 @@ export function replaceFile(tables: Tables, record: NamespaceRecord, command: Re
   const { from, to, stored, atMs } = command
   if (from === to) return done(0, [], [file.id])
   // Another client has put its own object at the old name, and somebody has looked at it.
-  if (stored?.fileId !== undefined && stored.fileId !== file.id)
+  if (stored?.movedEtag !== undefined && stored.movedEtag !== file.etag)
     return refused('not_found', `${from} is another file by now`)
   const replaced = fileAt(tables, record.rootId, to)
   // What the store has moved is moved here, too, whatever has come to be beside it.

@@ -57,8 +57,8 @@ export interface Rename {
   readonly stored?: {
     readonly etag: string
     readonly modifiedMs: number
-    /** The file whose object was moved; no other one moves here. Old journals have none. */
-    readonly fileId?: number
+    /** The version that was moved; no other one moves here. Old journals have none. */
+    readonly movedEtag?: string
   }
 }
 

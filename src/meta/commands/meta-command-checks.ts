@@ -167,7 +167,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
       ...{ overwrites: optional(flag), replacesEtag: optional(text(etagBytesMax)), unstages },
       stored: optional(
         record<NonNullable<Lifecycle.Rename['stored']>>({
-          ...{ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs, fileId: optional(inodeId) },
+          ...{ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs, movedEtag: optional(text(etagBytesMax)) },
         }),
       ),
     },

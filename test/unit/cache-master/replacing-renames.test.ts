@@ -162,6 +162,25 @@ describe('a file that the store has', () => {
     await expectSame(fixture, store)
   })
 
+  it('keeps what comes with it when it is freed meanwhile', async () => {
+    await fixture.stat('/ns/d/new')
+    const owned = { owner: 'alice', group: 'staff', mode: 0o640 }
+    await fixture.lifecycle.setPathOwnership({ path: '/ns/d/new', recursive: false, ...owned }, call)
+    const { fileId } = await fixture.stat('/ns/d/new')
+    await fixture.worker('w', [blockIdOf(fileId, 0)])
+    const renameOver = store.renameOver.bind(store)
+    store.renameOver = async (...asked) => {
+      const answer = await renameOver(...asked)
+      await fixture.service.free({ path: '/ns/d/new', force: false }, call)
+      return answer
+    }
+    await over('/ns/d/new', '/ns/d/f')
+    const moved = await fixture.stat('/ns/d/f')
+    expect(moved).toMatchObject({ ...owned, etag: 'new', cachedBytes: 0 })
+    expect(moved.fileId).not.toBe(fileId)
+    await expectSame(fixture, store)
+  })
+
   it('is found at its new name when somebody looked for it at the old one meanwhile', async () => {
     const renameOver = store.renameOver.bind(store)
     store.renameOver = async (...asked) => {

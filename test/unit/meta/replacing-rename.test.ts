@@ -109,9 +109,9 @@ describe('a rename that overwrites', () => {
   it('is refused where another file is at the old name than the one whose object was moved', () => {
     put('f', 'x')
     const stored = { etag: 'copied', modifiedMs: 7 }
-    expect(over('x', 'f', { stored: { ...stored, fileId: id('f') } }).outcome.refused?.code).toBe('not_found')
+    expect(over('x', 'f', { stored: { ...stored, movedEtag: 'f-v1' } }).outcome.refused?.code).toBe('not_found')
     expect([...walk(tables, rootId, '', undefined)].map(({ key }) => key)).toEqual(['f', 'x'])
-    over('x', 'f', { stored: { ...stored, fileId: id('x') } })
+    over('x', 'f', { stored: { ...stored, movedEtag: 'x-v1' } })
     expect(file('f')).toMatchObject({ etag: 'copied', modifiedMs: 7 })
   })
 

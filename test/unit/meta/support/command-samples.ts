@@ -50,7 +50,7 @@ export const commandSamples: Samples = {
   detach: { type: 'detach', atMs, namespaceId, key: 'd/' },
   rename: {
     ...{ type: 'rename', atMs, namespaceId, from: 'a', to: 'moved/a', unstages: true },
-    ...{ overwrites: true, replacesEtag: 'old', stored: { etag: 'moved', modifiedMs: 7, fileId: 3 } },
+    ...{ overwrites: true, replacesEtag: 'old', stored: { etag: 'moved', modifiedMs: 7, movedEtag: 'new' } },
   },
   set_attributes: {
     ...{ type: 'set_attributes', atMs, inodeIds: [file], pinned: true, ttl: { ttlMs: 10, action: 'DELETE' } },
