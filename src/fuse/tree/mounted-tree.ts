@@ -229,10 +229,6 @@ export class MountedTree {
     if (unfinished.hasBelow(`${path}/`)) throw new ErrnoError('EBUSY', `${path} has files that are being written`)
     await unfinished.at(path)?.file.complete()
     const replaced = unfinished.at(newPath)
-    if (replaced !== undefined) {
-      unfinished.remove(replaced)
-      await replaced.file.discard()
-    }
     const mayReplace = (flags & renameBits.noReplace) === 0
     const status = await this.#stat(path, signal)
     if (status.kind === 'directory') await this.#makeRoom(newPath, mayReplace, signal)
@@ -247,6 +243,11 @@ export class MountedTree {
         await files.stat(newPath, { signal })
       }
     })
+    // Not before: a rename that fails takes nothing from whoever writes there.
+    if (replaced !== undefined && unfinished.at(newPath) === replaced) {
+      unfinished.remove(replaced)
+      await replaced.file.discard()
+    }
     nodes.move(parent, from.name, newParent, to.name)
   }
 

@@ -311,6 +311,20 @@ describe('changing the tree', () => {
     expect(await world.readFile(rootId, 'a')).toBe('x')
   })
 
+  test('a rename that fails over a file that is being written takes nothing from its writer', async () => {
+    plant('/ns/other', 'other')
+    const { id, handle } = await world.create(rootId, 'a')
+    await world.write(id, handle, 0, 'written')
+    const moved = world.files.rename.bind(world.files)
+    world.files.rename = () => Promise.reject(new SkeinError('permission_denied', 'denied'))
+    expect(await rename('other', 'a')).toBe('EACCES')
+    world.files.rename = moved
+    await world.flush(id, handle)
+    await world.release(id, handle)
+    expect(await world.readFile(rootId, 'a')).toBe('written')
+    expect(await world.readFile(rootId, 'other')).toBe('other')
+  })
+
   test('renaming without replacing, exchanging, and to another namespace', async () => {
     plant('/ns/a')
     plant('/ns/b')
