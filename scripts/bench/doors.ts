@@ -86,13 +86,13 @@ undos.push(() => rmSync(folder, { recursive: true, force: true }))
 try {
   const setup = await setUp(folder)
   const all: WayResult[] = []
-  for (const list of caseLists) {
-    for (const one of await list(setup)) {
-      if (!one.name.includes(values.only)) continue
-      const results = await measured(one, Number(values.rounds))
-      told(one, results)
-      all.push(...results)
-    }
+  const cases: DoorCase[] = []
+  // All before the first one runs: what is written then is not theirs.
+  for (const list of caseLists) cases.push(...(await list(setup)))
+  for (const one of cases.filter(({ name }) => name.includes(values.only))) {
+    const results = await measured(one, Number(values.rounds))
+    told(one, results)
+    all.push(...results)
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(all, undefined, 2)}\n`)
 } finally {

@@ -11,7 +11,8 @@ const atOnce = 8
 export async function s3Cases(setup: DoorSetup): Promise<DoorCase[]> {
   const { addresses, pid, nginx, large, largeBytes, small, smallBytes, plain } = setup
   const base = `http://${addresses['s3'] ?? ''}`
-  const bare = await startDiskServer(setup)
+  const bare = await startDiskServer(setup, 'bare')
+  const synced = await startDiskServer(setup, 'sync')
   const gets = (names: readonly string[], run: (urls: readonly string[]) => Promise<void>): Way[] => [
     { name: 's3', pids: [pid], run: () => run(names.map((name) => `${base}/data/${name}`)) },
     ...(nginx === undefined
@@ -37,6 +38,7 @@ export async function s3Cases(setup: DoorSetup): Promise<DoorCase[]> {
       ways: [
         put('s3', [pid], (file) => `${base}/data/put-${file}`),
         put('bare server', [bare.pid], (file) => `http://127.0.0.1:${bare.port}/${file}`),
+        put('bare server that syncs', [synced.pid], (file) => `http://127.0.0.1:${synced.port}/${file}`),
       ],
       goal: { way: 'bare server', ratio: 0.7 },
     },
@@ -47,10 +49,13 @@ export async function s3Cases(setup: DoorSetup): Promise<DoorCase[]> {
   ]
 }
 
-async function startDiskServer({ folder, onEnd }: DoorSetup): Promise<{ port: number; pid: number }> {
-  const into = join(folder, 'bare')
+async function startDiskServer(
+  { folder, onEnd }: DoorSetup,
+  mode: 'bare' | 'sync',
+): Promise<{ port: number; pid: number }> {
+  const into = join(folder, mode)
   mkdirSync(into)
-  const child = fork(join(import.meta.dirname, 'disk-server.ts'), [into])
+  const child = fork(join(import.meta.dirname, 'disk-server.ts'), [into, mode])
   onEnd(() => child.disconnect())
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message) => resolve(message as number))
