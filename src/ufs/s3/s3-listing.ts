@@ -1,8 +1,10 @@
 // Why: a listing that loops, skips keys or goes backwards must end, or be refused, before it is
 // used. How: one signed GET per page. Each page must begin after the requested position and end
-// after it. If the store refuses or forgets a token, the listing continues by the key. A store that
-// only knows version 1 of the request continues by its marker. A limited number of empty pages that
-// report more keys is skipped.
+// after it. If the store refuses or forgets a token, the listing continues by the key: from the
+// last key that was listed, which has to come again. A store in another order would continue with
+// any greater key, and what it has between would be missed. A store that only knows version 1 of
+// the request continues by its marker. A limited number of empty pages that report more keys is
+// skipped.
 import { isSkeinError, type SkeinError } from '../../base/errors.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import { compareKeys } from '../key-order.ts'
@@ -38,14 +40,22 @@ interface S3ListingOptions {
   readonly onRequest: () => void
 }
 
+type Ask = (position: ListPosition | undefined, request?: ListRequest) => Promise<TrustedPage>
+
 /**
  * Maximum empty pages in a row that report more keys. Stores with many deleted versions return such
  * pages.
  */
 const emptyPagesMax = 12
+/** Stores return no longer pages, and some refuse to be asked for them. */
+const pageMax = 1000
 const listingStuckReason = 'listing_stuck'
 /** Sorts after all keys below a folded prefix. */
 const lastCharacter = '\u{10fffd}'
+
+/** From the key of the position: it was listed as an object, and its version is known. */
+const isListedKey = (position: ListPosition | undefined): position is ListPosition =>
+  position?.version !== undefined && position.token === undefined
 
 /** Lists one bucket and prefix. */
 export class S3Listing {
@@ -60,8 +70,7 @@ export class S3Listing {
 
   /** See UnderFileSystem.list. */
   async list(request: ListRequest, policy: RetryPolicy, signal: AbortSignal): Promise<ListPage> {
-    const ask = (position: ListPosition | undefined): Promise<TrustedPage> =>
-      this.#ask(request, position, policy, signal)
+    const ask: Ask = (position, asked = request) => this.#ask(asked, position, policy, signal)
     const context = this.#context(request)
     const unreadable: ObjectInfo[] = []
     let position = request.after
@@ -80,15 +89,11 @@ export class S3Listing {
   }
 
   /** The page that follows a position. */
-  async #goOn(
-    request: ListRequest,
-    position: ListPosition | undefined,
-    ask: (position: ListPosition | undefined) => Promise<TrustedPage>,
-  ): Promise<TrustedPage> {
+  async #goOn(request: ListRequest, position: ListPosition | undefined, ask: Ask): Promise<TrustedPage> {
     if (position === undefined) return await ask(undefined)
     const { goesBack } = this.#options.rules.listing
     const context = this.#context(request)
-    const byKey: ListPosition = { key: position.key, token: undefined }
+    const byKey: ListPosition = { ...position, token: undefined }
     if (position.token !== undefined) {
       try {
         const page = await ask(position)
@@ -112,7 +117,19 @@ export class S3Listing {
         context,
         `for the page after ${shown(position.key)}, the store starts again at ${shown(firstKey(page))}`,
       )
+    if (isListedKey(byKey) && page.objects[0]?.key !== byKey.key && (await this.#isListed(byKey.key, ask)))
+      throw stuck(
+        context,
+        `for the page from ${shown(position.key)}, the store starts at ${shown(firstKey(page))}, and still has ` +
+          `${shown(position.key)}: it would leave out others, too`,
+      )
     return page
+  }
+
+  /** Otherwise it was deleted since. */
+  async #isListed(key: string, ask: Ask): Promise<boolean> {
+    const page = await ask(undefined, { prefix: key, delimiter: undefined, after: undefined, limit: 1 })
+    return page.objects[0]?.key === key
   }
 
   #context({ prefix }: Pick<ListRequest, 'prefix'>): AnswerContext {
@@ -137,11 +154,12 @@ export class S3Listing {
     const { delimiter, limit } = request
     const prefix = storePrefix + request.prefix
     const startAfter =
-      position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position.key)
+      position === undefined || position.token !== undefined ? undefined : storePrefix + startKey(request, position)
     const query = {
       'list-type': '2',
       'encoding-type': 'url',
-      'max-keys': String(limit),
+      // The key of the position comes again.
+      'max-keys': String(isListedKey(position) && limit < pageMax ? limit + 1 : limit),
       prefix,
       delimiter,
       'continuation-token': position?.token,
@@ -166,7 +184,8 @@ export class S3Listing {
         context,
       )
     const isFirst = position === undefined
-    const asked = { storePrefix, prefix, delimiter, isFirst, spellings: this.#spellings }
+    const again = isListedKey(position) ? position.key : undefined
+    const asked = { storePrefix, prefix, delimiter, isFirst, again, spellings: this.#spellings }
     return trustedPage(raw, asked, rules.listing, context)
   }
 
@@ -229,9 +248,24 @@ function versionAt(
   return position?.key === key ? position.version : undefined
 }
 
-/** After a folded prefix, skip all its keys. Otherwise the store would fold it again each time. */
-function startKey({ prefix, delimiter }: ListRequest, key: string): string {
+/**
+ * After a folded prefix, skip all its keys: the store would fold it again each time. Before an
+ * object that was listed, so that it comes again.
+ */
+function startKey({ prefix, delimiter }: ListRequest, position: ListPosition): string {
+  const { key } = position
+  if (isListedKey(position)) return justBefore(key)
   return delimiter !== undefined && key.length > prefix.length && key.endsWith(delimiter) ? key + lastCharacter : key
+}
+
+/** Less than the key, in the order of UTF-8, with nothing between that is used in names. */
+function justBefore(key: string): string {
+  const lastOfKey = /.$/su.exec(key)?.[0] ?? ''
+  const stem = key.slice(0, key.length - lastOfKey.length)
+  const code = lastOfKey.codePointAt(0) ?? 0
+  if (code <= 1) return stem
+  // There are no characters between U+D7FF and U+E000.
+  return stem + String.fromCodePoint(code === 0xe000 ? 0xd7ff : code - 1) + lastCharacter
 }
 
 function last(keys: readonly (string | undefined)[]): string {

@@ -20,6 +20,10 @@ export interface AskedListing {
   readonly delimiter: '/' | undefined
   /** The request begins the listing. */
   readonly isFirst: boolean
+  /**
+   * Key of an object that was listed before and is asked for again, without the namespace's prefix.
+   */
+  readonly again: string | undefined
   /** How the earlier pages of this store were encoded. */
   readonly spellings: ListingSpellings
 }
@@ -96,7 +100,10 @@ export function trustedPage(
   )
   rules.checkOrder(prefixes, context)
   const all = folded.size === 0 ? prefixes : [...new Set([...prefixes, ...folded])].sort(compareKeys)
-  return { objects: once(objects, context), prefixes: unique(all), unreadable, ...rules.more(raw, asked, context) }
+  const entries = raw.contents.length + raw.commonPrefixes.length
+  const isOnlyAgain = entries === 1 && objects.length === 1 && objects[0]?.key === asked.again
+  const more = rules.more(raw, { isFirst: asked.isFirst, hasEntries: entries > 0 && !isOnlyAgain }, context)
+  return { objects: once(objects, context), prefixes: unique(all), unreadable, ...more }
 }
 
 type More = Pick<TrustedPage, 'truncated' | 'token' | 'byMarker'>
@@ -117,7 +124,12 @@ export interface ListingRules {
   /** Refuses keys that do not ascend. `once` handles duplicates. */
   readonly checkOrder: (keys: readonly string[], context: AnswerContext) => void
   /** Whether there are more keys, and how to ask for them. */
-  readonly more: (raw: RawListing, asked: AskedListing, context: AnswerContext) => More
+  readonly more: (
+    raw: RawListing,
+    /** `hasEntries`: the page has entries that were not listed before. */
+    page: { readonly isFirst: boolean; readonly hasEntries: boolean },
+    context: AnswerContext,
+  ) => More
   /** Whether the page begins before the key that it should follow; such a page is refused. */
   readonly goesBack: (page: TrustedPage, afterKey: string) => boolean
 }
@@ -172,7 +184,7 @@ export const listingRules: ListingRules = {
     }
   },
 
-  more(raw, { isFirst }, context) {
+  more(raw, { isFirst, hasEntries }, context) {
     const text = raw.IsTruncated?.trim().toLowerCase() ?? ''
     if (text !== '' && text !== 'true' && text !== 'false')
       throw notUnderstoodError(context, { field: 'IsTruncated', value: raw.IsTruncated, expected: 'true or false' })
@@ -183,7 +195,6 @@ export const listingRules: ListingRules = {
         value: token,
         expected: `at most ${tokenBytesMax} bytes`,
       })
-    const hasEntries = raw.contents.length + raw.commonPrefixes.length > 0
     // A token only offers more keys, and a missing IsTruncated does not mean the end. An empty page
     // ends both, unless it is the first (some stores send a token with every page).
     const offersMore = token !== undefined && (hasEntries || isFirst)

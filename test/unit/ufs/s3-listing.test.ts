@@ -160,6 +160,46 @@ describe('a listing that does not advance', () => {
     expect((await listAll()).keys).toEqual(keys)
   })
 
+  it('is refused where the store goes on by another order, and its tokens are lost', async () => {
+    // Each page ascends, and so do the last key of one and the first key that is greater.
+    const keys = ['d', 'n', 'a', 'b', 'z']
+    origin.answer(({ query }) => {
+      const after = query.get('start-after') ?? ''
+      const from = keys.findIndex((key) => key > after)
+      const rest = keys.slice(from).filter((key) => key.startsWith(query.get('prefix') ?? ''))
+      return listingOf({ entries: rest.slice(0, 2), truncated: rest.length > 2, token: 'lost' })
+    })
+    await expect(listAll()).rejects.toMatchObject({ code: 'failed_precondition', reason: 'listing_order' })
+    origin.answer(({ query }) => {
+      const after = query.get('start-after') ?? ''
+      const isFirst = after === ''
+      const asked = query.get('prefix') ?? ''
+      if (asked !== '') return listingOf({ entries: [asked], truncated: false })
+      return listingOf({ entries: isFirst ? ['d', 'n'] : ['z'], truncated: isFirst })
+    })
+    await expect(listAll()).rejects.toMatchObject({
+      reason: 'listing_stuck',
+      message: expect.stringContaining('the store starts at "z", and still has "n"'),
+    })
+  })
+
+  it('goes on where the last key was deleted meanwhile, and counts no key twice', async () => {
+    const keys = ['a', 'b', 'c\u{10ffff}', 'd\u0001', 'e\ue000', 'f']
+    let there: readonly string[] = keys
+    origin.answer(({ query }) => {
+      const after = query.get('start-after') ?? ''
+      if (after === 'a\u{10fffd}') there = there.filter((key) => key !== 'b')
+      const rest = there
+        .filter((key) => compareKeys(key, after) > 0)
+        .filter((key) => key.startsWith(query.get('prefix') ?? ''))
+      const size = Number(query.get('max-keys'))
+      return listingOf({ entries: rest.slice(0, size), truncated: rest.length > size })
+    })
+    expect((await listAll({ limit: 1 })).keys).toEqual(keys)
+    expect(there).not.toContain('b')
+    expect((await listAll({ limit: 2 })).keys).toEqual(there)
+  })
+
   it('goes on by the marker at a store that knows the first version only', async () => {
     const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     origin.answer(({ query }) => {
