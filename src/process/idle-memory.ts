@@ -10,8 +10,12 @@ import type { Clock } from '../base/clock.ts'
 /** Processor time of a look's interval above which the role is busy, and below which it is idle. */
 const busyShare = 0.2
 const idleShare = 0.1
-/** Work since the last collection that leaves garbage worth collecting, however slow it was. */
+/**
+ * Work since the last collection that leaves garbage worth collecting, however slow it was; less
+ * where the wait is short, for whoever sets that wants small heaps.
+ */
 const workMs = 1000
+const workShare = 1 / 15
 const lookMs = 1000
 /** A collection stops the process, longer for more bytes in use. A larger heap is left alone. */
 const heapBytesMax = 128 * 1024 * 1024
@@ -19,13 +23,15 @@ const heapBytesMax = 128 * 1024 * 1024
 /** Decides when to collect. Work -> idle for `idleMs` -> collect, once. */
 export class IdleWatch {
   readonly #idleMs: number
+  readonly #workMs: number
   #last: { readonly nowMs: number; readonly processorMs: number } | undefined
   #wasBusy = false
   #workedMs = 0
   #idleSinceMs: number | undefined
 
-  constructor(idleMs: number) {
+  constructor(idleMs: number, enoughWorkMs = workMs) {
     this.#idleMs = idleMs
+    this.#workMs = enoughWorkMs
   }
 
   /** `processorMs`: used by the process so far. True: collect now. */
@@ -35,7 +41,7 @@ export class IdleWatch {
     if (last === undefined || nowMs <= last.nowMs) return false
     const share = (processorMs - last.processorMs) / (nowMs - last.nowMs)
     this.#workedMs += processorMs - last.processorMs
-    if (share >= busyShare || this.#workedMs >= workMs) this.#wasBusy = true
+    if (share >= busyShare || this.#workedMs >= this.#workMs) this.#wasBusy = true
     if (share >= idleShare) this.#idleSinceMs = undefined
     else this.#idleSinceMs ??= last.nowMs
     if (!this.#wasBusy || this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < this.#idleMs) return false
@@ -57,7 +63,7 @@ export function collectWhenIdle(
   idleMs: number,
   collect: () => Promise<void> = collectGarbage,
 ): () => void {
-  const watch = new IdleWatch(idleMs)
+  const watch = new IdleWatch(idleMs, Math.min(workMs, idleMs * workShare))
   let stopped = false
   let cancel: () => void = () => undefined
   const look = async (): Promise<void> => {
