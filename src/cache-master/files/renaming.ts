@@ -10,6 +10,7 @@ import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
 import { persistAppeared } from './hidden-moves.ts'
 import { type Movable, ObjectMoves } from './object-moves.ts'
+import { isRefused, submitRename } from './rename-command.ts'
 import { RenameTargets } from './rename-targets.ts'
 import { isMoved, replaceFile } from './replacing-file.ts'
 import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
@@ -118,7 +119,7 @@ export class RenameService {
   async #renameFile({ record, key, file }: Target, to: string, signal: AbortSignal): Promise<void> {
     if (file?.persisted !== true) {
       if (file !== undefined) await this.#deleteReplaced(record, [{ key, file }], signal)
-      return this.#moveEdge(record, key, to)
+      return await submitRename(this.#context, { record, from: key, to })
     }
     checkWritable(record, 'nothing is moved there')
     const store = await this.#context.stores.get(record)
@@ -131,7 +132,7 @@ export class RenameService {
             throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
           throw thrown
         })
-      await this.#moveEdge(record, key, to).catch(async (thrown: unknown) => {
+      await submitRename(this.#context, { record, from: key, to }).catch(async (thrown: unknown) => {
         // Somebody looked at the old name meanwhile: the store has the object at its new name only.
         const isGone = isSkeinError(thrown, 'not_found')
         if (isGone && (await isMoved({ sync: this.#sync }, { record, from: key, to }, signal))) return
@@ -181,7 +182,7 @@ export class RenameService {
     const end = this.#context.changes.changing(record, [key, to])
     try {
       const moved = all.length === 0 ? [] : await this.#objects.moveObjects(record, all, key, to, signal)
-      await this.#moveEdge(record, key, to).catch(async (thrown: unknown) => {
+      await submitRename(this.#context, { record, from: key, to }).catch(async (thrown: unknown) => {
         if (isRefused(thrown)) await this.#objects.moveBack(await this.#context.stores.get(record), moved)
         throw thrown
       })
@@ -209,25 +210,4 @@ export class RenameService {
     const path = pathOf(record, first.item.key)
     throw new SkeinError(first.error.code, `${path} could not be moved (nothing was moved): ${first.error.message}`)
   }
-
-  /** @throws SkeinError already_exists (a file that was completed meanwhile), not_found */
-  async #moveEdge(record: NamespaceRecord, from: string, to: string): Promise<void> {
-    try {
-      await this.#context.log.submit({
-        type: 'rename',
-        atMs: this.#context.clock.nowMs(),
-        namespaceId: record.id,
-        from,
-        to,
-      })
-    } catch (error) {
-      if (!isRefused(error)) throw error
-      throw new SkeinError(error.code, `/${record.name}/${error.message}`, { cause: error })
-    }
-  }
-}
-
-/** Whether the command was refused by the tables, so that nothing has moved here. */
-function isRefused(thrown: unknown): thrown is SkeinError {
-  return isSkeinError(thrown, 'already_exists') || isSkeinError(thrown, 'not_found')
 }

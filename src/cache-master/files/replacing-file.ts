@@ -5,23 +5,18 @@
 // alone, and replaces the object when it is persisted. The caller holds both paths.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { Rename } from '../../meta/commands/lifecycle-commands.ts'
-import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import type { FileInode } from '../../meta/meta-tables.ts'
 import { fileAt } from '../../meta/resolve-path.ts'
 import type { MasterContext } from '../master-context.ts'
 import { pathOf, type Target } from '../paths/tree-pages.ts'
 import { deleteObject, hasObject } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { replacedVersion } from '../written/begun-files.ts'
+import { type Move, submitRename } from './rename-command.ts'
 
 interface Parts {
   readonly context: MasterContext
   readonly sync: Pick<StoreSync, 'refresh'>
-}
-
-interface Move {
-  readonly record: NamespaceRecord
-  readonly from: string
-  readonly to: string
 }
 
 type Stored = NonNullable<Rename['stored']>
@@ -43,12 +38,12 @@ export async function replaceFile(
   const known = await replacedVersion(context, record, to, signal)
   if (file?.persisted !== true) {
     if (file !== undefined && hasObject(file)) await deleteObject(await context.stores.get(record), from, file, signal)
-    return await submit(context, move, known)
+    return await submitRename(context, move, { overwrites: true, ...known })
   }
   const end = context.changes.changing(record, [from, to])
   try {
     const stored = await moveObject(parts, move, known.replacesEtag, signal)
-    await submit(context, move, { stored }).catch(async (thrown: unknown) => {
+    await submitRename(context, move, { overwrites: true, stored }).catch(async (thrown: unknown) => {
       // Somebody looked at the old name meanwhile: the store has the object at its new name only.
       if (!isSkeinError(thrown, 'not_found') || !(await isMoved(parts, move, signal))) throw thrown
     })
@@ -109,20 +104,4 @@ export async function isMoved(
 /** What the store has at the key, as far as is known; empty: nothing. */
 function versionOf(file: FileInode | undefined, replacesEtag: string | undefined): string {
   return file?.persisted === true ? file.etag : (replacesEtag ?? file?.replacesEtag ?? '')
-}
-
-async function submit(
-  { log, clock }: Pick<MasterContext, 'log' | 'clock'>,
-  { record, from, to }: Move,
-  known: Pick<Rename, 'stored' | 'replacesEtag'>,
-): Promise<void> {
-  try {
-    await log.submit({
-      ...{ type: 'rename', atMs: clock.nowMs(), namespaceId: record.id, from, to },
-      ...{ overwrites: true, ...known },
-    })
-  } catch (thrown) {
-    if (!isSkeinError(thrown, 'already_exists') && !isSkeinError(thrown, 'not_found')) throw thrown
-    throw new SkeinError(thrown.code, `/${record.name}/${thrown.message}`, { cause: thrown })
-  }
 }
