@@ -9,5 +9,10 @@
  * view of the buffer is empty afterwards.
  */
 export function freeAtOnce({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength) buffer.transfer(0)
+  if (buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength === byteLength) freeBuffer(buffer)
+}
+
+/** Frees the memory of a buffer that is not detached. */
+export function freeBuffer(buffer: ArrayBuffer): void {
+  buffer.transfer(0)
 }

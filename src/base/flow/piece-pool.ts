@@ -6,6 +6,7 @@
 import { assert } from '../assert.ts'
 import type { Clock } from '../clock.ts'
 import { alignedOffset, unzeroedBuffer } from './aligned-memory.ts'
+import { freeBuffer } from './free-memory.ts'
 
 export interface PiecePoolOptions {
   /** Bytes per piece. */
@@ -18,7 +19,10 @@ export interface PiecePoolOptions {
 /** Requests up to this fraction of a piece share one. */
 const sharedPart = 1 / 4
 
-/** Pieces that are unused for this long are freed. */
+/**
+ * Pieces that are unused for this long are freed. Left to the garbage collector, those of one load
+ * are still there while the next one takes its own.
+ */
 const idleMs = 5000
 
 export class PiecePool {
@@ -88,7 +92,7 @@ export class PiecePool {
     const { buffer, length } = part
     if (!(buffer instanceof ArrayBuffer) || this.#lent.get(buffer) !== length || buffer === this.#shared) return
     this.#lent.delete(buffer)
-    freeAtOnce(buffer)
+    freeBuffer(buffer)
   }
 
   #back(piece: ArrayBuffer, bytes: number): void {
@@ -100,7 +104,7 @@ export class PiecePool {
     }
     this.#lent.delete(piece)
     if (this.#idle.length >= this.#options.idleMax) {
-      freeAtOnce(piece)
+      freeBuffer(piece)
       return
     }
     this.#idle.push(piece)
@@ -113,16 +117,8 @@ export class PiecePool {
     this.#idleLeast = this.#idle.length
     this.#options.clock.schedule(idleMs, () => {
       this.#looking = false
-      for (const piece of this.#idle.splice(0, this.#idleLeast)) freeAtOnce(piece)
+      for (const piece of this.#idle.splice(0, this.#idleLeast)) freeBuffer(piece)
       if (this.#idle.length > 0) this.#lookLater()
     })
   }
-}
-
-/**
- * The memory goes back to the system now. Left to the garbage collector, the pieces of one load are
- * still there while the next one takes its own.
- */
-function freeAtOnce(piece: ArrayBuffer): void {
-  piece.transfer(0)
 }

@@ -2,7 +2,7 @@
 // bytes in it go to the running digests of their content, and are freed. The answer tells how many
 // they were, so that the sender knows how much is waiting.
 import { parentPort } from 'node:worker_threads'
-import { freeAtOnce } from '../../../base/flow/free-memory.ts'
+import { freeBuffer } from '../../../base/flow/free-memory.ts'
 import type { RunningChecksum } from './checksum-algorithms.ts'
 import type { DigestAnswer, DigestRequest } from './digest-messages.ts'
 import { runningDigest } from './running-digests.ts'
@@ -24,7 +24,7 @@ function answerTo(request: DigestRequest): DigestAnswer | undefined {
     for (const digest of running) digest.update(new Uint8Array(buffer, offset, length))
     bytes += length
   }
-  for (const buffer of request.buffers) freeAtOnce(new Uint8Array(buffer))
+  for (const buffer of request.buffers) freeBuffer(buffer)
   if (!request.isLast) {
     contents.set(content, running)
     return { content, bytes }
