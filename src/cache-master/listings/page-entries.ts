@@ -78,7 +78,7 @@ export class BriefEntries implements PageEntries {
   readonly #withMetadata: boolean
   readonly #place: ListedPlace
   readonly #ttls: NamespaceTtls
-  readonly #named: FileInfo[] = []
+  readonly #named: FullEntries
   readonly #entries: ListedEntry[] = []
 
   constructor(context: MasterContext, withMetadata: boolean, place: ListedPlace) {
@@ -86,15 +86,15 @@ export class BriefEntries implements PageEntries {
     this.#withMetadata = withMetadata
     this.#place = place
     this.#ttls = new NamespaceTtls(context)
+    this.#named = new FullEntries(context, withMetadata)
   }
 
   get count(): number {
-    return this.#named.length + this.#entries.length
+    return this.#named.count + this.#entries.length
   }
 
   addNamed(record: NamespaceRecord, key: string, file: FileInode): void {
-    const info = fileInfo(this.#context, record, key, file, this.#ttls.of(record))
-    this.#named.push(this.#withMetadata ? { ...info, ...metadataInfo(file) } : info)
+    this.#named.addNamed(record, key, file)
   }
 
   addFile(record: NamespaceRecord, key: string, file: FileInode): void {
@@ -163,7 +163,7 @@ export class BriefEntries implements PageEntries {
   }
 
   answer(): Pick<ListStatusResponse, 'files' | 'listed'> {
-    return { files: this.#named, listed: { directory: this.#place.path, entries: this.#entries } }
+    return { ...this.#named.answer(), listed: { directory: this.#place.path, entries: this.#entries } }
   }
 
   #pathOf(record: NamespaceRecord, key: string): string {
