@@ -4,18 +4,11 @@
 import { isSkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { changedError, existsError } from '../rename-by-copy.ts'
-import type { ObjectInfo, WriteOptions } from '../under-file-system.ts'
+import type { WriteOptions } from '../under-file-system.ts'
+import type { ObjectCalls } from './object-calls.ts'
 import type { WriteCondition } from './request/write-requests.ts'
 
-export interface ConditionalCreatesParts {
-  readonly find: (key: string, signal: AbortSignal) => Promise<ObjectInfo | undefined>
-  /** Sends with the store's retries. */
-  readonly send: <T>(
-    verb: string,
-    key: string,
-    signal: AbortSignal,
-    send: (abortSignal: AbortSignal) => Promise<T>,
-  ) => Promise<T>
+export interface ConditionalCreatesParts extends ObjectCalls {
   readonly logger: Logger
 }
 

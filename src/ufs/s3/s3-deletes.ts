@@ -6,19 +6,12 @@ import { isSkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { changedError } from '../rename-by-copy.ts'
 import type { ObjectInfo } from '../under-file-system.ts'
+import type { ObjectCalls } from './object-calls.ts'
 import type { ObjectRequests } from './request/write-requests.ts'
 import { undoing } from './upload-cleanup.ts'
 
-export interface S3DeletesParts {
+export interface S3DeletesParts extends ObjectCalls {
   readonly objects: Pick<ObjectRequests, 'delete'>
-  readonly find: (key: string, signal: AbortSignal) => Promise<ObjectInfo | undefined>
-  /** Sends with the store's retries. */
-  readonly send: <T>(
-    verb: string,
-    key: string,
-    signal: AbortSignal,
-    send: (abortSignal: AbortSignal) => Promise<T>,
-  ) => Promise<T>
   readonly clock: Clock
   readonly logger: Logger
 }
