@@ -178,13 +178,13 @@ const caught = async (store: Open): Promise<void> => {
 }
 
 describe('the model catches a store of files that', () => {
-  test.each(Object.entries(mutants))('%s', (_, planted) => caught(planted(openSingle)), 120_000)
+  test.each(Object.entries(mutants))('%s', (_, planted) => caught(planted(openSingle)))
 })
 
 describe('the model catches a store of segments that', () => {
-  test.each(Object.entries(segmentMutants))('%s', (_, planted) => caught(planted(openSegments)), 120_000)
+  test.each(Object.entries(segmentMutants))('%s', (_, planted) => caught(planted(openSegments)))
 })
 
 describe('the model catches a store of segments and files that', () => {
-  test.each(Object.entries(mutants))('%s', (_, planted) => caught(planted(openBoth)), 120_000)
+  test.each(Object.entries(mutants))('%s', (_, planted) => caught(planted(openBoth)))
 })

@@ -24,7 +24,7 @@ import {
 
 const steps = Number(process.env['SKEIN_STEPS'] ?? ordinaryOrLong(30, 2000))
 const seed = Number(process.env['SKEIN_SEED'] ?? 1)
-const timeoutMs = 30_000 + steps * 4000
+const timeoutMs = 240_000 + steps * 4000
 
 let origin: Origin
 let skein: SourceSkein
@@ -41,7 +41,7 @@ beforeAll(async () => {
   })
   await skein.start()
   await skein.createNamespace('data', origin, 'data')
-}, 120_000)
+})
 afterAll(async () => {
   await skein?.dispose()
   await origin?.close()

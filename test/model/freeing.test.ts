@@ -25,7 +25,7 @@ import { ordinaryOrLong } from '../support/run-length.ts'
 
 const steps = Number(process.env['SKEIN_STEPS'] ?? ordinaryOrLong(30, 10_000))
 const seed = Number(process.env['SKEIN_SEED'] ?? 1)
-const timeoutMs = 20_000 + steps * 2000
+const timeoutMs = 240_000 + steps * 2000
 const never = new AbortController().signal
 
 let origin: Origin
@@ -39,7 +39,7 @@ beforeAll(async () => {
   skein = new SourceSkein('freeing', { 'goosefs.master.ttl.checker.interval': '100ms', 'fs.cosn.block.size': '1MB' })
   await skein.start()
   await skein.createNamespace('data', origin, 'data')
-}, 120_000)
+})
 afterAll(async () => {
   await skein.dispose()
   await origin.close()

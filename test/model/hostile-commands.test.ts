@@ -151,7 +151,7 @@ describe.each([
   ['the cache master', cacheMaster as unknown as Master<{ readonly type: string }>],
   ['the job master', jobMaster as unknown as Master<{ readonly type: string }>],
 ])('odd commands to %s', (_who, master) => {
-  test('are refused or applied, and every start comes to the same state', { timeout: 120_000 }, async () => {
+  test('are refused or applied, and every start comes to the same state', async () => {
     await fc.assert(
       fc.asyncProperty(script, (steps) => run(master, steps)),
       { numRuns },
@@ -162,7 +162,7 @@ describe.each([
     for (const sample of master.samples) expect(master.check(sample)).toBeUndefined()
   })
 
-  test('would stop it if they were not checked', { timeout: 120_000 }, async () => {
+  test('would stop it if they were not checked', async () => {
     const found = await fc.check(
       fc.asyncProperty(script, (steps) => run(master, steps, () => undefined)),
       { numRuns: 40, endOnFailure: true },

@@ -206,7 +206,7 @@ test('the oracle finds missing blocks when the audit is blind', async () => {
   }
   expect(await run(losing)).toBe('COMPLETED')
   await expect(run(losing, true)).rejects.toThrow(/greater than or equal/)
-}, 60_000)
+})
 
 function checkEnd(world: World, status: Awaited<ReturnType<World['status']>>, replication: number): void {
   const { counts, state } = status

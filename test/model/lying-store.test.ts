@@ -85,8 +85,8 @@ const first = replayed === undefined ? Math.floor(Math.random() * 2 ** 30) : Num
 const atOnce = 16
 const world = new LyingWorld()
 
-beforeAll(() => world.start(), 120_000)
-afterAll(() => world.stop(), 120_000)
+beforeAll(() => world.start())
+afterAll(() => world.stop())
 
 /** The first problems of so many seeds, until there is one. */
 async function problems(
@@ -120,21 +120,17 @@ it(
 it.each([
   ['small', 1000],
   ['large', 2_000_000],
-])(
-  'holds up no load of another store: %s objects',
-  async (_name, bytes) => {
-    const slowDown: Lie = {
-      name: 'GET answers 503',
-      get: (answer) => {
-        answer.status = 503
-        answer.body = Buffer.from('<Error><Code>SlowDown</Code></Error>')
-        answer.headers = { 'content-length': String(answer.body.length) }
-      },
-    }
-    expect(await world.problemBeside(slowDown, bytes)).toBeUndefined()
-  },
-  120_000,
-)
+])('holds up no load of another store: %s objects', async (_name, bytes) => {
+  const slowDown: Lie = {
+    name: 'GET answers 503',
+    get: (answer) => {
+      answer.status = 503
+      answer.body = Buffer.from('<Error><Code>SlowDown</Code></Error>')
+      answer.headers = { 'content-length': String(answer.body.length) }
+    },
+  }
+  expect(await world.problemBeside(slowDown, bytes)).toBeUndefined()
+})
 
 describe.skipIf(replayed !== undefined)('would lose what is there', () => {
   it.each([

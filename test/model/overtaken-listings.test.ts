@@ -291,7 +291,7 @@ const overtakenByOthers: [Step[]][] = [
 
 it('what is known is what it were if every answer had come in before the changes that followed it', async () => {
   await fc.assert(property(), { numRuns: 2000, examples: overtakenByOthers })
-}, 120_000)
+})
 
 it('and would not be if an answer did not know what was changed since', async () => {
   const blind = (changes: RecentChanges): RecentChanges => {
@@ -304,4 +304,4 @@ it('and would not be if an answer did not know what was changed since', async ()
     return changes
   }
   expect(await fc.check(property(blind), { numRuns: 2000, endOnFailure: true })).toMatchObject({ failed: true })
-}, 120_000)
+})

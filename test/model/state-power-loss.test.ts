@@ -131,12 +131,11 @@ test('150 lives that end in kills, closes and power losses: every acknowledged c
   expect(powerLosses).toBeGreaterThan(40)
   // From nothing at first, later from many different snapshots.
   expect(restoredFrom.size).toBeGreaterThan(10)
-}, 60_000)
+})
 
 test.each(['truncate-early', 'no-sync', 'no-directory-sync'] as const)(
   'a planted mistake is caught (%s)',
   async (bug) => {
     await expect(run(7, 150, bug)).rejects.toThrow(/seed 7: .*(?:is missing, and the state|is damaged)/)
   },
-  60_000,
 )

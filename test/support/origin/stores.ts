@@ -1,5 +1,5 @@
 // Why: many tests want a store over the origin. How: one way to open it, path style or
-// virtual-hosted, with short time-outs.
+// virtual-hosted, with few retries.
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -31,14 +31,20 @@ export function testDependencies(overrides: Partial<OpenDependencies> = {}): Ope
   }
 }
 
-/** Defaults with few retries and short time-outs. */
-export const hastyDefaults: CosnDefaults = {
+/**
+ * Few retries. The time-outs are long: on a busy machine a test and its origin stand still for a
+ * while, and a request that is sent again is one more than the tests count.
+ */
+export const plainDefaults: CosnDefaults = {
   ...cosnDefaults,
   maxRetries: 4,
-  socketTimeoutMs: 300,
-  connectionTimeoutMs: 1000,
+  socketTimeoutMs: 20_000,
+  connectionTimeoutMs: 20_000,
   useHttps: false,
 }
+
+/** For a store that falls silent: soon given up, but not before a healthy answer can come. */
+export const impatientDefaults: CosnDefaults = { ...plainDefaults, socketTimeoutMs: 1000 }
 
 /** `s3://bucket/prefix` in path style. */
 export function openS3(

@@ -3,7 +3,7 @@
 // files; one pass must find them all.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { seededRandom, systemClock, type Clock } from '../../../src/base/clock.ts'
 import { BlockScrub } from '../../../src/block/assembly/block-scrub.ts'
 import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
@@ -149,8 +149,8 @@ describe('a pass over all blocks', () => {
     const levels = (): unknown[] => [1, 2, 3, 4, 5].map((id) => store.levelOf(id))
     const before = levels()
     tasks.shift()?.()
-    await vi.waitFor(() => expect(deps.metrics.get('skein_worker_scrubbed_bytes_total')).toBe(500), { timeout: 20_000 })
-    await vi.waitFor(() => expect(tasks).toHaveLength(1), { timeout: 20_000 })
+    await expect.poll(() => deps.metrics.get('skein_worker_scrubbed_bytes_total')).toBe(500)
+    await expect.poll(() => tasks).toHaveLength(1)
     await store.settle()
     expect(levels()).toEqual(before)
     // The coldest is still the coldest.

@@ -2,7 +2,7 @@
 // which sets are refused.
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BlockStore } from '../../../src/block/block-store.ts'
 import { DirectoryStore } from '../../../src/block/directory/directory-store.ts'
 import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
@@ -71,9 +71,7 @@ describe('placement', () => {
     const reservation = await store.reserve(headerOf(2, 100))
     expect(reservation.path.startsWith(join(root, 'b'))).toBe(true)
     await reservation.abort()
-    await vi.waitFor(() => expect(store.usage().map((usage) => usage.state)).toEqual(['down', 'normal']), {
-      timeout: 20_000,
-    })
+    await expect.poll(() => store.usage().map((usage) => usage.state)).toEqual(['down', 'normal'])
     await expect(store.put(headerOf(3, 600), bytesOf(600, 3))).rejects.toMatchObject({
       code: 'resource_exhausted',
       reason: 'no_capacity',

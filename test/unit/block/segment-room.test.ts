@@ -25,56 +25,52 @@ function bytesNow(): number {
 }
 
 describe('the disk of a full directory', () => {
-  test(
-    'holds no more than the quota, three segments and the heads, and no block goes for it',
-    { timeout: 120_000 },
-    async () => {
-      const quotaBytes = 8 * mebibyte
-      // So slow that only urgent compaction can keep up.
-      const { store, deps } = await open(
-        { background: true, segmentBytes, compactionBytesPerSecond: 64 * kibibyte },
-        quotaBytes,
-      )
-      const blockBytes = 8 * kibibyte
-      const there = range(0, quotaBytes / blockBytes)
-      await putAll(store, there, blockBytes)
-      expect(usedBytesOf(store)).toBe(quotaBytes)
-      const random = seededRandom(5)
-      let next = there.length
-      let most = 0
-      let looking = true
-      const look = (async () => {
-        while (looking) {
-          most = Math.max(most, bytesNow())
-          await setImmediate()
-        }
-      })()
-      for (let round = 0; round < 100; round += 1) {
-        const going = new Set(Array.from({ length: 40 }, () => Math.floor(random() * there.length)))
-        await Promise.all(
-          [...going].map(async (at) => {
-            await store.free(there[at] ?? -1)
-            const id = (next += 1)
-            await store.put(headerOf(id, blockBytes), bytesOf(blockBytes, id))
-            there[at] = id
-          }),
-        )
+  test('holds no more than the quota, three segments and the heads, and no block goes for it', async () => {
+    const quotaBytes = 8 * mebibyte
+    // So slow that only urgent compaction can keep up.
+    const { store, deps } = await open(
+      { background: true, segmentBytes, compactionBytesPerSecond: 64 * kibibyte },
+      quotaBytes,
+    )
+    const blockBytes = 8 * kibibyte
+    const there = range(0, quotaBytes / blockBytes)
+    await putAll(store, there, blockBytes)
+    expect(usedBytesOf(store)).toBe(quotaBytes)
+    const random = seededRandom(5)
+    let next = there.length
+    let most = 0
+    let looking = true
+    const look = (async () => {
+      while (looking) {
+        most = Math.max(most, bytesNow())
+        await setImmediate()
       }
-      looking = false
-      await look
-      const headBytes = there.length * 200
-      expect(most).toBeLessThanOrEqual(quotaBytes + 3 * segmentBytes + headBytes)
-      // It was under pressure.
-      expect(most).toBeGreaterThan(quotaBytes + segmentBytes / 2)
-      expect(usedBytesOf(store)).toBe(quotaBytes)
-      expect([...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b)).toEqual(
-        there.toSorted((a, b) => a - b),
+    })()
+    for (let round = 0; round < 100; round += 1) {
+      const going = new Set(Array.from({ length: 40 }, () => Math.floor(random() * there.length)))
+      await Promise.all(
+        [...going].map(async (at) => {
+          await store.free(there[at] ?? -1)
+          const id = (next += 1)
+          await store.put(headerOf(id, blockBytes), bytesOf(blockBytes, id))
+          there[at] = id
+        }),
       )
-      for (const id of there.slice(0, 50))
-        expect((await readWhole(store, id)).equals(bytesOf(blockBytes, id)), `block ${id}`).toBe(true)
-      expect(deps.events.lines.filter((line) => line.startsWith('-') && !line.endsWith('freed'))).toEqual([])
-    },
-  )
+    }
+    looking = false
+    await look
+    const headBytes = there.length * 200
+    expect(most).toBeLessThanOrEqual(quotaBytes + 3 * segmentBytes + headBytes)
+    // It was under pressure.
+    expect(most).toBeGreaterThan(quotaBytes + segmentBytes / 2)
+    expect(usedBytesOf(store)).toBe(quotaBytes)
+    expect([...store.list()].map(({ blockId }) => blockId).toSorted((a, b) => a - b)).toEqual(
+      there.toSorted((a, b) => a - b),
+    )
+    for (const id of there.slice(0, 50))
+      expect((await readWhole(store, id)).equals(bytesOf(blockBytes, id)), `block ${id}`).toBe(true)
+    expect(deps.events.lines.filter((line) => line.startsWith('-') && !line.endsWith('freed'))).toEqual([])
+  })
 
   test('takes a block in a file into account, which waits for the room', async () => {
     const quotaBytes = 4 * mebibyte
@@ -148,7 +144,7 @@ test.each([
 })
 
 describe('the heads of very many very small blocks', () => {
-  test('are charged to the quota beyond 4 MiB, and given back', { timeout: 120_000 }, async () => {
+  test('are charged to the quota beyond 4 MiB, and given back', async () => {
     const quotaBytes = 24 * mebibyte
     const { store } = await open({ background: true, segmentBytes: 4 * mebibyte }, quotaBytes)
     const blocks = 30_000

@@ -12,7 +12,8 @@ import { MetricRegistry } from '../../../src/telemetry/registry.ts'
 
 const mib = 1024 * 1024
 const quotaBytes = 32 * mib
-const stallMs = 400
+/** Longer than a busy machine keeps a test from writing. */
+const stallMs = 2000
 const header = (blockId: number, length: number): BlockHeader => ({
   blockId,
   length,
@@ -97,7 +98,7 @@ describe('a reservation that grows', () => {
     )
     for (let written = 0; written < quotaBytes; written += mib) {
       await busy.write(Buffer.alloc(mib))
-      await systemClock.sleep(25, new AbortController().signal)
+      await systemClock.sleep(stallMs / 16, new AbortController().signal)
     }
     await refused
     await busy.commit()

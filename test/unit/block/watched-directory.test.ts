@@ -106,7 +106,7 @@ const states = (store: BlockStore): string =>
     .map((usage) => usage.state)
     .join()
 const become = (store: BlockStore, wanted: string): Promise<void> =>
-  vi.waitFor(() => expect(states(store)).toBe(wanted), { timeout: 30_000, interval: 5 })
+  expect.poll(() => states(store), { interval: 5 }).toBe(wanted)
 async function expectServed(store: BlockStore, id: number, length: number): Promise<void> {
   expect((await readWhole(store, id)).equals(bytesOf(length, id)), `block ${id}`).toBe(true)
 }
@@ -146,7 +146,7 @@ describe('a directory that is taken away', () => {
       await put(store, id, length)
     await rename(join(root, 'elsewhere'), join(root, 'a'))
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+1', '+5', '+3']), { timeout: 20_000 })
+    await expect.poll(() => deps.events.lines.slice(6)).toEqual(['+1', '+5', '+3'])
     for (const [id, length] of [
       [1, 2000],
       [2, 2001],
@@ -155,7 +155,7 @@ describe('a directory that is taken away', () => {
       [5, 3000],
     ] as const)
       await expectServed(store, id, length)
-    await vi.waitFor(async () => expect(await filesOf('a')).toEqual([]), { timeout: 20_000 })
+    await expect.poll(() => filesOf('a')).toEqual([])
     expect(usedBytesOf(store)).toBe(2000 + 2001 + 500 + 501 + 3000)
     await put(store, 6, 1500)
     expect(await filesOf('a')).toHaveLength(1)
@@ -195,7 +195,7 @@ describe('a directory that is taken away', () => {
     await become(store, 'down')
     faults.length = 0
     await become(store, 'normal')
-    await vi.waitFor(() => expect(deps.events.lines).toEqual(['+1', '-1 lost', '+1']), { timeout: 20_000 })
+    await expect.poll(() => deps.events.lines).toEqual(['+1', '-1 lost', '+1'])
     await expectServed(store, 1, 2000)
   })
 })
@@ -213,7 +213,7 @@ describe('a disk with I/O errors', () => {
     expect(deps.events.lines.filter((line) => line.startsWith('-'))).toEqual(['-1 lost'])
     faults.length = 0
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(store.has(1)).toBe(true), { timeout: 20_000 })
+    await expect.poll(() => store.has(1)).toBe(true)
     for (const [id, length] of [
       [1, 2000],
       [2, 10],
@@ -318,7 +318,7 @@ describe('a disk that is full behind the quota', () => {
     faults.push({ on: '/segments/', what: 'write', code: 'ENOSPC' })
     await expect(put(store, 50, 500)).rejects.toMatchObject({ reason: 'disk_full' })
     for (const id of ids) expect(await store.free(id)).toBe(true)
-    await vi.waitFor(async () => expect(await segmentFiles()).toBe(0), { timeout: 30_000 })
+    await expect.poll(() => segmentFiles()).toBe(0)
     faults.length = 0
     await put(store, 50, 500)
     await expectServed(store, 50, 500)
@@ -354,13 +354,13 @@ describe('a tier whose disk fails', () => {
     const reservation = await store.reserve(headerOf(3, 2000))
     await rename(join(root, 'elsewhere'), join(root, 'a'))
     await become(store, 'normal,normal')
-    await vi.waitFor(() => expect(deps.events.lines.slice(6)).toEqual(['+2', '+1']), { timeout: 20_000 })
+    await expect.poll(() => deps.events.lines.slice(6)).toEqual(['+2', '+1'])
     await reservation.write(bytesOf(2000, 3))
     await reservation.commit()
     expect([1, 2, 3].map((id) => store.levelOf(id))).toEqual([0, 1, 1])
     for (const id of [1, 2, 3]) await expectServed(store, id, 2000)
     expect(usedBytesOf(store)).toBe(6000)
-    await vi.waitFor(async () => expect(await filesOf('a')).toHaveLength(1), { timeout: 20_000 })
+    await expect.poll(() => filesOf('a')).toHaveLength(1)
   })
 
   test('keeps no writer waiting: the tiers below evict for it', async () => {

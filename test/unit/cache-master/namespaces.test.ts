@@ -123,7 +123,7 @@ describe('namespaces', () => {
     store.silent = true
     const request = { path: '/later', recursive: false, pageToken: '', limit: 0 }
     const listing = fixture.service.listStatus(request, { ...call, deadlineMs: 30_000 })
-    await expect.poll(() => fixture.clock.scheduled.get(28_500), { timeout: 20_000 }).toBeDefined()
+    await expect.poll(() => fixture.clock.scheduled.get(28_500)).toBeDefined()
     fixture.clock.scheduled.get(28_500)?.()
     await expect(listing).rejects.toMatchObject({
       code: 'deadline_exceeded',

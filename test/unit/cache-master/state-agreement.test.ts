@@ -22,7 +22,7 @@ afterEach(() => fixture.close())
 
 const findings = async (): Promise<string[]> => (await fixture.service.checkState({}, call)).findings
 
-it('finds nothing in a state that has seen some of everything', { timeout: 60_000 }, async () => {
+it('finds nothing in a state that has seen some of everything', async () => {
   await fixture.write('/ns/made/here', 8)
   await fixture.lifecycle.createFile({ path: '/ns/never/ended', blockSizeBytes: 0, requestKey: '' }, call)
   await fixture.service.syncPage(
@@ -50,7 +50,7 @@ it.each([
     (tables: LmdbTables) => tables.putCounter('pending', 7),
     '0 unfinished files, but 7 are counted',
   ],
-])('finds that %s does not agree', { timeout: 60_000 }, async (_, change, wanted) => {
+])('finds that %s does not agree', async (_, change, wanted) => {
   const { fileId } = await fixture.stat('/ns/d0/e/f3')
   await fixture.master.close()
   const state = await LmdbState.open({ directory: join(fixture.home, 'master', 'state'), logger: silentLogger })

@@ -13,7 +13,7 @@ import { bytesOf, mebibyte, storeDependencies, temporaryFolder } from '../../con
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
 import type { OriginBucket } from '../../support/origin/bucket.ts'
 import { type Origin, startOrigin } from '../../support/origin/server.ts'
-import { hastyDefaults, openS3, testCredential } from '../../support/origin/stores.ts'
+import { openS3, plainDefaults, testCredential } from '../../support/origin/stores.ts'
 
 const signal = new AbortController().signal
 const fileId = fileIdOf(77)
@@ -75,7 +75,7 @@ describe('persisting a file', () => {
         if (namespaceId !== 'ns-1')
           return Promise.reject(new SkeinError('not_found', `there is no namespace ${namespaceId}`))
         opens += 1
-        return openS3(origin.url, 's3://data/base', credential, hastyDefaults)
+        return openS3(origin.url, 's3://data/base', credential, plainDefaults)
       },
       clock: systemClock,
       logger: silentLogger,
@@ -233,7 +233,7 @@ describe('persisting a file', () => {
     const request = await cache(bytesOf(100, 6), () => [0])
     credential = { ...testCredential, secretAccessKey: 'old' }
     const first = persist(request)
-    await expect.poll(() => opens, { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => opens).toBe(1)
     credential = testCredential
     await first
     expect(opens).toBe(2)
@@ -245,7 +245,7 @@ describe('persisting a file', () => {
     const stop = new AbortController()
     origin.faults.add({ kind: 'silent', on: 'part', times: 100 })
     const writing = service.service.persistFile(request, { signal: stop.signal })
-    await expect.poll(() => origin.faults.applied.silent ?? 0, { timeout: 20_000 }).toBeGreaterThan(0)
+    await expect.poll(() => origin.faults.applied.silent ?? 0).toBeGreaterThan(0)
     stop.abort(new SkeinError('cancelled', 'stop'))
     await expect(writing).rejects.toMatchObject({ code: 'cancelled' })
     expect(bucket.get(key)).toBeUndefined()

@@ -97,7 +97,11 @@ describe('a step of a measurement', () => {
     let reads = 0
     const { probes } = probed((one) => {
       one.chunkBytes = 300_000
-      one.beforeChunk = ({ length }) => sleep(length > 1 && (reads += 1) === 16 ? 300 : 2)
+      one.beforeChunk = async ({ length }) => {
+        if (length === 1 || (reads += 1) < 16) return await sleep(2)
+        while (one.openReads > 1) await sleep(2)
+        await sleep(300)
+      }
     })
     const found = await probes.probeStore(request({ connections: 2 }), call)
     expect(found.busyBytes).toBeGreaterThan(3_000_000)

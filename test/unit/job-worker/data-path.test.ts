@@ -150,7 +150,7 @@ describe('the walk of the bytes', () => {
       'lane-jw',
       [0, 1, 2, 3].map((set) => taskOf(set)),
     )
-    await expect.poll(() => jobMaster.completed.length, { timeout: 20_000 }).toBe(4)
+    await expect.poll(() => jobMaster.completed.length).toBe(4)
     expect(jobMaster.completed.flatMap(({ failures }) => failures)).toEqual([])
     expect(origin.readBytes).toBe(pieces.reduce((sum, { length }) => sum + length, 0))
     expect([connections, shortCircuitCommits]).toEqual([1, 4])

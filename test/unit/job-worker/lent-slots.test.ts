@@ -70,4 +70,4 @@ it('gives a small read the time to get its lent slot back', async () => {
   await Promise.all([running, other.copy.run()])
   expect(mine.failed).toEqual([])
   expect([resources.smallSlots.used, resources.bytes.used]).toEqual([0, 0])
-}, 30_000)
+})

@@ -42,7 +42,7 @@ function damage(text: string): void {
 it.each([
   ['small', 200],
   ['large', 20_000],
-])('a %s state that is damaged is not copied over the last whole one', { timeout: 60_000 }, async (_, rows) => {
+])('a %s state that is damaged is not copied over the last whole one', async (_, rows) => {
   const told: string[] = []
   const open = (): Promise<LmdbState> =>
     LmdbState.open({
@@ -74,7 +74,7 @@ it.each([
   await again.close().catch(() => undefined)
 })
 
-it('keys of every kind are found, lists of one too', { timeout: 60_000 }, async () => {
+it('keys of every kind are found, lists of one too', async () => {
   const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
   const rows = state.bytesTable<number | string | (number | string)[]>('rows')
   const numbers = state.numbersTable('numbers')
@@ -87,7 +87,7 @@ it('keys of every kind are found, lists of one too', { timeout: 60_000 }, async 
   await state.close()
 })
 
-it('a damaged snapshot is a finding, and the next copy mends it', { timeout: 60_000 }, async () => {
+it('a damaged snapshot is a finding, and the next copy mends it', async () => {
   const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
   put(state, 1, 10)
   await state.snapshot()
@@ -101,38 +101,32 @@ it('a damaged snapshot is a finding, and the next copy mends it', { timeout: 60_
   await state.close()
 })
 
-it(
-  'whatever a damaged page does to the child is a finding, and one that does not end is ended',
-  { timeout: 60_000 },
-  async () => {
-    const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
-    put(state, 1, 5000)
-    await state.close()
-    const whole = readFileSync(dataPath())
-    const copy = join(home, 'copy.mdb')
-    writeFileSync(copy, whole)
-    expect(await checkCopy(copy, '')).toMatchObject({ findings: [] })
-    expect((await checkCopy(copy, '', 1)).findings.join()).toContain('did not end within 1 ms')
-    const ends = new Set<string>()
-    for (const [from, to, byte] of [
-      [2 * 4096, whole.length, 0xff],
-      [8 * 4096, 12 * 4096, 0],
-      [20 * 4096, 20 * 4096 + 600, 0x7f],
-    ] as const) {
-      writeFileSync(copy, Buffer.from(whole).fill(byte, from, to))
-      const { findings } = await checkCopy(copy, '')
-      expect(findings.length, `bytes ${from} to ${to}`).toBeGreaterThan(0)
-      for (const finding of findings) ends.add(finding)
-    }
-    // A file that ends early: reading on is SIGBUS.
-    writeFileSync(copy, whole.subarray(0, 10 * 4096))
-    expect((await checkCopy(copy, '')).findings.join()).toMatch(
-      /was terminated by SIG|ended early|ended with exit code/,
-    )
-  },
-)
+it('whatever a damaged page does to the child is a finding, and one that does not end is ended', async () => {
+  const state = await LmdbState.open({ directory: directory(), logger: silentLogger, bootId: () => 'boot' })
+  put(state, 1, 5000)
+  await state.close()
+  const whole = readFileSync(dataPath())
+  const copy = join(home, 'copy.mdb')
+  writeFileSync(copy, whole)
+  expect(await checkCopy(copy, '')).toMatchObject({ findings: [] })
+  expect((await checkCopy(copy, '', 1)).findings.join()).toContain('did not end within 1 ms')
+  const ends = new Set<string>()
+  for (const [from, to, byte] of [
+    [2 * 4096, whole.length, 0xff],
+    [8 * 4096, 12 * 4096, 0],
+    [20 * 4096, 20 * 4096 + 600, 0x7f],
+  ] as const) {
+    writeFileSync(copy, Buffer.from(whole).fill(byte, from, to))
+    const { findings } = await checkCopy(copy, '')
+    expect(findings.length, `bytes ${from} to ${to}`).toBeGreaterThan(0)
+    for (const finding of findings) ends.add(finding)
+  }
+  // A file that ends early: reading on is SIGBUS.
+  writeFileSync(copy, whole.subarray(0, 10 * 4096))
+  expect((await checkCopy(copy, '')).findings.join()).toMatch(/was terminated by SIG|ended early|ended with exit code/)
+})
 
-it('a program of the walk that is gone says nothing of the state', { timeout: 60_000 }, async () => {
+it('a program of the walk that is gone says nothing of the state', async () => {
   const options = { directory: directory(), logger: silentLogger, bootId: () => 'boot' }
   const state = await LmdbState.open({ ...options, agreement: join(home, 'gone.js') })
   put(state, 1, 10)

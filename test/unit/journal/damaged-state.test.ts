@@ -63,23 +63,19 @@ function damage(path: string, random: () => number): void {
   writeFileSync(path, kind === 1 && at(2) === 0 ? bytes.subarray(0, at(bytes.length)) : bytes)
 }
 
-test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))(
-  'damage of seed %i',
-  { timeout: 120_000 },
-  (seed) => {
-    const directory = join(home, `seed-${seed}`)
-    cpSync(join(home, 'state'), directory, { recursive: true })
-    // As a process leaves it that was killed: trusted, but for the damage.
-    writeFileSync(join(directory, 'opened-in-boot'), 'boot')
-    damage(join(directory, 'data.mdb'), seededRandom(seed))
-    // The start walks through it, which may end the process; the next one then begins with the
-    // snapshot.
-    const found = open(directory) ?? open(directory)
-    expect(found).toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: expect.any(Number) })
-    expect(found?.lastApplied).toBeGreaterThanOrEqual(1000)
-    rmSync(directory, { recursive: true })
-  },
-)
+test.each(Array.from({ length: runs }, (_, index) => firstSeed + index))('damage of seed %i', (seed) => {
+  const directory = join(home, `seed-${seed}`)
+  cpSync(join(home, 'state'), directory, { recursive: true })
+  // As a process leaves it that was killed: trusted, but for the damage.
+  writeFileSync(join(directory, 'opened-in-boot'), 'boot')
+  damage(join(directory, 'data.mdb'), seededRandom(seed))
+  // The start walks through it, which may end the process; the next one then begins with the
+  // snapshot.
+  const found = open(directory) ?? open(directory)
+  expect(found).toEqual({ wrong: [], missing: 0, refused: 0, lastApplied: expect.any(Number) })
+  expect(found?.lastApplied).toBeGreaterThanOrEqual(1000)
+  rmSync(directory, { recursive: true })
+})
 
 test('a damaged snapshot is refused, and nothing is changed', () => {
   for (const [name, at] of [

@@ -84,7 +84,7 @@ describe('LmdbState', () => {
     expect(rowsOf(await open(left, 'boot-3'))).toEqual(rows(12))
   })
 
-  it('says of a large state only after a walk that every row was looked at', { timeout: 120_000 }, async () => {
+  it('says of a large state only after a walk that every row was looked at', async () => {
     const small = await open()
     expect(small.isWalked).toBe(true)
     const table: StateTable<number, Buffer> = small.bytesTable('rows')
@@ -149,7 +149,7 @@ describe('LmdbState', () => {
     expect(rowsOf(restored)).toEqual(rows(Number(restored.lastApplied)))
   })
 
-  it('copies one commit, whatever pages are written and used again meanwhile', { timeout: 120_000 }, async () => {
+  it('copies one commit, whatever pages are written and used again meanwhile', async () => {
     const state = await open()
     const churned: StateTable<number, Buffer> = state.bytesTable('churned')
     const still: StateTable<number, Buffer> = state.bytesTable('still')

@@ -201,39 +201,35 @@ describe('the size of batches', () => {
     expect(sets).toHaveLength(5)
   })
 
-  test(
-    'sets of a large load are full, and workers equally so, however many tuples of workers there are',
-    { timeout: 60_000 },
-    () => {
-      const workers = Array.from({ length: 20 }, (_, index) => `w${index}`)
-      const placement = placementOf(1e15, ...workers)
-      const filesOf = new Map<string, number>()
-      const sizes: number[] = []
-      let planned = 0
-      for (let page = 0; page < 300; page += 1) {
-        const growing = {
-          ...defaults,
-          replication: 2,
-          groupFiles: groupFilesOf(planned, workers.length, defaults.batchFiles),
-        }
-        const { sets } = planPage(pageOf(kib), growing, placement)
-        planned += 1000
-        for (const { pieces, targets } of sets) {
-          sizes.push(pieces.length)
-          for (const target of targets) filesOf.set(target, (filesOf.get(target) ?? 0) + pieces.length)
-        }
-        const each = [...filesOf.values()]
-        // 2,000 replicas a page for 20 workers.
-        if (page > 0) expect(Math.max(...each) / ((page + 1) * 100)).toBeLessThan(1.6)
+  test('sets of a large load are full, and workers equally so, however many tuples of workers there are', () => {
+    const workers = Array.from({ length: 20 }, (_, index) => `w${index}`)
+    const placement = placementOf(1e15, ...workers)
+    const filesOf = new Map<string, number>()
+    const sizes: number[] = []
+    let planned = 0
+    for (let page = 0; page < 300; page += 1) {
+      const growing = {
+        ...defaults,
+        replication: 2,
+        groupFiles: groupFilesOf(planned, workers.length, defaults.batchFiles),
       }
-      // Without groups it is fewer than three files a set.
-      expect(planned / sizes.length).toBeGreaterThan(30)
-      expect(sizes.slice(-1000).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100_000)
-      const each = workers.map((worker) => filesOf.get(worker) ?? 0)
-      expect(Math.min(...each)).toBeGreaterThan(30_000 * 0.8)
-      expect(Math.max(...each)).toBeLessThan(30_000 * 1.25)
-    },
-  )
+      const { sets } = planPage(pageOf(kib), growing, placement)
+      planned += 1000
+      for (const { pieces, targets } of sets) {
+        sizes.push(pieces.length)
+        for (const target of targets) filesOf.set(target, (filesOf.get(target) ?? 0) + pieces.length)
+      }
+      const each = [...filesOf.values()]
+      // 2,000 replicas a page for 20 workers.
+      if (page > 0) expect(Math.max(...each) / ((page + 1) * 100)).toBeLessThan(1.6)
+    }
+    // Without groups it is fewer than three files a set.
+    expect(planned / sizes.length).toBeGreaterThan(30)
+    expect(sizes.slice(-1000).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100_000)
+    const each = workers.map((worker) => filesOf.get(worker) ?? 0)
+    expect(Math.min(...each)).toBeGreaterThan(30_000 * 0.8)
+    expect(Math.max(...each)).toBeLessThan(30_000 * 1.25)
+  })
 
   test('groups begin with one file and grow to a whole set', () => {
     expect(groupFilesOf(0, 10, 256)).toBe(1)

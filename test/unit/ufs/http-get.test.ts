@@ -87,7 +87,7 @@ describe('GETs over kept connections', () => {
       else if (count === 4) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
       else socket.resetAndDestroy()
     })
-    const pool = openPool(server.port, { silenceMaxMs: 150 })
+    const pool = openPool(server.port, { silenceMaxMs: 1000 })
     await expect(get(pool)).rejects.toMatchObject({ code: 'HEADERS_TIMEOUT' })
     await expect(get(pool)).rejects.toMatchObject({ code: 'HEADERS_TIMEOUT' })
     await expect(get(pool)).rejects.toMatchObject({ code: 'BODY_TIMEOUT' })
@@ -109,7 +109,7 @@ describe('GETs over kept connections', () => {
     const body = noise(12_000_000)
     let flushed = false
     const server = await serve((socket) => socket.write(answer(body), () => (flushed = true)))
-    const pool = openPool(server.port, { silenceMaxMs: 100 })
+    const pool = openPool(server.port, { silenceMaxMs: 1500 })
     let taken = 0
     let wanted = 500_000
     const gather = new Gather(100_000, (bytes) => {
@@ -118,7 +118,7 @@ describe('GETs over kept connections', () => {
     })
     const pending = pool.get('/', [], gather)
     await expect.poll(() => taken).toBeGreaterThanOrEqual(wanted)
-    await systemClock.sleep(350, new AbortController().signal)
+    await systemClock.sleep(3500, new AbortController().signal)
     expect(taken).toBeLessThan(800_000)
     expect(flushed).toBe(false)
     wanted = Number.POSITIVE_INFINITY
@@ -129,9 +129,9 @@ describe('GETs over kept connections', () => {
   it('notice silence behind a pause', async () => {
     const server = await serve((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf'))
     const gather = new Gather(4, () => false)
-    const pending = openPool(server.port, { silenceMaxMs: 100 }).get('/', [], gather)
+    const pending = openPool(server.port, { silenceMaxMs: 1000 }).get('/', [], gather)
     await expect.poll(() => server.requests.length).toBe(1)
-    await systemClock.sleep(300, new AbortController().signal)
+    await systemClock.sleep(2500, new AbortController().signal)
     expect(gather.calls).toBe(0)
     pending.resume()
     await expect(gather.done).rejects.toMatchObject({ code: 'BODY_TIMEOUT' })

@@ -3,12 +3,19 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
-import { cosnDefaults } from '../../../src/ufs/store-options.ts'
+import { type CosnDefaults, cosnDefaults } from '../../../src/ufs/store-options.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 import { startFaultProxy } from '../../support/fault-proxy.ts'
 import { type Origin, startOrigin } from '../../support/origin/server.ts'
 import type { OriginCredential } from '../../support/origin/signature-check.ts'
-import { hastyDefaults, openCosn, openS3, testCredential, testDependencies } from '../../support/origin/stores.ts'
+import {
+  impatientDefaults,
+  openCosn,
+  openS3,
+  plainDefaults,
+  testCredential,
+  testDependencies,
+} from '../../support/origin/stores.ts'
 
 describe('a store that is not well', () => {
   const signal = new AbortController().signal
@@ -17,18 +24,18 @@ describe('a store that is not well', () => {
   let origin: Origin
   let store: UnderFileSystem
   const size = 3_000_000
+  const open = (defaults: CosnDefaults): Promise<UnderFileSystem> =>
+    openS3(origin.url, 's3://data', testCredential, defaults, testDependencies({ metrics, random: () => 0.02 }))
+  const openImpatient = async (): Promise<void> => {
+    await store.close()
+    store = await open(impatientDefaults)
+  }
 
   beforeEach(async () => {
     origin = await startOrigin({ credentials: [credential], buckets: ['data'] })
     origin.bucket('data').generate('big', size)
     origin.bucket('data').generate('small', 16_384)
-    store = await openS3(
-      origin.url,
-      's3://data',
-      testCredential,
-      hastyDefaults,
-      testDependencies({ metrics, random: () => 0.02 }),
-    )
+    store = await open(plainDefaults)
   })
   afterEach(async () => {
     await store.close()
@@ -66,7 +73,7 @@ describe('a store that is not well', () => {
     })
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     const { port } = proxy.address() as AddressInfo
-    const behind = await openS3(`http://127.0.0.1:${port}`, 's3://data', testCredential, hastyDefaults)
+    const behind = await openS3(`http://127.0.0.1:${port}`, 's3://data', testCredential, plainDefaults)
     try {
       const request = { key: 'k', etag: 'v', offset: 0, length: bytes.length }
       const toTheEnd = async (): Promise<void> => {
@@ -94,6 +101,7 @@ describe('a store that is not well', () => {
   })
 
   it('notices a stalled body and goes on behind it', async () => {
+    await openImpatient()
     origin.faults.add({ kind: 'stall', on: 'get', afterBytes: 500_000 })
     expect(equal(await read('big'), 'big')).toBe(true)
     origin.faults.add({ kind: 'stall', on: 'get', afterBytes: 5_000 })
@@ -102,6 +110,7 @@ describe('a store that is not well', () => {
   })
 
   it('notices an answer that never comes, on every kind of request', async () => {
+    await openImpatient()
     origin.faults.add({ kind: 'silent', on: 'get' }, { kind: 'silent', on: 'head' }, { kind: 'silent', on: 'list' })
     expect(equal(await readWhole('small'), 'small')).toBe(true)
     expect((await store.stat('small', signal)).length).toBe(16_384)
@@ -112,6 +121,7 @@ describe('a store that is not well', () => {
   })
 
   it('notices a listing that stalls half way', async () => {
+    await openImpatient()
     origin.faults.add({ kind: 'stall', on: 'list', afterBytes: 100 })
     expect(
       (await store.list({ prefix: '', delimiter: undefined, after: undefined, limit: 10 }, signal)).objects.length,
@@ -124,10 +134,11 @@ describe('a store that is not well', () => {
       code: 'unavailable',
       message: expect.stringContaining('bucket data: GET "small"'),
     })
-    expect(origin.faults.applied.internal).toBe(hastyDefaults.maxRetries + 1)
+    expect(origin.faults.applied.internal).toBe(plainDefaults.maxRetries + 1)
   })
 
   it('gives up after two time-outs at one place, each of which costs its whole time', async () => {
+    await openImpatient()
     origin.faults.add({ kind: 'stall', on: 'get', afterBytes: 0, times: 100 })
     await expect(readWhole('small')).rejects.toMatchObject({
       code: 'deadline_exceeded',
@@ -161,13 +172,7 @@ describe('a store that is not well', () => {
       { kind: 'short', on: 'get', times: 2 },
       { kind: 'stale_etag', on: 'get', times: 2 },
     )
-    const tolerant = await openS3(
-      origin.url,
-      's3://data',
-      testCredential,
-      { ...hastyDefaults, maxRetries: 20 },
-      testDependencies({ random: () => 0.02 }),
-    )
+    const tolerant = await open({ ...plainDefaults, maxRetries: 20 })
     const got = await tolerant.readWhole({ key: 'big', etag: etagOf('big'), offset: 77, length: 100_000 }, signal)
     expect(equal(got, 'big', 77)).toBe(true)
     expect(origin.faults.applied).toMatchObject({ error_document: 2, wrong_range: 1, short: 2, stale_etag: 2 })
@@ -210,15 +215,14 @@ describe('a store that is not well', () => {
     for (let round = 0; round < 30; round += 1) {
       for await (const _chunk of store.read({ key: 'big', etag: etagOf('big'), offset: 0, length: size }, signal)) break
     }
-    await expect.poll(() => origin.connections(), { timeout: 5000 }).toBeLessThanOrEqual(3)
+    await expect.poll(() => origin.connections()).toBeLessThanOrEqual(3)
   })
 
   it('does not send what was stopped in the queue, and frees the caller at once', async () => {
     origin.faults.add({ kind: 'silent', on: 'get', times: 1 })
     const narrow = await openS3(origin.url, 's3://data', testCredential, {
-      ...hastyDefaults,
+      ...plainDefaults,
       connectionsMax: 1,
-      socketTimeoutMs: 20_000,
     })
     const first = new AbortController()
     const second = new AbortController()
@@ -237,7 +241,7 @@ describe('a store that is not well', () => {
 
   it('survives resets, stalls and SlowDown of the network before a store', async () => {
     const proxy = await startFaultProxy(origin.port)
-    const far = await openS3(`http://127.0.0.1:${proxy.port}`, 's3://data', testCredential, hastyDefaults)
+    const far = await openS3(`http://127.0.0.1:${proxy.port}`, 's3://data', testCredential, impatientDefaults)
     proxy.arm(
       { kind: 'cut', afterBytes: 200_000 },
       { kind: 'stall', afterBytes: 150_000 },
@@ -308,20 +312,20 @@ describe('what check says', () => {
   it('tells a wrong secret, unknown key, expired token, missing bucket and wrong style apart', async () => {
     const suffix = origin.endpointSuffix
     const wrong = await complaint(
-      openCosn(suffix, 'cosn://data-125', { ...testCredential, secretAccessKey: 'wrong-canary-secret' }, hastyDefaults),
+      openCosn(suffix, 'cosn://data-125', { ...testCredential, secretAccessKey: 'wrong-canary-secret' }, plainDefaults),
     )
     expect(wrong).toMatchObject({ code: 'unauthenticated', reason: 'wrong_secret' })
     expect(wrong.message).toContain(`http://${suffix} bucket data-125`)
     expect(wrong.message).toContain('SignatureDoesNotMatch')
     const unknown = await complaint(
-      openCosn(suffix, 'cosn://data-125', { ...testCredential, accessKeyId: 'NOBODY' }, hastyDefaults),
+      openCosn(suffix, 'cosn://data-125', { ...testCredential, accessKeyId: 'NOBODY' }, plainDefaults),
     )
     expect(unknown.message).toContain('InvalidAccessKeyId')
-    const old = await complaint(openCosn(suffix, 'cosn://data-125', { ...expired, sessionToken: token }, hastyDefaults))
+    const old = await complaint(openCosn(suffix, 'cosn://data-125', { ...expired, sessionToken: token }, plainDefaults))
     expect(old).toMatchObject({ code: 'unauthenticated', reason: 'expired_token' })
-    const gone = await complaint(openCosn(suffix, 'cosn://nothing-125', testCredential, hastyDefaults))
+    const gone = await complaint(openCosn(suffix, 'cosn://nothing-125', testCredential, plainDefaults))
     expect(gone).toMatchObject({ code: 'not_found', reason: 'no_such_bucket' })
-    const path = await complaint(openS3(origin.url, 's3://data-125', testCredential, hastyDefaults))
+    const path = await complaint(openS3(origin.url, 's3://data-125', testCredential, plainDefaults))
     expect(path.message).toContain('s3.forcePathStyle=false')
     const all = [wrong, unknown, old, gone, path].map((each) => each.everything).join(' ')
     for (const secret of ['canary', encodeURIComponent(token), Buffer.from('wrong-canary-secret').toString('base64')])
@@ -332,14 +336,14 @@ describe('what check says', () => {
     const closed = await startOrigin({ credentials: [] })
     await closed.close()
     const down = await complaint(
-      openS3(closed.url, 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),
+      openS3(closed.url, 's3://data-125', testCredential, { ...plainDefaults, maxRetries: 0 }),
     )
     expect(down).toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('no server listens at this address (ECONNREFUSED)'),
     })
     const unknown = await complaint(
-      openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...hastyDefaults, maxRetries: 0 }),
+      openS3('http://no-such-host.invalid', 's3://data-125', testCredential, { ...plainDefaults, maxRetries: 0 }),
     )
     expect(unknown.message).toMatch(/ENOTFOUND|EAI_AGAIN/)
   })
@@ -356,14 +360,14 @@ describe('what check says', () => {
       'localhost:9',
       'a.localhost',
     ]) {
-      const opening = openS3(`http://${host}`, 's3://data-125', testCredential, hastyDefaults, strict)
+      const opening = openS3(`http://${host}`, 's3://data-125', testCredential, plainDefaults, strict)
       await expect(opening, host).rejects.toMatchObject({
         code: 'permission_denied',
         message: expect.stringContaining('skein.ufs.allowPrivateEndpoints'),
       })
     }
     await expect(
-      openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, hastyDefaults, strict),
+      openCosn(origin.endpointSuffix, 'cosn://data-125', testCredential, plainDefaults, strict),
     ).rejects.toMatchObject({
       code: 'permission_denied',
     })

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compareKeys } from '../../../src/ufs/key-order.ts'
 import type { ListPage, ListRequest, UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
-import { hastyDefaults, openS3, testCredential } from '../../support/origin/stores.ts'
+import { openS3, plainDefaults, testCredential } from '../../support/origin/stores.ts'
 import {
   type ListedEntry,
   type ListedPage,
@@ -16,7 +16,7 @@ let store: UnderFileSystem
 
 beforeEach(async () => {
   origin = await startScriptedStore(() => listingOf({}))
-  store = await openS3(origin.url, 's3://data', testCredential, hastyDefaults)
+  store = await openS3(origin.url, 's3://data', testCredential, plainDefaults)
 })
 afterEach(async () => {
   await store.close()

@@ -6,7 +6,7 @@ import { chunksOf, readObject } from '../../conformance/support/under-file-syste
 import { testBytes } from '../../conformance/support/under-file-system-suite.ts'
 import type { OriginBucket } from '../../support/origin/bucket.ts'
 import { type Origin, startOrigin } from '../../support/origin/server.ts'
-import { hastyDefaults, openCosn, openS3, testCredential, testDependencies } from '../../support/origin/stores.ts'
+import { openCosn, openS3, plainDefaults, testCredential, testDependencies } from '../../support/origin/stores.ts'
 
 const mebibyte = 1024 * 1024
 const small = testBytes(1, 200_000)
@@ -25,7 +25,7 @@ describe('writing to a store that is not well', () => {
       origin.url,
       's3://data',
       testCredential,
-      hastyDefaults,
+      plainDefaults,
       testDependencies({ random: () => 0.02 }),
     )
   })
@@ -82,7 +82,7 @@ describe('writing to a store that is not well', () => {
       origin.url,
       's3://data',
       testCredential,
-      hastyDefaults,
+      plainDefaults,
       testDependencies({ random: () => 0.9 }),
     )
     const writing = slow.write(
@@ -183,7 +183,7 @@ describe('writing to a store that is not well', () => {
   })
 
   it('says so when a bucket is not there, and takes a missing object for deleted', async () => {
-    const lost = await openS3(origin.url, 's3://nowhere', testCredential, hastyDefaults)
+    const lost = await openS3(origin.url, 's3://nowhere', testCredential, plainDefaults)
     await expect(lost.write('k', 5, chunksOf(testBytes(1, 5)), { overwrite: true }, signal)).rejects.toMatchObject({
       code: 'not_found',
     })
@@ -196,7 +196,7 @@ describe('writing to a store that is not well', () => {
   it('refuses to overwrite by the header of COS there', async () => {
     const cos = await startOrigin({ credentials: [testCredential], cos: true })
     const place = cos.bucket('bucket-125')
-    const cosn = await openCosn(cos.endpointSuffix, 'cosn://bucket-125/', testCredential, hastyDefaults)
+    const cosn = await openCosn(cos.endpointSuffix, 'cosn://bucket-125/', testCredential, plainDefaults)
     for (const [on, bytes] of [
       ['put', small],
       ['complete_upload', large],
@@ -221,7 +221,7 @@ describe('writing to a store that is not well', () => {
   it('keeps what another client wrote at COS while the parts of a new version were sent', async () => {
     const cos = await startOrigin({ credentials: [testCredential], cos: true })
     const place = cos.bucket('bucket-125')
-    const cosn = await openCosn(cos.endpointSuffix, 'cosn://bucket-125/', testCredential, hastyDefaults)
+    const cosn = await openCosn(cos.endpointSuffix, 'cosn://bucket-125/', testCredential, plainDefaults)
     const theirs = testBytes(4, 20)
     const replaces = place.put('key', testBytes(9, 10)).etag
     const changing = async function* (): AsyncGenerator<Uint8Array> {
@@ -239,9 +239,6 @@ describe('writing to a store that is not well', () => {
   })
 })
 
-/** Large parts take a while on a machine that is busy. */
-const patient = { ...hastyDefaults, socketTimeoutMs: 10_000 }
-
 describe('renaming at a store that is not well', () => {
   const signal = new AbortController().signal
   let origin: Origin
@@ -253,7 +250,7 @@ describe('renaming at a store that is not well', () => {
     origin = await startOrigin({ credentials: [testCredential], buckets: ['data'] })
     bucket = origin.bucket('data')
     const dependencies = testDependencies({ random: () => 0.02, copyBytesMax: 10 * mebibyte })
-    store = await openS3(origin.url, 's3://data', testCredential, patient, dependencies)
+    store = await openS3(origin.url, 's3://data', testCredential, plainDefaults, dependencies)
     etag = (await store.write('from', small.length, chunksOf(small), { overwrite: true }, signal)).etag
   })
   afterEach(async () => {
@@ -340,7 +337,7 @@ describe('renaming at a store that is not well', () => {
       origin.url,
       's3://data',
       testCredential,
-      hastyDefaults,
+      plainDefaults,
       testDependencies({ random: () => 0.9 }),
     )
     await expect(slow.rename('from', 'to', etag, signal)).rejects.toMatchObject({

@@ -8,7 +8,7 @@ import type { ObjectWrites } from '../../../src/ufs/s3/request/write-requests.ts
 import type { sdkWrites as SdkWrites } from '../../../src/ufs/s3/request/sdk-requests.ts'
 import { type S3Options, s3Options } from '../../../src/ufs/store-options.ts'
 import type { DocumentRequest } from '../../../src/ufs/s3/request/store-requests.ts'
-import { hastyDefaults } from '../../support/origin/stores.ts'
+import { plainDefaults } from '../../support/origin/stores.ts'
 
 const signal = new AbortController().signal
 const bytes = Buffer.from('skein')
@@ -19,7 +19,7 @@ const ofS3 = s3Options(
   { kind: 's3', bucket: 'Under_Score--x-s3', prefix: 'p/' },
   { 's3.endpoint': 'http://127.0.0.1:1/s3' },
   secrets,
-  hastyDefaults,
+  plainDefaults,
 )
 const bodied = [
   ['content-md5', body.md5.toString('base64')],

@@ -96,7 +96,7 @@ describe('writing a block', () => {
 
   it('does not commit a block whose writer aborts, dies, or stands still', async () => {
     const worker = new MapWorker()
-    const { address } = await serve(worker, { idleMs: 200, uploadIdleMs: 200 })
+    const { address } = await serve(worker, { idleMs: 2000, uploadIdleMs: 2000 })
     const controller = new AbortController()
     const data = client()
     const ends: [string, (upload: BlockUpload) => Promise<void> | void][] = [

@@ -131,9 +131,9 @@ describe('reading', () => {
     worker.blocks.set(7, bytes)
     const { address } = await serve(worker)
     let got = 0
-    for await (const chunk of client({ idleMs: 700 }).read(address, 7, { offset: 0, length: bytes.length }, signal)) {
+    for await (const chunk of client({ idleMs: 2000 }).read(address, 7, { offset: 0, length: bytes.length }, signal)) {
       if (got === 0) {
-        await systemClock.sleep(1500, signal)
+        await systemClock.sleep(4500, signal)
         expect(worker.ended).toEqual([])
       }
       got += chunk.length
@@ -145,7 +145,7 @@ describe('reading', () => {
     const worker = new MapWorker()
     const bytes = bytesOf(16 * 1024 * 1024)
     for (const id of [1, 2, 3]) worker.blocks.set(id, bytes)
-    const { address } = await serve(worker, { idleMs: 200, uploadIdleMs: 200 })
+    const { address } = await serve(worker, { idleMs: 2000, uploadIdleMs: 2000 })
     const data = client()
     const range = { offset: 0, length: bytes.length }
     for await (const chunk of data.read(address, 1, range, signal)) if (chunk.length > 0) break
@@ -159,7 +159,7 @@ describe('reading', () => {
     const { socket, answer } = await rawClient(address)
     socket.pause()
     socket.write('GET /v1/blocks/3 HTTP/1.1\r\nhost: localhost\r\n\r\n')
-    await expect.poll(() => worker.ended.toSorted(), { timeout: 10_000 }).toEqual(['read 1', 'read 2', 'read 3'])
+    await expect.poll(() => worker.ended.toSorted()).toEqual(['read 1', 'read 2', 'read 3'])
     socket.resume()
     expect((await answer).length).toBeLessThan(bytes.length)
   })
@@ -169,11 +169,11 @@ describe('reading', () => {
     worker.blocks.set(7, bytesOf(4 * 1024 * 1024))
     worker.blocks.set(8, bytesOf(10))
     const { address } = await serve(worker)
-    const data = client({ connectionsMax: 1, idleMs: 500, connectMs: 500 })
+    const data = client({ connectionsMax: 1, idleMs: 2000, connectMs: 2000 })
     const slow = data.read(address, 7, { offset: 0, length: 4 * 1024 * 1024 }, signal)
     await slow.next()
     const waiting = readAll(data.read(address, 8, { offset: 0, length: 10 }, signal))
-    await systemClock.sleep(1500, signal)
+    await systemClock.sleep(4500, signal)
     await readAll(slow)
     expect((await waiting).equals(bytesOf(10))).toBe(true)
   })
@@ -269,13 +269,14 @@ describe('the data port', () => {
     expect(worker.blocks.get(1)?.length).toBe(10)
     await closed
 
-    const aborted = Promise.withResolvers<unknown>()
+    const [began, aborted] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()]
     const stubborn: DataPlaneHandlers = {
       receive: (received, body) => worker.receive(received, body),
       readStore: noStores,
       receiveSmall: (blocks) => worker.receiveSmall(blocks),
       read: (_blockId, _offset, _length, readSignal) =>
         new Promise((_resolve, reject) => {
+          began.resolve()
           readSignal.addEventListener('abort', () => {
             aborted.resolve(readSignal.reason)
             reject(abortReason(readSignal))
@@ -285,7 +286,7 @@ describe('the data port', () => {
     const second = await serve(stubborn)
     const read = readAll(client().read(second.address, 1, { offset: 0, length: 1 }, signal))
     const failed = expect(read).rejects.toMatchObject({ code: 'unavailable' })
-    await systemClock.sleep(50, signal)
+    await began.promise
     await second.close(50)
     expect(code(await aborted.promise)).toBe('unavailable')
     await failed

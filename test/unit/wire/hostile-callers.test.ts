@@ -79,10 +79,10 @@ describe('a gRPC server', () => {
     for (let n = 0; n < 500; n += 1) half(session(server)).write(Buffer.alloc(100))
     // They stand still: then their connections are for others.
     await delay(1500)
-    await expect.poll(() => status(server), { timeout: 15_000, interval: 500 }).toBe(0)
+    await expect.poll(() => status(server), { interval: 500 }).toBe(0)
     expect(server.sessions.connections).toBeLessThanOrEqual(200)
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * mib)
-  }, 60_000)
+  })
 
   it('holds a bound of messages that do not end, all together', async () => {
     const server = await serve({ requestBytesMax: 32 * mib })
@@ -100,23 +100,21 @@ describe('a gRPC server', () => {
       stream.write(Buffer.alloc(4 * mib))
     }
     await Promise.all(closed.slice(0, 1))
-    await expect.poll(() => server.sessions.turnedAway, { timeout: 20_000 }).toBeGreaterThanOrEqual(24)
+    await expect.poll(() => server.sessions.turnedAway).toBeGreaterThanOrEqual(24)
     expect(peak).toBeGreaterThan(8 * mib)
     expect(peak).toBeLessThanOrEqual(32 * mib)
     // A whole message finds its room; those who stand still lose theirs.
     expect(await status(server, 8 * mib)).toBe(0)
-  }, 60_000)
+  })
 
   it('has a bound for calls that do not end', async () => {
     const server = await serve({ callsMax: 100 })
     const made = session(server)
     const streams = Array.from({ length: 400 }, () => half(made))
-    await expect
-      .poll(() => streams.filter((stream) => !stream.destroyed).length, { timeout: 10_000 })
-      .toBeLessThanOrEqual(100)
+    await expect.poll(() => streams.filter((stream) => !stream.destroyed).length).toBeLessThanOrEqual(100)
     await delay(1100)
     expect(await status(server)).toBe(0)
-  }, 30_000)
+  })
 
   it('ends a connection that pings without end, and none that pings now and then', async () => {
     const server = await serve({ pingsPerSecondMax: 50 })
@@ -127,7 +125,8 @@ describe('a gRPC server', () => {
       new Promise((resolve) => on.ping((error) => resolve(error)))
     await Promise.all([calm, flood].map((made) => new Promise((resolve) => made.once('connect', resolve))))
     for (let n = 0; n < 20; n += 1) expect(await ping(calm)).toBeNull()
-    for (let n = 0; n < 200 && !flood.destroyed; n += 1) await ping(flood)
+    // Several at a time: one after the other, a busy machine answers too few in a second.
+    while (!flood.destroyed) await Promise.all(Array.from({ length: 8 }, () => ping(flood)))
     await ended
     expect(calm.destroyed).toBe(false)
     expect(await status(server)).toBe(0)
@@ -154,11 +153,11 @@ describe('a gRPC server', () => {
     const call = async (): Promise<number> =>
       (await channel.call(path, Buffer.alloc(1), Date.now() + 5000, signal)).status
     expect(await call()).toBe(0)
-    await expect.poll(() => server.sessions.connections, { timeout: 5000 }).toBe(0)
+    await expect.poll(() => server.sessions.connections).toBe(0)
     expect(await call()).toBe(0)
   })
 
   it('carries large messages both ways within its bounds', async () => {
     expect(await status(await serve(), 40 * mib)).toBe(0)
-  }, 30_000)
+  })
 })

@@ -62,7 +62,7 @@ export class RawConnections {
     const ended = new Promise((resolve) => socket.once('close', resolve))
     await once(socket, 'connect')
     const read = async (pattern: RegExp): Promise<string> => {
-      await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(pattern)
+      await expect.poll(() => text, { interval: 5 }).toMatch(pattern)
       return text
     }
     return { socket, read, ended }

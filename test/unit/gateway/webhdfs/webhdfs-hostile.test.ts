@@ -27,7 +27,7 @@ const head = (method: string, path: string, ...headers: readonly string[]): stri
 
 /** Ends when nothing is being written, read or served any more. */
 const idle = async (): Promise<void> => {
-  await expect.poll(() => door.memory.unfinished + door.memory.openHandles, { timeout: 5000, interval: 5 }).toBe(0)
+  await expect.poll(() => door.memory.unfinished + door.memory.openHandles, { interval: 5 }).toBe(0)
   await expect.poll(() => door.metrics.prometheusText()).toContain('skein_door_requests_in_flight{door="webhdfs"} 0')
 }
 
@@ -229,7 +229,8 @@ describe('readers', () => {
   })
 
   it('that take nothing are ended', async () => {
-    await start({ limits: { idleMs: 100 } })
+    // Long enough to see that the file is open.
+    await start({ limits: { idleMs: 2000 } })
     await door.memory.create('/data/large').then(async (output) => {
       await output.write(Buffer.alloc(32 * 1024 * 1024))
       await output.close()
@@ -238,7 +239,7 @@ describe('readers', () => {
     socket.pause()
     socket.write(head('GET', '/data/large?op=OPEN&data=true'))
     await expect.poll(() => door.memory.openHandles).toBe(1)
-    await expect.poll(() => door.memory.openHandles, { timeout: 5000 }).toBe(0)
+    await expect.poll(() => door.memory.openHandles).toBe(0)
     socket.resume()
     await ended
   })

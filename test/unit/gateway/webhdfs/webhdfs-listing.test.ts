@@ -115,7 +115,7 @@ describe('a listing of a million entries', () => {
     const response = await new Promise<AsyncIterable<Buffer>>((resolve) => sent.once('response', resolve))
     const iterator = response[Symbol.asyncIterator]()
     await iterator.next()
-    await expect.poll(() => pages, { timeout: 5000 }).toBeGreaterThan(1)
+    await expect.poll(() => pages).toBeGreaterThan(1)
     let before = -1
     while (before !== pages) {
       before = pages
@@ -123,9 +123,7 @@ describe('a listing of a million entries', () => {
     }
     expect(pages).toBeLessThan(100)
     sent.destroy()
-    await expect
-      .poll(() => door.metrics.prometheusText(), { timeout: 5000 })
-      .toContain('skein_door_requests_in_flight{door="webhdfs"} 0')
+    await expect.poll(() => door.metrics.prometheusText()).toContain('skein_door_requests_in_flight{door="webhdfs"} 0')
     expect(pages).toBeLessThan(110)
   })
 

@@ -43,13 +43,14 @@ export async function serve(behave: Behaviour, make: (onSocket: (socket: Socket)
   return { ...state, state, port: (server.address() as AddressInfo).port }
 }
 
+/** Its time-outs are long: on a busy machine a pool and its server stand still for a while. */
 export function openPool(port: number, overrides: Partial<HttpPoolOptions> = {}): HttpPool {
   const pool = new HttpPool({
     origin: new URL(`http://127.0.0.1:${port}`),
     lookup: guardedLookup(true),
     connectionsMax: 8,
-    connectTimeoutMs: 2000,
-    silenceMaxMs: 400,
+    connectTimeoutMs: 20_000,
+    silenceMaxMs: 20_000,
     idleMaxMs: 10_000,
     leastBytesPerSecond: 0,
     clock: systemClock,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
 import { chunksOf } from '../../../conformance/support/under-file-system-writes.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
-import { hastyDefaults, openCosn, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'
+import { openCosn, openS3, plainDefaults, testCredential, testDependencies } from '../../../support/origin/stores.ts'
 import { startTouchingProxy, type TouchingProxy } from '../../../support/touching-proxy.ts'
 
 const signal = new AbortController().signal
@@ -32,7 +32,7 @@ async function open(
     endpoint,
     's3://data',
     testCredential,
-    { ...hastyDefaults, maxRetries: 1 },
+    { ...plainDefaults, maxRetries: 1 },
     testDependencies(overrides),
   )
   stores.push(store)
@@ -108,7 +108,7 @@ describe('a store that sends reads on to another node', () => {
       { kind: 's3', bucket: 'b', prefix: '' },
       { 's3.endpoint': 'http://public.example' },
       secrets,
-      hastyDefaults,
+      plainDefaults,
     )
     const transport = openTransport(options, testDependencies({ allowPrivateEndpoints: false }))
     for (const address of ['http://10.0.0.1', 'http://localhost:1', 'http://[::1]:1', 'http://169.254.169.254']) {
@@ -136,7 +136,7 @@ describe('an endpoint with a path', () => {
     // A gateway that knows its own path: it checks signatures as they were made.
     const gateway = await startOrigin({ credentials: [testCredential], buckets: ['data'], basePath: base })
     try {
-      const store = await openS3(`${gateway.url}${path}`, uri, testCredential, hastyDefaults, testDependencies())
+      const store = await openS3(`${gateway.url}${path}`, uri, testCredential, plainDefaults, testDependencies())
       stores.push(store)
       await exercise(store)
     } finally {
@@ -151,7 +151,7 @@ describe('an endpoint with a path', () => {
         `${gateway.endpointSuffix}/s3`,
         'cosn://data',
         testCredential,
-        hastyDefaults,
+        plainDefaults,
         testDependencies(),
       )
       stores.push(store)

@@ -12,7 +12,7 @@ import { parseProxy } from '../../../../src/ufs/transport/proxy-rules.ts'
 import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
 import { chunksOf } from '../../../conformance/support/under-file-system-writes.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
-import { hastyDefaults, testCredential, testDependencies } from '../../../support/origin/stores.ts'
+import { plainDefaults, testCredential, testDependencies } from '../../../support/origin/stores.ts'
 import { type ProxyServerOptions, startProxyServer, type TestProxy } from '../../../support/proxy-server.ts'
 
 const signal = new AbortController().signal
@@ -52,7 +52,7 @@ async function open(
         ...secrets,
       },
     },
-    { ...hastyDefaults, maxRetries: 1 },
+    { ...plainDefaults, maxRetries: 1 },
     testDependencies({ random: () => 0.02, ...dependencies }),
   )
   cleanups.push(() => store.close())

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
-import { hastyDefaults, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'
+import { openS3, plainDefaults, testCredential, testDependencies } from '../../../support/origin/stores.ts'
 import { startTouchingProxy, type TouchingProxy } from '../../../support/touching-proxy.ts'
 
 const size = 3_000_000
@@ -20,7 +20,7 @@ describe('reading through a proxy that touches the answers', () => {
       proxy.url,
       's3://data',
       testCredential,
-      hastyDefaults,
+      plainDefaults,
       testDependencies({ random: () => 0.02 }),
     )
   })

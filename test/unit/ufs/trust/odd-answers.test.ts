@@ -3,7 +3,13 @@ import type { UnderFileSystem } from '../../../../src/ufs/under-file-system.ts'
 import { chunksOf } from '../../../conformance/support/under-file-system-writes.ts'
 import type { OriginBucket } from '../../../support/origin/bucket.ts'
 import { type Origin, startOrigin } from '../../../support/origin/server.ts'
-import { hastyDefaults, openS3, testCredential, testDependencies } from '../../../support/origin/stores.ts'
+import {
+  impatientDefaults,
+  openS3,
+  plainDefaults,
+  testCredential,
+  testDependencies,
+} from '../../../support/origin/stores.ts'
 import {
   type PassingAnswer,
   type PassingRequest,
@@ -29,7 +35,7 @@ describe('odd answers about objects', () => {
       proxy.url,
       's3://data',
       testCredential,
-      { ...hastyDefaults, socketTimeoutMs: 5000 },
+      plainDefaults,
       testDependencies({ random: () => 0.02 }),
     )
   })
@@ -243,10 +249,10 @@ describe('answers that trickle', () => {
         proxy.url,
         's3://data',
         testCredential,
-        { ...hastyDefaults, leastBytesPerSecond },
+        { ...impatientDefaults, leastBytesPerSecond },
         testDependencies({ random: () => 0.02 }),
       )
-    const [strict, lenient] = [await open(1024), await open(10)]
+    const [strict, lenient] = [await open(1024), await open(1)]
     const request = { key: 'a', etag, offset: 0, length: 2000, inOneAnswer: true }
     await expect(strict.readWhole(request, never)).rejects.toMatchObject({
       code: 'deadline_exceeded',
