@@ -3,8 +3,11 @@ import { defineConfig } from 'vitest/config'
 // Projects: `vitest run --project fast` for unit, conformance, model and tidy; `--project integration` and
 // `--project alone` for real servers and processes.
 const report = process.env['SKEIN_TEST_REPORT']
-// Only where seeds are chosen: see scripts/seeds.sh.
-const setupFiles = process.env['SKEIN_TEST_SEED'] === undefined ? [] : ['test/support/seed.ts']
+// Only where seeds are chosen (scripts/seeds.sh), or a slow machine is wanted.
+const setupFiles = [
+  ...(process.env['SKEIN_TEST_SEED'] === undefined ? [] : ['test/support/seed.ts']),
+  ...(process.env['SKEIN_TEST_STALLS'] === undefined ? [] : ['test/support/stalls.ts']),
+]
 
 const isLong = process.env['SKEIN_TEST_LONG'] === '1'
 const longMs = 4 * 3_600_000

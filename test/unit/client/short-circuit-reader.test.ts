@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, open, readdir, rename, rm, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { BlockStore } from '../../../src/block/block-store.ts'
 import { openBlockStore } from '../../../src/block/assembly/multi-directory-store.ts'
@@ -105,7 +106,8 @@ function nearReader(around: (locate: Locate) => Locate = (locate) => locate) {
         }
       },
     },
-    clock: deps.clock,
+    // Nothing is forgotten because the test is slow.
+    clock: { ...systemClock, monotonicMs: () => deps.clock.monotonicMs(), schedule: () => () => undefined },
     logger: silentLogger,
   })
   return { near, overPort, asked: () => asked }
