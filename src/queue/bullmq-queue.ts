@@ -109,6 +109,7 @@ class BullMqQueue implements Queue {
     })
     this.#consumers.add(consumer)
     return {
+      resize: (concurrency) => consumer.resize(concurrency),
       close: async (graceMs) => {
         await consumer.close(graceMs)
         this.#consumers.delete(consumer)
@@ -118,8 +119,7 @@ class BullMqQueue implements Queue {
 
   depth(lane: string): Promise<{ waiting: number; running: number }> {
     return this.#run(lane, async (queue) => {
-      const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active')
-      const { active = 0, ...waiting } = counts
+      const { active = 0, ...waiting } = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active')
       return { waiting: Object.values(waiting).reduce((sum, count) => sum + count, 0), running: active }
     })
   }
@@ -269,6 +269,10 @@ class BullMqConsumer {
       // retry.
       job?.remove().catch((thrown: unknown) => this.#report(thrown))
     })
+  }
+
+  resize(concurrency: number): void {
+    this.#worker.concurrency = concurrency
   }
 
   close(graceMs: number): Promise<void> {

@@ -30,6 +30,7 @@ class InProcessQueue implements Queue {
     const consumer = new LaneConsumer(this.#lane(lane), run, options, this.#clock)
     this.#consumers.add(consumer)
     return {
+      resize: (concurrency) => consumer.resize(concurrency),
       close: async (graceMs) => {
         await consumer.close(graceMs)
         this.#consumers.delete(consumer)
@@ -125,7 +126,7 @@ class Lane {
 
 class LaneConsumer {
   readonly #lane: Lane
-  readonly #concurrency: number
+  #concurrency: number
   readonly #tasks: RunningTasks
   readonly #clock: Clock
   #busy = 0
@@ -152,6 +153,11 @@ class LaneConsumer {
       this.#busy += 1
       void this.#work(task)
     }
+  }
+
+  resize(concurrency: number): void {
+    this.#concurrency = concurrency
+    this.pull()
   }
 
   close(graceMs: number): Promise<void> {

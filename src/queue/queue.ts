@@ -30,6 +30,8 @@ export interface ConsumerOptions {
 }
 
 export interface Consumer {
+  /** Changes the maximum of tasks that run at once. Running tasks go on. */
+  resize(concurrency: number): void
   /**
    * Accepts no more tasks, aborts the running ones after `graceMs`, and resolves when none is
    * running.

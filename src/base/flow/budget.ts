@@ -19,15 +19,27 @@ export interface Share {
  */
 export class Budget {
   readonly name: string
-  readonly capacity: number
+  #capacity: number
   #used = 0
   #peak = 0
+  #waits = 0
   readonly #waiters: Waiter[] = []
 
   constructor(name: string, capacity: number) {
     assert(capacity > 0, `budget ${name} must be above 0`)
     this.name = name
-    this.capacity = capacity
+    this.#capacity = capacity
+  }
+
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  /** Changes the capacity. Shares above a smaller one stay until they are released. */
+  resize(capacity: number): void {
+    assert(capacity > 0, `budget ${this.name} must be above 0`)
+    this.#capacity = capacity
+    this.#grantNext()
   }
 
   get used(): number {
@@ -42,9 +54,14 @@ export class Budget {
     return this.#waiters.length
   }
 
+  /** The number of acquisitions that had to wait. */
+  get waits(): number {
+    return this.#waits
+  }
+
   /** Waits for `amount` of the budget. @throws the signal's reason when it aborts first */
   acquire(amount: number, signal: AbortSignal): Promise<Share> {
-    const wanted = Math.min(amount, this.capacity)
+    const wanted = Math.min(amount, this.#capacity)
     const share = this.tryAcquire(wanted)
     if (share !== undefined) return Promise.resolve(share)
     return new Promise((resolve, reject) => {
@@ -67,6 +84,7 @@ export class Budget {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#waiters.push(waiter)
+      this.#waits += 1
     })
   }
 
@@ -75,8 +93,8 @@ export class Budget {
    * of the budget.
    */
   tryAcquire(amount: number, leave = 0): Share | undefined {
-    const wanted = Math.min(amount, this.capacity)
-    if (this.#waiters.length > 0 || this.#used + wanted > this.capacity - leave) return undefined
+    const wanted = Math.min(amount, this.#capacity)
+    if (this.#waiters.length > 0 || this.#used + wanted > this.#capacity - leave) return undefined
     return this.#take(wanted)
   }
 
@@ -96,7 +114,8 @@ export class Budget {
 
   #grantNext(): void {
     for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
-      if (this.#used + next.amount > this.capacity) return
+      // An amount from before the budget became smaller is granted when nobody else has a share.
+      if (this.#used > 0 && this.#used + next.amount > this.#capacity) return
       this.#waiters.shift()
       next.grant()
     }

@@ -11,14 +11,14 @@ export type Lend = (wait: () => Promise<void>) => Promise<void>
 export const waited: Lend = (wait) => wait()
 
 export class LentShare {
-  readonly #budget: Budget
+  readonly #budget: Pick<Budget, 'acquire'>
   readonly #amount: number
   readonly #signal: AbortSignal
   #share: Share | undefined
   #released = false
 
   /** `share`: the held share of `amount` of the budget. `signal`: cancels acquiring it again. */
-  constructor(budget: Budget, amount: number, share: Share, signal: AbortSignal) {
+  constructor(budget: Pick<Budget, 'acquire'>, amount: number, share: Share, signal: AbortSignal) {
     this.#budget = budget
     this.#amount = amount
     this.#share = share

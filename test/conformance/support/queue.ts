@@ -171,6 +171,42 @@ export function queueConformance(name: string, make: () => Promise<{ queue: Queu
       expect(peak).toBe(3)
     })
 
+    test('runs more at once, or fewer, when it is told so', async () => {
+      const queue = await made()
+      let running = 0
+      const gates = new Set<() => void>()
+      const run = async (): Promise<void> => {
+        running += 1
+        await new Promise<void>((resolve) => gates.add(resolve))
+        running -= 1
+      }
+      const consumer = queue.take('w1', run, { concurrency: 1, onError: () => undefined })
+      await queue.add(
+        'w1',
+        Array.from({ length: 12 }, (_, i) => taskOf(i)),
+      )
+      await until(() => running === 1, 'one runs')
+      consumer.resize(3)
+      const endOne = (): void => {
+        const [end] = gates
+        if (end !== undefined) gates.delete(end)
+        end?.()
+      }
+      // A transport may notice only when a task ends.
+      endOne()
+      await until(() => running === 3, 'three run')
+      consumer.resize(1)
+      for (const _ of [1, 2, 3]) endOne()
+      await until(() => running === 1, 'one runs again')
+      let most = 0
+      await until(() => {
+        most = Math.max(most, running)
+        endOne()
+        return running === 0 && gates.size === 0
+      }, 'all ran')
+      expect(most).toBe(1)
+    })
+
     test('removes waiting tasks and leaves running and unknown ones alone', async () => {
       const queue = await made()
       const { opened, open } = gate()

@@ -131,6 +131,7 @@ export class MemoryQueue implements Queue {
     this.#pumps.set(lane, pump)
     pump()
     return {
+      resize: () => undefined,
       close: async () => stop.abort(),
     }
   }
