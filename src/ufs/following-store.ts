@@ -13,6 +13,7 @@ import type {
   UnderFileSystem,
   WriteOptions,
   StoreGate,
+  StoreReadAhead,
 } from './under-file-system.ts'
 
 /** The store that one version of the definition describes. */
@@ -156,7 +157,7 @@ export class FollowingStore implements UnderFileSystem {
     return this.#repeat(signal, (store, joined) => store.renameOver(from, to, versions, joined))
   }
 
-  get readAhead(): { readonly rangeBytes: number; readonly rangesAhead: number } | undefined {
+  get readAhead(): StoreReadAhead | undefined {
     return (this.#source.known ?? this.#last)?.store.readAhead
   }
 
@@ -169,8 +170,12 @@ export class FollowingStore implements UnderFileSystem {
   }
 
   get counters(): UnderFileSystem['counters'] {
-    const { readBytes = 0, readRequests = 0 } = this.#last?.store.counters ?? {}
-    return { readBytes: this.#retired.readBytes + readBytes, readRequests: this.#retired.readRequests + readRequests }
+    const { readBytes = 0, readRequests = 0, firstBytes } = this.#last?.store.counters ?? {}
+    const counts = {
+      readBytes: this.#retired.readBytes + readBytes,
+      readRequests: this.#retired.readRequests + readRequests,
+    }
+    return firstBytes === undefined ? counts : { ...counts, firstBytes }
   }
 
   close(): Promise<void> {
@@ -205,7 +210,8 @@ export class FollowingStore implements UnderFileSystem {
 
   #follow(defined: DefinedStore): void {
     const { counters, slowDowns } = this
-    this.#retired = { ...counters, slowDowns }
+    const { readBytes, readRequests } = counters
+    this.#retired = { readBytes, readRequests, slowDowns }
     this.#last = defined
     this.#joined = new WeakMap()
   }

@@ -5,7 +5,7 @@ import type { Secret } from '../base/secret.ts'
 import { LocalUnderFileSystem } from './local/local.ts'
 import type { StoreDependencies } from './s3/s3.ts'
 import { checkStoreKeys } from './store-keys.ts'
-import { type CosnDefaults, s3Options, storeTuning } from './store-options.ts'
+import { type CosnDefaults, rangeAttribute, s3Options, storeTuning } from './store-options.ts'
 import { parseStoreUri } from './store-uri.ts'
 import type { UnderFileSystem } from './under-file-system.ts'
 
@@ -35,7 +35,8 @@ export async function openUnderFileSystem(
   const uri = parseStoreUri(access.uri)
   checkStoreKeys(uri.kind, access.attributes, access.secrets)
   const { readAheadBlockBytes: rangeBytes, readAheadQueueSize: rangesAhead } = storeTuning(access.attributes, defaults)
-  const readAhead = { rangeBytes, rangesAhead }
+  const isRangeGiven = access.attributes[rangeAttribute] !== undefined
+  const readAhead = { rangeBytes, rangesAhead, ...(isRangeGiven && { isRangeGiven }) }
   if (uri.kind === 'file')
     return Object.assign(new LocalUnderFileSystem(uri.directory, deps.fileRoots, deps.metrics), { readAhead })
   const options = s3Options(uri, access.attributes, access.secrets, defaults)

@@ -6,18 +6,21 @@
 // resource.
 import { abortReason } from '../base/clock.ts'
 import type { Budget, Share } from '../base/flow/budget.ts'
+import type { Slots } from '../base/flow/narrowed-budget.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { type Lend, LentShare } from '../base/flow/lent-share.ts'
 import type { ReadRequest, UnderFileSystem } from './under-file-system.ts'
-import { type ByteRange, nextStep, rangeAt, type ReadWindow } from './read-window.ts'
+import { type ByteRange, nextStep, rangeFrom, type ReadWindow } from './read-window.ts'
 
 export interface ReadAheadOptions {
-  /** Bytes of one range request (fs.cosn.read.ahead.block.size). */
+  /**
+   * Bytes of one range request (fs.cosn.read.ahead.block.size). Read for each range: it may change.
+   */
   readonly rangeBytes: number
   /** Ranges a stream may hold or have in flight (fs.cosn.read.ahead.queue.size). */
   readonly rangesAhead: number
   /** Range requests in flight in this process (fs.cosn.upload_thread_pool). */
-  readonly slots: Budget
+  readonly slots: Slots
   /** Bytes in this process that are in flight, or read and not yet consumed. */
   readonly bytes: Budget
   /**
@@ -54,45 +57,42 @@ export async function* readAhead(
   options: ReadAheadOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const window: ReadWindow = {
-    offset: request.offset,
-    end: request.offset + request.length,
-    rangeBytes: options.rangeBytes,
-    rangesAhead: options.rangesAhead,
-  }
+  const window: ReadWindow = { end: request.offset + request.length, rangesAhead: options.rangesAhead }
   const leave = new AbortController()
   const onAbort = (): void => leave.abort(abortReason(signal))
   if (signal.aborted) throw abortReason(signal)
   signal.addEventListener('abort', onAbort, { once: true })
   const held: RangeInFlight[] = []
   const running: Promise<void>[] = []
-  let started = 0
-  let consumed = 0
-  const begin = (share: Share): void => {
+  /** Where the next range begins. */
+  let next = request.offset
+  const begin = (part: ByteRange, share: Share): void => {
     const range = new RangeInFlight(share)
     held.push(range)
-    running.push(fill(store, request, rangeAt(window, started), range, options.slots, leave.signal))
-    started += 1
+    running.push(fill(store, request, part, range, options.slots, leave.signal))
+    next += part.length
   }
   const lookAhead = (): void => {
-    while (nextStep(window, started, consumed) === 'may') {
-      const { length } = rangeAt(window, started)
+    while (nextStep(window, next, held.length) === 'may') {
+      const part = rangeFrom(window, next, options.rangeBytes)
+      const { length } = part
       const share = options.bytes.tryAcquire(length, keptFree(options.bytes.capacity, length))
       if (share === undefined) return
       if (options.pace?.tryTake(length) === false) {
         share.release()
         return
       }
-      begin(share)
+      begin(part, share)
     }
   }
   try {
-    while (consumed < started || nextStep(window, started, consumed) === 'must') {
-      if (nextStep(window, started, consumed) === 'must') {
-        const { length } = rangeAt(window, started)
+    while (held.length > 0 || nextStep(window, next, 0) === 'must') {
+      if (nextStep(window, next, held.length) === 'must') {
+        const part = rangeFrom(window, next, options.rangeBytes)
+        const { length } = part
         // Wait for the rate limit first: a waiting stream must not hold bytes that others need.
         await options.pace?.take(length, leave.signal)
-        begin(await options.bytes.acquire(length, leave.signal))
+        begin(part, await options.bytes.acquire(length, leave.signal))
       }
       lookAhead()
       const [head] = held
@@ -104,7 +104,6 @@ export async function* readAhead(
       head.release()
       held.shift()
       void running.shift()
-      consumed += 1
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
@@ -125,7 +124,7 @@ async function fill(
   request: ReadRequest,
   { offset, length }: ByteRange,
   range: RangeInFlight,
-  slots: Budget,
+  slots: Slots,
   signal: AbortSignal,
 ): Promise<void> {
   let slot: LentShare | undefined

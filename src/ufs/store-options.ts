@@ -88,6 +88,9 @@ export interface S3Options {
   readonly proxy: ProxyServer | undefined
 }
 
+/** The attribute with the bytes of one range request. */
+export const rangeAttribute = 'fs.cosn.read.ahead.block.size'
+
 /** Block size and read-ahead of a namespace. */
 export interface StoreTuning {
   readonly blockSizeBytes: number
@@ -140,8 +143,7 @@ export function namespacePolicy(attributes: Attributes): NamespacePolicy {
 export function storeTuning(attributes: Attributes, defaults: CosnDefaults): StoreTuning {
   return Object.freeze({
     blockSizeBytes: positive(attributes, 'fs.cosn.block.size', parseBytes) ?? defaults.blockSizeBytes,
-    readAheadBlockBytes:
-      positive(attributes, 'fs.cosn.read.ahead.block.size', parseBytes) ?? defaults.readAheadBlockBytes,
+    readAheadBlockBytes: positive(attributes, rangeAttribute, parseBytes) ?? defaults.readAheadBlockBytes,
     readAheadQueueSize:
       positive(attributes, 'fs.cosn.read.ahead.queue.size', parseCount) ?? defaults.readAheadQueueSize,
   })

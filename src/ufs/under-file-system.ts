@@ -108,6 +108,34 @@ export interface ReadRequest {
   readonly onMetadata?: ((metadata: StoredMetadata) => void) | undefined
 }
 
+export interface StoreReadAhead {
+  readonly rangeBytes: number
+  readonly rangesAhead: number
+  /** Whether the namespace itself sets the bytes of a range. */
+  readonly isRangeGiven?: boolean
+}
+
+export interface StoreCounters {
+  readonly readBytes: number
+  /** Requests sent. */
+  readonly readRequests: number
+  /**
+   * How long data took to begin, from its request on. Begins again at 0 when the definition of the
+   * namespace changes. Undefined: not measured.
+   */
+  readonly firstBytes?: FirstBytes
+}
+
+export interface FirstBytes {
+  /** Answers with data that have begun. */
+  readonly answers: number
+  /**
+   * Sum of the natural logarithms of milliseconds: a mean of these is the typical time, and single
+   * slow answers count little.
+   */
+  readonly logMsSum: number
+}
+
 /** See s3/request/slow-down-gate.ts. */
 export interface StoreGate {
   /** Requests have to wait now. */
@@ -223,14 +251,14 @@ export interface UnderFileSystem {
    */
   renameOver(from: string, to: string, versions: ReplacingVersions, signal: AbortSignal): Promise<ObjectInfo>
   /** How the namespace reads its large objects, if it is configured. */
-  readonly readAhead?: { readonly rangeBytes: number; readonly rangesAhead: number } | undefined
+  readonly readAhead?: StoreReadAhead | undefined
   /**
    * Holds back requests after the store has asked to slow down. Undefined if the store cannot ask.
    */
   readonly gate?: StoreGate | undefined
   /** SlowDown responses since the store was opened. Undefined if the store has no such response. */
   readonly slowDowns?: number
-  /** Bytes read and requests sent since the store was opened. */
-  readonly counters: { readonly readBytes: number; readonly readRequests: number }
+  /** Since the store was opened. */
+  readonly counters: StoreCounters
   close(): Promise<void>
 }

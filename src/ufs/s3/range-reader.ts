@@ -27,6 +27,8 @@ interface RangeReaderOptions {
   readonly prefix: string
   readonly onRequest: () => void
   readonly onBytes: (bytes: number) => void
+  /** Called when data begins, with the time since its request. */
+  readonly onFirstByte: (ms: number) => void
   readonly onRetry: (error: SkeinError) => void
 }
 
@@ -192,12 +194,14 @@ export class RangeReader {
   }
 
   #dispatch(place: StorePlace, request: ReadRequest, sink: RangeSink, signal: AbortSignal): RangeResponse {
-    const { requests, rules, address, onRequest, onBytes } = this.#options
+    const { requests, rules, address, clock, onRequest, onBytes, onFirstByte } = this.#options
+    const sentMs = clock.monotonicMs()
     const context: RangeContext = {
       address,
       rules,
       signal,
       onBytes,
+      onData: () => onFirstByte(clock.monotonicMs() - sentMs),
       onRefusal: (code, date) => requests.noteClock(place, code, date),
     }
     const response = new RangeResponse(request, this.#watched(sink, signal), context)

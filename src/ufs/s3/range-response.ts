@@ -43,6 +43,8 @@ export interface RangeContext {
   readonly signal: AbortSignal
   /** Called for all body bytes that arrive, wanted or not. */
   readonly onBytes: (bytes: number) => void
+  /** Called when a response begins whose bytes are those that were requested. */
+  readonly onData: () => void
   /** Called for each error response, with its code and its Date header. */
   readonly onRefusal: (code: string | undefined, date: string | undefined) => void
 }
@@ -99,6 +101,7 @@ export class RangeResponse implements AnswerHandler {
       this.#problem = this.#context.rules.rangeProblem(this.#request, status, headers)
       if (headers.has('content-encoding')) this.#encodingHint = encodingHint(headers)
       if (this.#problem === undefined) {
+        this.#context.onData()
         this.#request.onMetadata?.(metadataIn(headers))
         return
       }

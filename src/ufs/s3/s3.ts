@@ -30,6 +30,7 @@ import type {
   ReplacingVersions,
   UnderFileSystem,
   WriteOptions,
+  StoreCounters,
   StoreGate,
 } from '../under-file-system.ts'
 
@@ -51,6 +52,9 @@ export interface StoreDependencies extends S3TransportDependencies {
 /** A person waits for the result of a check, so it does not retry for long. */
 const checkAttemptsMax = 2
 
+/** Shorter times count as this: below it, clocks and the event loop are measured. */
+const firstByteMsMin = 0.1
+
 /**
  * One bucket and prefix. Connects on first use.
  * @throws SkeinError permission_denied (endpoint not allowed)
@@ -66,6 +70,7 @@ export class S3UnderFileSystem implements UnderFileSystem {
   readonly #writer: S3Writer
   readonly #listing: S3Listing
   readonly #counters = { readBytes: 0, readRequests: 0 }
+  readonly #firstBytes = { answers: 0, logMsSum: 0 }
 
   constructor(options: S3Options, deps: StoreDependencies) {
     this.#deps = deps
@@ -105,6 +110,10 @@ export class S3UnderFileSystem implements UnderFileSystem {
         this.#counters.readBytes += bytes
         deps.metrics.add('skein_ufs_read_bytes_total', bytes)
       },
+      onFirstByte: (ms) => {
+        this.#firstBytes.answers += 1
+        this.#firstBytes.logMsSum += Math.log(Math.max(ms, firstByteMsMin))
+      },
       onRetry: (error) => this.#noteRetry(error),
     })
     this.#writer = new S3Writer({
@@ -124,8 +133,8 @@ export class S3UnderFileSystem implements UnderFileSystem {
     return this.#gate.slowDowns
   }
 
-  get counters(): { readonly readBytes: number; readonly readRequests: number } {
-    return { ...this.#counters }
+  get counters(): StoreCounters {
+    return { ...this.#counters, firstBytes: { ...this.#firstBytes } }
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -57,6 +57,7 @@ describe('attributes and secrets', () => {
     expect((await open('file:///tmp', attributes, {})).readAhead).toEqual({
       rangeBytes: 2 * 1024 * 1024,
       rangesAhead: 3,
+      isRangeGiven: true,
     })
   })
 
