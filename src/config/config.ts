@@ -99,6 +99,16 @@ export interface DataPortConfig {
 export interface JobMasterConfig extends Listen {
   readonly jobWorkerLostTimeoutMs: number
 }
+/** The most that a load may use by itself. Each is at least the configured value. */
+export interface TuningLimitsConfig {
+  /** Range requests in flight. */
+  readonly readsMax: number
+  /** Small objects in flight. */
+  readonly smallReadsMax: number
+  readonly rangeBytesMax: number
+  readonly tasksMax: number
+  readonly streamsMax: number
+}
 export interface JobWorkerConfig extends Listen {
   readonly hostname: string
   /** Tasks that run at once (goosefs.job.worker.max.active.task.num). */
@@ -107,6 +117,8 @@ export interface JobWorkerConfig extends Listen {
   readonly cpuTasksMax: number
   readonly readBudgetBytes: number
   readonly blockStreamsMax: number
+  /** Undefined: a load does not change settings by itself. */
+  readonly tuning: TuningLimitsConfig | undefined
 }
 export interface GatewayConfig {
   /** Health and metrics. */

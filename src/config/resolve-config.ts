@@ -23,6 +23,7 @@ import { fuseOf } from './fuse-config.ts'
 import { gatewayOf } from './gateway-config.ts'
 import { userOf } from './user-config.ts'
 import { tuningValuesOf } from './configured-tuning.ts'
+import { tuningLimitsOf } from './tuning-limits.ts'
 import { brokenRules, tuningWarning } from './tuning-rules.ts'
 import { type UsableKey, Values } from './values.ts'
 
@@ -211,6 +212,7 @@ function jobWorkerOf(values: Values, machine: Machine): JobWorkerConfig {
     activeTasksMax,
     cpuTasksMax,
     readBudgetBytes: values.amount('skein.job.worker.read.budget'),
+    tuning: tuningLimitsOf(values, { reads: readsMaxOf(values, machine), activeTasksMax, cpuTasksMax }),
     blockStreamsMax: values.amount('goosefs.user.block.worker.client.pool.max'),
   }
 }

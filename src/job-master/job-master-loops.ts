@@ -30,6 +30,7 @@ import { runningLoadsOf } from './dispatch/named-loads.ts'
 import { loadOptionsOf } from './options/load-options.ts'
 import { LoadPacing } from './dispatch/load-pacing.ts'
 import { LoadProgress } from './view/load-progress.ts'
+import { TuningReports } from './view/tuning-reports.ts'
 import { LoadPlans } from './plan/dry-run.ts'
 import { resumeRequest } from './run/load-resume.ts'
 import { LoadRunner } from './run/load-runner.ts'
@@ -68,6 +69,7 @@ export class JobMasterRole implements JobMaster {
   readonly #dispatcher: Dispatcher
   readonly #sets: SetService
   readonly #progress: LoadProgress
+  readonly #tunings: TuningReports
   readonly #keeper: ScheduleKeeper
   readonly #plans: LoadPlans
   readonly #runners = new Map<number, LoadRunner>()
@@ -107,10 +109,12 @@ export class JobMasterRole implements JobMaster {
     const context = { ...dispatchContext, dispatcher: this.#dispatcher }
     this.#context = context
     this.#progress = new LoadProgress(clock, metrics)
+    this.#tunings = new TuningReports(clock)
     this.#sets = new SetService({
       ...context,
       onProgress: (loadId, madeProgress, readError) => this.#runners.get(loadId)?.notify(madeProgress, readError),
       onCompleted: (set) => this.#progress.completed(set),
+      onTuning: (worker, tuning) => this.#tunings.take(worker, tuning),
     })
     this.#plans = new LoadPlans(context)
     this.service = this.#createService()
@@ -309,9 +313,11 @@ export class JobMasterRole implements JobMaster {
     const hostnameOf = (workerId: string): string => this.#cluster.hostOf(workerId) ?? ''
     const workers = this.#progress.workersOf(load.loadId, tasksOutTo(this.#outstanding, load.loadId), hostnameOf)
     const estimateMs = this.#progress.estimateMs(load)
+    const jobWorkers = this.#tunings.of(load)
     return {
       ...cutStatus(this.#status(load.loadId), false),
       workers: { workers },
+      ...(jobWorkers.length > 0 && { tuning: { jobWorkers } }),
       ...(estimateMs !== undefined && { estimateMs }),
     }
   }

@@ -7,7 +7,14 @@ import { type Clock, type Random, throwIfAborted } from '../base/clock.ts'
 import { type SkeinError, toSkeinError } from '../base/errors.ts'
 import { backoffMs, type RetryPolicy } from '../base/flow/retry.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { JobServiceDefinition, MachineSize, Pacing, Pressures, RunningTask } from '../wire/generated/job.ts'
+import type {
+  JobServiceDefinition,
+  MachineSize,
+  Pacing,
+  Pressures,
+  ReadTuning,
+  RunningTask,
+} from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
 
 export interface JobMasterLinkOptions {
@@ -27,6 +34,8 @@ export interface JobMasterLinkOptions {
   readonly running: () => RunningTask[]
   /** Load signals of stores and readers since the last call. Undefined: none. */
   readonly pressures: () => Pressures | undefined
+  /** The settings that this job worker has chosen. Undefined: it chooses none. */
+  readonly tuning: () => ReadTuning | undefined
   readonly onCancelled: (loadIds: readonly string[]) => void
   /** Read rates that apply until the next answer. */
   readonly onPacing: (pacing: Pacing | undefined) => void
@@ -121,16 +130,18 @@ export class JobMasterLink {
   }
 
   async #beatOnce(): Promise<'alive' | 'lost' | 'unknown'> {
-    const { jobMaster, jobWorkerId, running, pressures, onCancelled, onPacing } = this.#options
+    const { jobMaster, jobWorkerId, running, pressures, tuning, onCancelled, onPacing } = this.#options
     const signal = this.#closing.signal
     const options = { signal, deadlineMs: heartbeatDeadlineMs }
     try {
       const pressed = pressures()
+      const tuned = tuning()
       const request = {
         jobWorkerId,
         session: this.#session,
         running: running(),
         ...(pressed !== undefined && { pressures: pressed }),
+        ...(tuned !== undefined && { tuning: tuned }),
       }
       const { cancelledLoads, pacing } = await jobMaster.jobWorkerHeartbeat(request, options)
       this.#reached()

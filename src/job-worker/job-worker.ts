@@ -20,6 +20,7 @@ import { originPressures } from './pace/origin-pressures.ts'
 import { ReadPacer } from './pace/read-pacer.ts'
 import type { CachedBlocks } from './set/set-verify.ts'
 import { TaskRunner } from './task-runner.ts'
+import { LoadTuner, type TuningLimits } from './tune/load-tuner.ts'
 
 export interface JobWorkerLimits {
   /** Tasks that run at once (goosefs.job.worker.max.active.task.num). */
@@ -46,6 +47,10 @@ export interface JobWorkerLimits {
   readonly idleStoresMax: number
   /** Minimum time between two attempts to reopen a store that rejects our credentials. */
   readonly storeRenewPauseMs: number
+  /**
+   * How far a load may change by itself what is above (skein.tuning=auto). Undefined: not at all.
+   */
+  readonly tuning?: TuningLimits | undefined
 }
 export const defaultJobWorkerLimits: Omit<JobWorkerLimits, 'activeTasksMax' | 'readSlots'> = {
   streamsMax: 10,
@@ -115,6 +120,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
     heartbeatMs: limits.heartbeatMs,
     running: () => runner.running(),
     pressures: () => originPressures(stores.takeSlowDowns(), demand.takeSeen()),
+    tuning: () => tuner?.report(),
     onPacing: (pacing) => pacer.apply(pacing),
     isPressed: () => pacer.limited || stores.hasSlowDowns,
     onCancelled: (loadIds) => runner.cancelLoads(loadIds),
@@ -128,25 +134,48 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
   })
   options.metrics.observe?.('skein_job_worker_read_buffers_bytes', () => bytes.used)
   options.metrics.observe?.('skein_job_worker_idle_buffers_bytes', () => pieces.idle * pieceBytes)
-  const runner = new TaskRunner({
+  const budgets = {
+    slots: new Budget('ranged reads', limits.readSlots),
+    smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),
+    bytes,
+    streams: new Budget('streams', limits.streamsMax),
+  }
+  const tuner =
+    limits.tuning === undefined
+      ? undefined
+      : new LoadTuner({
+          ...options,
+          begin: {
+            ...{ reads: limits.readSlots, smallReadsPerSlot: limits.smallReadsPerSlot, rangeBytes: limits.rangeBytes },
+            ...{ tasks: limits.activeTasksMax, streams: limits.streamsMax },
+          },
+          limits: limits.tuning,
+          budgets,
+          demand,
+          pacer,
+          tasksRunning: () => runner.running().length,
+          onTasks: (tasks) => lanes.resize(tasks),
+        })
+  options.metrics.observe?.('skein_job_worker_reads_limit', () => budgets.slots.capacity)
+  options.metrics.observe?.('skein_job_worker_tasks_limit', () => tuner?.tasks ?? limits.activeTasksMax)
+  options.metrics.observe?.('skein_job_worker_range_bytes', () => tuner?.rangeBytes ?? limits.rangeBytes)
+  const runner: TaskRunner = new TaskRunner({
     ...options,
     link,
     stores,
     pacer,
+    tuner,
     resources: {
-      slots: new Budget('ranged reads', limits.readSlots),
-      smallSlots: new Budget('small objects', limits.readSlots * limits.smallReadsPerSlot),
-      bytes,
+      ...budgets,
       pieces,
-      streams: new Budget('streams', limits.streamsMax),
       rangeBytes: limits.rangeBytes,
       rangesAhead: limits.rangesAhead,
       smallBlockBytes: limits.smallBlockBytes,
     },
   })
-  const lanes = new LaneTaker((lane) =>
+  const lanes: LaneTaker = new LaneTaker((lane) =>
     queue.take(lane, (task, signal) => runner.run(task, signal), {
-      concurrency: limits.activeTasksMax,
+      concurrency: tuner?.tasks ?? limits.activeTasksMax,
       onError: (thrown) => logger.warn('the queue reports an error', { error: toSkeinError(thrown).message }),
     }),
   )
@@ -180,6 +209,11 @@ class LaneTaker {
     const old = this.#current?.consumer
     if (old !== undefined) this.#closingOld = Promise.all([this.#closingOld, old.close(0)]).then(() => undefined)
     this.#current = { lane, consumer: this.#take(lane) }
+  }
+
+  /** Changes the maximum of tasks that run at once. */
+  resize(tasks: number): void {
+    this.#current?.consumer.resize(tasks)
   }
 
   async close(graceMs: number): Promise<void> {

@@ -21,6 +21,7 @@ import { FileRefresh } from './set/file-refresh.ts'
 import type { JobMasterLink } from './job-master-link.ts'
 import { OpaqueEtags } from './set/opaque-etags.ts'
 import type { ReadPacer } from './pace/read-pacer.ts'
+import type { LoadTuner } from './tune/load-tuner.ts'
 import { type CopyResources, SetCopy } from './set/set-copy.ts'
 import { SetOutcome } from './set/set-outcome.ts'
 import { SetTarget } from './set/set-targets.ts'
@@ -35,6 +36,8 @@ export interface TaskRunnerOptions {
   readonly targets: { targetFor(worker: WorkerAddress): BlockTarget }
   readonly cached: CachedBlocks
   readonly resources: CopyResources
+  /** Undefined: all sets read with `resources` as they are. */
+  readonly tuner: Pick<LoadTuner, 'open'> | undefined
   readonly pacer: ReadPacer
   readonly clock: Clock
   readonly random: Random
@@ -157,7 +160,8 @@ export class TaskRunner {
     const copies = new CachedCopies({ ...this.#options, sources })
     const lease = await this.#lease(set, outcome, signal)
     if (lease === undefined) return
-    const { resources, pacer, clock } = this.#options
+    const { resources, tuner, pacer, clock } = this.#options
+    const tuned = tuner?.open(namespaceId, lease)
     const pace = pacer.open(loadId, namespaceId, set.bytesPerSecond)
     try {
       const hints = { loadId, evict: set.evict === true }
@@ -178,13 +182,15 @@ export class TaskRunner {
         lease,
         refresh,
         outcome,
-        resources,
+        resources:
+          tuned === undefined ? resources : { ...resources, slots: tuned.slots, smallSlots: tuned.smallSlots, tuned },
         pace,
         clock,
         signal,
       }).run()
     } finally {
       pace.close()
+      tuned?.close()
       await lease.release()
     }
   }

@@ -215,6 +215,26 @@ const jobWorkerMetrics = {
     type: 'gauge',
     help: 'Memory of reads of loads, requests in flight included. Limit: `skein.job.worker.read.budget`.',
   },
+  skein_job_worker_reads_limit: {
+    type: 'gauge',
+    help: 'Range requests in flight at most. Changes during loads with `skein.tuning=auto`.',
+  },
+  skein_job_worker_tasks_limit: {
+    type: 'gauge',
+    help: 'Tasks that run at once at most. Changes during loads with `skein.tuning=auto`.',
+  },
+  skein_job_worker_range_bytes: {
+    type: 'gauge',
+    help: 'Bytes of a range request, of several stores the most. Changes during loads with `skein.tuning=auto`.',
+  },
+  skein_job_worker_tuning_decisions_total: {
+    type: 'counter',
+    labels: {
+      change: ['increase', 'decrease'],
+      reason: ['throughput', 'no_gain', 'slow_down', 'recovery', 'latency', 'distance', 'memory'],
+    },
+    help: 'Changes of the number or size of reads during loads (`skein.tuning=auto`).',
+  },
   skein_job_worker_idle_buffers_bytes: { type: 'gauge', help: 'Memory of buffers that are kept for the next reads.' },
 } as const satisfies Metrics
 

@@ -53,7 +53,6 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     status: ['file-range.ts', 'file-system.ts'],
     open: ['aborted-calls.ts', 'file-range.ts', 'file-system.ts', 'given-options.ts', 'read', 'status'],
     write: ['file-system.ts', 'worker-directories.ts'],
-    upkeep: ['file-system.ts', 'status', 'write'],
   },
   config: { keys: [] },
   fuse: {
@@ -96,7 +95,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     run: ['options', 'dispatch', 'view', 'set', 'plan', 'job-master-context.ts', 'running-load.ts'],
     schedule: ['dispatch', 'view', 'plan', 'job-master-context.ts'],
   },
-  'job-worker': { pace: [], set: ['pace'] },
+  'job-worker': { pace: [], set: ['pace'], tune: [] },
   journal: { disk: [], log: ['disk', 'journal.ts'], state: ['disk', 'state-table.ts'] },
   load: {
     choice: [],

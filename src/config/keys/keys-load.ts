@@ -18,6 +18,16 @@ export const loadKeys = {
     scope: 'job-worker',
     doc: 'Maximum tasks in their CPU-bound part at once. At most `goosefs.job.worker.max.active.task.num`',
   },
+  'skein.tuning': {
+    kind: 'choice',
+    values: ['auto', 'off'],
+    default: 'auto',
+    scope: 'job-worker',
+    doc:
+      'Whether the number and size of reads adapt during a load. `auto`: to the throughput, the latency and the ' +
+      'SlowDown answers of the store, within the read budget. What is set is the upper limit. `off`: settings stay ' +
+      'as they are configured',
+  },
   'skein.job.worker.read.budget': {
     kind: 'bytes',
     default: '128MB',

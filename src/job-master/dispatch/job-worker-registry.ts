@@ -11,7 +11,8 @@ export interface JobWorker {
   readonly hostname: string
   readonly session: string
   readonly lane: string
-  readonly activeTasksMax: number
+  /** Now: with skein.tuning=auto it changes. */
+  activeTasksMax: number
   /** Undefined: it did not tell. */
   readonly machine: MachineSize | undefined
   live: boolean
@@ -78,10 +79,12 @@ export class JobWorkerRegistry {
     return worker
   }
 
-  heartbeat(worker: JobWorker, tasksRunning: number): void {
+  /** @param activeTasks how many tasks it runs at once now; undefined: as before */
+  heartbeat(worker: JobWorker, tasksRunning: number, activeTasks?: number): void {
     worker.lastHeartbeatMs = this.#clock.nowMs()
     worker.lastHeartbeatMonotonicMs = this.#clock.monotonicMs()
     worker.tasksRunning = tasksRunning
+    worker.activeTasksMax = Math.max(1, activeTasks ?? worker.activeTasksMax)
     worker.reported = true
   }
 

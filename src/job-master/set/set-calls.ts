@@ -9,6 +9,7 @@ import type {
   CompleteSetRequest,
   JobWorkerHeartbeatRequest,
   JobWorkerHeartbeatResponse,
+  ReadTuning,
   StartSetRequest,
   StartSetResponse,
 } from '../../wire/generated/job.ts'
@@ -18,7 +19,11 @@ import type { JobMasterContext } from '../job-master-context.ts'
 import { SetCompletion, type SetCompletionContext } from './set-completion.ts'
 import { SetRemainder } from './set-remainder.ts'
 
-type SetCallsContext = SetCompletionContext & Pick<JobMasterContext, 'jobWorkers'>
+type SetCallsContext = SetCompletionContext &
+  Pick<JobMasterContext, 'jobWorkers'> & {
+    /** Called with the settings that a job worker has chosen. */
+    readonly onTuning: (worker: JobWorker, tuning: ReadTuning) => void
+  }
 
 const obsolete: StartSetResponse = { obsolete: true, namespaceId: '', pieces: [], targets: [], sources: [] }
 
@@ -104,7 +109,8 @@ export class SetService {
     const { jobWorkers, outstanding, tables, dispatcher, pacing } = this.#context
     const worker = jobWorkers.check(request.jobWorkerId, request.session)
     const first = !worker.reported
-    jobWorkers.heartbeat(worker, request.running.length)
+    jobWorkers.heartbeat(worker, request.running.length, request.tuning?.tasks)
+    if (request.tuning !== undefined) this.#context.onTuning(worker, request.tuning)
     const cancelled = new Set<string>()
     const running = new Set<OutSet>()
     for (const task of request.running) {

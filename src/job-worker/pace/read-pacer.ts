@@ -102,7 +102,7 @@ export class ReadPacer {
     if (bytesPerSecond !== Number.POSITIVE_INFINITY) this.#limited = true
     const { bucket } = reads
     return {
-      tryTake: (bytes) => !this.#demand.active && !this.#isPaused(namespaceId) && bucket.tryTake(bytes),
+      tryTake: (bytes) => !this.#demand.active && !this.isPaused(namespaceId) && bucket.tryTake(bytes),
       take: async (bytes, signal) => {
         await this.standAside(signal)
         for (let left = this.#pauseLeftMs(namespaceId); left > 0; left = this.#pauseLeftMs(namespaceId))
@@ -131,7 +131,8 @@ export class ReadPacer {
     return this.#standAside.wait(signal)
   }
 
-  #isPaused(namespaceId: string): boolean {
+  /** Whether no read of the namespace may begin now. */
+  isPaused(namespaceId: string): boolean {
     return this.#pausedUntilMs.size > 0 && this.#pauseLeftMs(namespaceId) > 0
   }
 

@@ -3,6 +3,7 @@
 // read ahead in ranges; each range waits for the pace before its request.
 import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Budget } from '../../base/flow/budget.ts'
+import type { Slots } from '../../base/flow/narrowed-budget.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import { type Lend, waited } from '../../base/flow/lent-share.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
@@ -19,13 +20,15 @@ import type { SetOutcome } from './set-outcome.ts'
 /** Shared by all tasks of a job worker. */
 export interface ReadResources {
   /** Range requests in flight (fs.cosn.upload_thread_pool). */
-  readonly slots: Budget
+  readonly slots: Slots
   /** Bytes read but not yet written, for all tasks together. */
   readonly bytes: Budget
   /** Pool of read buffers. */
   readonly pieces: PiecePool
   /** Bytes of a range request (fs.cosn.read.ahead.block.size). */
   readonly rangeBytes: number
+  /** Bytes of the next range, in place of what is configured. Undefined: as configured. */
+  readonly tuned?: { readonly rangeBytes: number }
   /** Ranges ahead of the writer, per stream (fs.cosn.read.ahead.queue.size). */
   readonly rangesAhead: number
 }
@@ -115,7 +118,7 @@ export class PacedReads {
 
   #readAheadOptions(lease: StoreLease, lend: Lend): ReadAheadOptions {
     const { resources, pace } = this.#options
-    const options = { ...resources, ...lease.store.readAhead }
+    const { rangeBytes, rangesAhead } = { ...resources, ...lease.store.readAhead }
     const take = async (bytes: number, signal: AbortSignal): Promise<void> => {
       if (this.tryTake(bytes)) return
       this.#pacing += 1
@@ -126,8 +129,12 @@ export class PacedReads {
       }
     }
     return {
-      ...options,
-      rangeBytes: pace.rangeBytes(options.rangeBytes),
+      slots: resources.slots,
+      bytes: resources.bytes,
+      rangesAhead,
+      get rangeBytes() {
+        return pace.rangeBytes(resources.tuned?.rangeBytes ?? rangeBytes)
+      },
       pace: { tryTake: (bytes) => this.tryTake(bytes), take },
     }
   }

@@ -3,6 +3,7 @@
 // order. A small block is admitted when the shared budgets have a slot and memory for it. Large
 // blocks queue for the streams of the process. Admitted blocks are copied while the loop continues.
 import type { Budget, Share } from '../../base/flow/budget.ts'
+import type { Slots } from '../../base/flow/narrowed-budget.ts'
 import { blockIdOf, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type Lend, LentShare } from '../../base/flow/lent-share.ts'
@@ -29,7 +30,7 @@ export interface CopyResources extends ReadResources {
    * Small objects in flight. Each is one short request that waits for the response, not for
    * bandwidth.
    */
-  readonly smallSlots: Budget
+  readonly smallSlots: Slots
   /** Large blocks at once (goosefs.job.worker.threadpool.size). */
   readonly streams: Budget
   /** Files of one block that are shorter than this are read whole and written in batches. */

@@ -97,6 +97,7 @@ export async function startJobWorkerPart(
       rangeBytes: config.ufs.cosn.readAheadBlockBytes,
       rangesAhead: config.ufs.cosn.readAheadQueueSize,
       heartbeatMs: config.heartbeatIntervalMs,
+      tuning: config.jobWorker.tuning,
     },
   })
   context.onStop('job worker', () => jobWorker.close(Math.min(config.shutdownTimeoutMs, finishingMs)))

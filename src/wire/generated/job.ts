@@ -190,6 +190,27 @@ export interface WorkerTable {
   workers: WorkerProgress[];
 }
 
+/** How one job worker reads the store of a load. */
+export interface JobWorkerTuning {
+  jobWorkerId: string;
+  hostname: string;
+  tasks: number;
+  reads: number;
+  smallReads: number;
+  rangeBytes: number;
+  /** during the load, oldest first */
+  decisions: ToldDecision[];
+}
+
+export interface ToldDecision {
+  atMs: number;
+  text: string;
+}
+
+export interface TuningTable {
+  jobWorkers: JobWorkerTuning[];
+}
+
 export interface LoadStatus {
   loadId: string;
   path: string;
@@ -216,7 +237,11 @@ export interface LoadStatus {
     | WorkerTable
     | undefined;
   /** estimated end, by the recent rate; 0 = unknown */
-  estimateMs?: number | undefined;
+  estimateMs?:
+    | number
+    | undefined;
+  /** by job workers with skein.tuning=auto, since this job master started */
+  tuning?: TuningTable | undefined;
 }
 
 export interface LoadList {
@@ -362,7 +387,35 @@ export interface JobWorkerHeartbeatRequest {
   session: string;
   running: RunningTask[];
   /** since the last heartbeat */
-  pressures?: Pressures | undefined;
+  pressures?:
+    | Pressures
+    | undefined;
+  /** absent: settings do not change (skein.tuning=off) */
+  tuning?: ReadTuning | undefined;
+}
+
+/** The settings that a job worker has chosen by itself. */
+export interface ReadTuning {
+  /** that it runs at once */
+  tasks: number;
+  /** in use */
+  stores: StoreTuning[];
+}
+
+export interface StoreTuning {
+  namespaceId: string;
+  /** ranges in flight at most */
+  reads: number;
+  /** small objects in flight at most */
+  smallReads: number;
+  rangeBytes: number;
+  /** the latest, oldest first */
+  decisions: TuningDecision[];
+}
+
+export interface TuningDecision {
+  agoMs: number;
+  text: string;
 }
 
 export interface Pressures {
@@ -1890,6 +1943,255 @@ export const WorkerTable: MessageFns<WorkerTable> = {
   },
 };
 
+function createBaseJobWorkerTuning(): JobWorkerTuning {
+  return { jobWorkerId: "", hostname: "", tasks: 0, reads: 0, smallReads: 0, rangeBytes: 0, decisions: [] };
+}
+
+export const JobWorkerTuning: MessageFns<JobWorkerTuning> = {
+  encode(message: JobWorkerTuning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobWorkerId !== "") {
+      writer.uint32(10).string(message.jobWorkerId);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.tasks !== 0) {
+      writer.uint32(24).uint32(message.tasks);
+    }
+    if (message.reads !== 0) {
+      writer.uint32(32).uint32(message.reads);
+    }
+    if (message.smallReads !== 0) {
+      writer.uint32(40).uint32(message.smallReads);
+    }
+    if (message.rangeBytes !== 0) {
+      writer.uint32(48).uint64(message.rangeBytes);
+    }
+    for (const v of message.decisions) {
+      ToldDecision.encode(v!, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobWorkerTuning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobWorkerTuning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobWorkerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tasks = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.reads = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.smallReads = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rangeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.decisions.push(ToldDecision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<JobWorkerTuning>): JobWorkerTuning {
+    return JobWorkerTuning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobWorkerTuning>): JobWorkerTuning {
+    const message = createBaseJobWorkerTuning();
+    message.jobWorkerId = object.jobWorkerId ?? "";
+    message.hostname = object.hostname ?? "";
+    message.tasks = object.tasks ?? 0;
+    message.reads = object.reads ?? 0;
+    message.smallReads = object.smallReads ?? 0;
+    message.rangeBytes = object.rangeBytes ?? 0;
+    message.decisions = object.decisions?.map((e) => ToldDecision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseToldDecision(): ToldDecision {
+  return { atMs: 0, text: "" };
+}
+
+export const ToldDecision: MessageFns<ToldDecision> = {
+  encode(message: ToldDecision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atMs !== 0) {
+      writer.uint32(9).double(message.atMs);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ToldDecision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToldDecision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.atMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ToldDecision>): ToldDecision {
+    return ToldDecision.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ToldDecision>): ToldDecision {
+    const message = createBaseToldDecision();
+    message.atMs = object.atMs ?? 0;
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseTuningTable(): TuningTable {
+  return { jobWorkers: [] };
+}
+
+export const TuningTable: MessageFns<TuningTable> = {
+  encode(message: TuningTable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.jobWorkers) {
+      JobWorkerTuning.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TuningTable {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTuningTable();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobWorkers.push(JobWorkerTuning.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TuningTable>): TuningTable {
+    return TuningTable.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TuningTable>): TuningTable {
+    const message = createBaseTuningTable();
+    message.jobWorkers = object.jobWorkers?.map((e) => JobWorkerTuning.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseLoadStatus(): LoadStatus {
   return {
     loadId: "",
@@ -1908,6 +2210,7 @@ function createBaseLoadStatus(): LoadStatus {
     nowMs: 0,
     workers: undefined,
     estimateMs: undefined,
+    tuning: undefined,
   };
 }
 
@@ -1960,6 +2263,9 @@ export const LoadStatus: MessageFns<LoadStatus> = {
     }
     if (message.estimateMs !== undefined) {
       writer.uint32(129).double(message.estimateMs);
+    }
+    if (message.tuning !== undefined) {
+      TuningTable.encode(message.tuning, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -2105,6 +2411,14 @@ export const LoadStatus: MessageFns<LoadStatus> = {
             message.estimateMs = reader.double();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.tuning = TuningTable.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2144,6 +2458,9 @@ export const LoadStatus: MessageFns<LoadStatus> = {
       ? WorkerTable.fromPartial(object.workers)
       : undefined;
     message.estimateMs = object.estimateMs ?? undefined;
+    message.tuning = (object.tuning !== undefined && object.tuning !== null)
+      ? TuningTable.fromPartial(object.tuning)
+      : undefined;
     return message;
   },
 };
@@ -3698,7 +4015,7 @@ export const RunningTask: MessageFns<RunningTask> = {
 };
 
 function createBaseJobWorkerHeartbeatRequest(): JobWorkerHeartbeatRequest {
-  return { jobWorkerId: "", session: "", running: [], pressures: undefined };
+  return { jobWorkerId: "", session: "", running: [], pressures: undefined, tuning: undefined };
 }
 
 export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = {
@@ -3714,6 +4031,9 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
     }
     if (message.pressures !== undefined) {
       Pressures.encode(message.pressures, writer.uint32(34).fork()).join();
+    }
+    if (message.tuning !== undefined) {
+      ReadTuning.encode(message.tuning, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3763,6 +4083,14 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
             message.pressures = Pressures.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.tuning = ReadTuning.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3786,6 +4114,246 @@ export const JobWorkerHeartbeatRequest: MessageFns<JobWorkerHeartbeatRequest> = 
     message.pressures = (object.pressures !== undefined && object.pressures !== null)
       ? Pressures.fromPartial(object.pressures)
       : undefined;
+    message.tuning = (object.tuning !== undefined && object.tuning !== null)
+      ? ReadTuning.fromPartial(object.tuning)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReadTuning(): ReadTuning {
+  return { tasks: 0, stores: [] };
+}
+
+export const ReadTuning: MessageFns<ReadTuning> = {
+  encode(message: ReadTuning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tasks !== 0) {
+      writer.uint32(8).uint32(message.tasks);
+    }
+    for (const v of message.stores) {
+      StoreTuning.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadTuning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadTuning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tasks = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stores.push(StoreTuning.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadTuning>): ReadTuning {
+    return ReadTuning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadTuning>): ReadTuning {
+    const message = createBaseReadTuning();
+    message.tasks = object.tasks ?? 0;
+    message.stores = object.stores?.map((e) => StoreTuning.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStoreTuning(): StoreTuning {
+  return { namespaceId: "", reads: 0, smallReads: 0, rangeBytes: 0, decisions: [] };
+}
+
+export const StoreTuning: MessageFns<StoreTuning> = {
+  encode(message: StoreTuning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== "") {
+      writer.uint32(10).string(message.namespaceId);
+    }
+    if (message.reads !== 0) {
+      writer.uint32(16).uint32(message.reads);
+    }
+    if (message.smallReads !== 0) {
+      writer.uint32(24).uint32(message.smallReads);
+    }
+    if (message.rangeBytes !== 0) {
+      writer.uint32(32).uint64(message.rangeBytes);
+    }
+    for (const v of message.decisions) {
+      TuningDecision.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreTuning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreTuning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reads = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.smallReads = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.rangeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.decisions.push(TuningDecision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StoreTuning>): StoreTuning {
+    return StoreTuning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreTuning>): StoreTuning {
+    const message = createBaseStoreTuning();
+    message.namespaceId = object.namespaceId ?? "";
+    message.reads = object.reads ?? 0;
+    message.smallReads = object.smallReads ?? 0;
+    message.rangeBytes = object.rangeBytes ?? 0;
+    message.decisions = object.decisions?.map((e) => TuningDecision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTuningDecision(): TuningDecision {
+  return { agoMs: 0, text: "" };
+}
+
+export const TuningDecision: MessageFns<TuningDecision> = {
+  encode(message: TuningDecision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agoMs !== 0) {
+      writer.uint32(8).uint64(message.agoMs);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TuningDecision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTuningDecision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agoMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TuningDecision>): TuningDecision {
+    return TuningDecision.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TuningDecision>): TuningDecision {
+    const message = createBaseTuningDecision();
+    message.agoMs = object.agoMs ?? 0;
+    message.text = object.text ?? "";
     return message;
   },
 };

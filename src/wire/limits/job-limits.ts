@@ -24,6 +24,8 @@ const hostsMax = 2000
 const itemsMax = 10_000
 const tasksMax = 100_000
 const namespacesMax = 2000
+/** Decisions of a job worker about one store, in one heartbeat. */
+const decisionsMax = 100
 /** Blocks that are missing on a target, and files whose object changed, in one completion. */
 const failuresMax = 200_000
 /** A message of a worker or store. The sender truncates longer ones. */
@@ -114,6 +116,18 @@ export const jobLimits = serviceLimits(Job.JobServiceDefinition, {
         record<Job.Pressures>({
           namespaces: list(
             record<Job.NamespacePressure>({ namespaceId: word, slowDowns: count32, demandReads: count32 }),
+            namespacesMax,
+          ),
+        }),
+      ),
+      tuning: optional(
+        record<Job.ReadTuning>({
+          tasks: count32,
+          stores: list(
+            record<Job.StoreTuning>({
+              ...{ namespaceId: word, reads: count32, smallReads: count32, rangeBytes: size },
+              decisions: list(record<Job.TuningDecision>({ agoMs: size, text: text(400) }), decisionsMax),
+            }),
             namespacesMax,
           ),
         }),

@@ -41,6 +41,7 @@ describe('a document', () => {
 
 it('each field of the protocol that ends in Ms is known as a time or as a duration', () => {
   const durations = [
+    'agoMs',
     'busyMs',
     'elapsedMs',
     'estimateMs',

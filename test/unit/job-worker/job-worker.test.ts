@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { fileIdOf } from '../../../src/base/block-id.ts'
 import { seededRandom } from '../../../src/base/clock.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { createJobWorker, defaultJobWorkerLimits } from '../../../src/job-worker/job-worker.ts'
+import { createJobWorker, defaultJobWorkerLimits, type JobWorkerLimits } from '../../../src/job-worker/job-worker.ts'
 import type { Queue, Task } from '../../../src/queue/queue.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../src/telemetry/registry.ts'
@@ -26,6 +26,7 @@ import {
 /** Gives each task to the lane's consumer at once. */
 class DirectQueue {
   readonly lanes: string[] = []
+  readonly sizes: number[] = []
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
   run: (task: Task) => Promise<void> = () => Promise.reject(new Error('nobody takes'))
@@ -37,6 +38,7 @@ class DirectQueue {
       return running
     }
     return {
+      resize: (tasks) => this.sizes.push(tasks),
       close: async (graceMs) => {
         if (graceMs === 0) this.#stop.abort(new SkeinError('cancelled', 'closing'))
         await Promise.all(this.#running)
@@ -45,7 +47,7 @@ class DirectQueue {
   }
 }
 
-function create() {
+function create(more: Partial<JobWorkerLimits> = {}) {
   const queue = new DirectQueue()
   const jobMaster = new FakeJobMaster()
   const store = new FakeStore()
@@ -66,7 +68,7 @@ function create() {
     random: seededRandom(1),
     logger: silentLogger,
     metrics,
-    limits: { ...defaultJobWorkerLimits, activeTasksMax: 4, readSlots: 4 },
+    limits: { ...defaultJobWorkerLimits, activeTasksMax: 4, readSlots: 4, ...more },
   })
   const pieces = Array.from({ length: 30 }, (_, index) => pieceOf(fileIdOf(index), `k${index}`, 'v1', 1000, 5000))
   for (const { key, etag, length } of pieces) store.put(key, etag, length)
@@ -92,6 +94,20 @@ describe('createJobWorker', () => {
     await worker.close(1000)
     expect(store.closed).toBe(true)
     expect(worker.tasksRunning).toBe(0)
+  })
+
+  test('tunes its reads within limits, and tells the job master', async () => {
+    const tuning = { readsMax: 8, smallReadsMax: 64, rangeBytesMax: 4 * 1024 ** 2, tasksMax: 8, streamsMax: 8 }
+    const { queue, jobMaster, target, metrics, worker } = create({ tuning })
+    await worker.start(never)
+    await queue.run(taskOf(1))
+    expect(target.blocks.size).toBe(30)
+    await expect
+      .poll(() => jobMaster.heartbeats.flatMap((told) => told.tuning?.stores ?? []))
+      .toContainEqual(expect.objectContaining({ namespaceId: 'n1', reads: 4, smallReads: 32 }))
+    expect(jobMaster.heartbeats.at(-1)?.tuning?.tasks).toBe(4)
+    expect(metrics.get('skein_job_worker_reads_limit')).toBe(4)
+    await worker.close(1000)
   })
 
   test('a job master that restarts in the middle gets the set under a new session', async () => {

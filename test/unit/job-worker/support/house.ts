@@ -49,6 +49,7 @@ export function house(options: { slots?: number; bytes?: number; streams?: numbe
     stores: cache,
     targets: { targetFor: ({ workerId }) => (workerId === 'a' ? targets.a : targets.b) },
     cached: options.cached ?? noCachedBlocks,
+    tuner: undefined,
     resources: {
       slots,
       smallSlots: slots,
