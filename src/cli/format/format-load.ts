@@ -2,7 +2,15 @@
 // and by `job`. Pure.
 import { formatBytes } from '../../base/bytes.ts'
 import { formatDuration } from '../../base/durations.ts'
-import type { LoadCounts, LoadFile, LoadOptions, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
+import type {
+  JobWorkerTuning,
+  LoadCounts,
+  LoadFile,
+  LoadOptions,
+  LoadStatus,
+  WorkerProgress,
+} from '../../wire/generated/job.ts'
+import { sizeText } from '../../config/tuning-values.ts'
 import { formatDate } from './format-file.ts'
 import { printable } from '../frame/printable.ts'
 
@@ -188,6 +196,22 @@ export function workersText(workers: readonly WorkerProgress[]): string {
       const host = hostname === '' ? workerId : `${workerId} (${hostname})`
       return printable(`  worker ${host}: ${formatBytes(bytes)} arrived, ${tasksOut} tasks out, ${failures} failures`)
     })
+    .join('\n')
+}
+
+/**
+ * How job workers read the store of a load: a line each, and below it their latest decisions,
+ * oldest first. Empty when nothing is known.
+ */
+export function tuningText(jobWorkers: readonly JobWorkerTuning[], decisionsMax: number): string {
+  return jobWorkers
+    .flatMap(({ jobWorkerId, hostname, tasks, reads, smallReads, rangeBytes, decisions }) => {
+      const host = hostname === '' ? jobWorkerId : `${jobWorkerId} (${hostname})`
+      const settings = `${reads} ranges of ${sizeText(rangeBytes)} or ${smallReads} small files at once, ${tasks} tasks`
+      const why = decisions.slice(-decisionsMax).map(({ atMs, text }) => `    ${formatDate(atMs)} ${text}`)
+      return [`  job worker ${host}: ${settings}`, ...why]
+    })
+    .map(printable)
     .join('\n')
 }
 

@@ -9,7 +9,14 @@ import { exitCodeOfLoad } from '../frame/exit-codes.ts'
 import { loadFiles } from '../../client/load-looks.ts'
 import { addResume } from './job-resume.ts'
 import { followLoad } from '../load/follow-load.ts'
-import { loadFileLine, loadListText, loadProblemText, loadStatText, workersText } from '../format/format-load.ts'
+import {
+  loadFileLine,
+  loadListText,
+  loadProblemText,
+  loadStatText,
+  tuningText,
+  workersText,
+} from '../format/format-load.ts'
 import { jsonText } from '../frame/json-document.ts'
 import { loadIdOf, wholeNumber } from '../frame/numbers.ts'
 import { progressOf, progressText } from '../load/progress.ts'
@@ -42,7 +49,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .command('stat')
     .description('show the details of a load')
     .argument('<id>')
-    .option('-v', 'also list the files')
+    .option('-v', 'also show how the store is read and why, and list the files')
     .action(async (id: string, flags: { v?: true }) => stat(context, id, flags.v === true))
   parent
     .command('cancel')
@@ -107,16 +114,18 @@ async function stat(context: CommandContext, loadId: string, verbose: boolean): 
   const { io, signal, options } = context
   const jobs = (await openCluster(context)).jobMaster()
   const status = await jobs.getLoad({ loadId }, { signal })
-  if (!verbose || options.format === 'text') writeResult(context, status, loadStatText(status))
+  const tuning = verbose ? tuningText(status.tuning?.jobWorkers ?? [], Number.POSITIVE_INFINITY) : ''
+  const text = tuning === '' ? loadStatText(status) : `${loadStatText(status)}\nTuning:\n${tuning}`
+  if (!verbose || options.format === 'text') writeResult(context, status, text)
   if (!verbose) return
   let separator = `${jsonText(status).slice(0, -1)},"fileList":[`
   for await (const page of loadFiles(jobs, loadId, false, signal)) {
     if (page.length === 0) continue
     const isText = options.format === 'text'
-    const text = isText
+    const lines = isText
       ? page.map((file) => `${loadFileLine(file)}\n`).join('')
       : separator + page.map(jsonText).join(',')
-    await io.writeBytes(Buffer.from(text))
+    await io.writeBytes(Buffer.from(lines))
     separator = ','
   }
   if (options.format === 'json') io.stdout(`${separator === ',' ? '' : separator}]}\n`)
@@ -133,12 +142,12 @@ async function cancel(context: CommandContext, loadId: string): Promise<void> {
 async function progress(context: CommandContext, loadId: string): Promise<void> {
   const jobs = (await openCluster(context)).jobMaster()
   const status = await jobs.getLoad({ loadId }, { signal: context.signal })
-  const workers = workersText(status.workers?.workers ?? [])
-  writeResult(
-    context,
-    status,
-    `${loadId} ${progressText(progressOf(status, []))}${workers === '' ? '' : `\n${workers}`}`,
-  )
+  const parts = [
+    `${loadId} ${progressText(progressOf(status, []))}`,
+    workersText(status.workers?.workers ?? []),
+    tuningText(status.tuning?.jobWorkers ?? [], 1),
+  ]
+  writeResult(context, status, parts.filter((part) => part !== '').join('\n'))
 }
 
 async function watch(context: CommandContext, loadId: string): Promise<void> {

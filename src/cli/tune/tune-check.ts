@@ -5,6 +5,7 @@ import type { BrokenRule } from '../../config/tuning-rules.ts'
 import { tuningValuesOf } from '../../config/configured-tuning.ts'
 import { tuningRules } from '../../config/tuning-rules.ts'
 import { valueTexts } from '../../config/tuning-values.ts'
+import { upperLimits } from '../../tuning/self-tuning.ts'
 import { type CommandContext, writeResult } from '../frame/context.ts'
 import { exitCodes, usageError } from '../frame/exit-codes.ts'
 import { printable } from '../frame/printable.ts'
@@ -29,7 +30,10 @@ export async function check(context: CommandContext, file: string | undefined, f
     refusesStart: one.rule.refusesStart === true,
   }))
   if (broken.length > 0) context.setExitCode(exitCodes.ruleBroken)
-  writeResult(context, { rules: tuningRules.length, broken }, checkText(broken))
+  const bounded = upperLimits(config.jobWorker.tuning, (key) => config.sources.has(key))
+  const note =
+    bounded.length === 0 ? '' : `\n\nWith skein.tuning=auto these values are upper limits: ${bounded.join(', ')}`
+  writeResult(context, { rules: tuningRules.length, broken, upperLimits: bounded }, checkText(broken) + note)
 }
 
 interface Line extends Pick<BrokenRule, 'key' | 'problem' | 'better'> {

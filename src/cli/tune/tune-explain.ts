@@ -7,6 +7,7 @@ import { tuningValuesOf } from '../../config/configured-tuning.ts'
 import { valueTexts } from '../../config/tuning-values.ts'
 import { explain, type Explanation } from '../../tuning/explanation.ts'
 import { recommend } from '../../tuning/recommendation.ts'
+import { selfTuning } from '../../tuning/self-tuning.ts'
 import type { SizeHistogram } from '../../tuning/size-histogram.ts'
 import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
@@ -44,6 +45,7 @@ export async function explainKey(
     kind: plain(kindText(definition)),
     default: usual,
     scope: definition.scope,
+    duringLoads: selfTuning(key, config.jobWorker.tuning, config.sources.has(key)) ?? null,
   }
   const { rules, guide = null, recommended = null } = explanation
   const document = {
@@ -69,7 +71,7 @@ async function sizesOf(
 
 function explanationText(
   { key, does, guide, rules, recommended }: Explanation,
-  facts: Readonly<Record<'value' | 'source' | 'kind' | 'default' | 'scope', string | null>>,
+  facts: Readonly<Record<'value' | 'source' | 'kind' | 'default' | 'scope' | 'duringLoads', string | null>>,
   place: string,
 ): string {
   const rows: (readonly [string, string])[] = [
@@ -77,6 +79,7 @@ function explanationText(
     ['Default', facts.default ?? 'none'],
     ['Kind', facts.kind ?? ''],
     ['Read by', facts.scope ?? ''],
+    ...(facts.duringLoads === null ? [] : [['During loads', facts.duringLoads] as const]),
     [
       'Guide',
       guide === undefined ? 'the GooseFS tuning guide does not speak of this key' : `GooseFS tuning guide: ${guide}`,

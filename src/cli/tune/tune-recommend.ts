@@ -66,6 +66,7 @@ function headOf(path: string, sizes: SizeHistogram, machines: KnownMachines, { m
     `Memory: one stream ${formatBytes(memory.streamBytes)}, ` +
       `reads of a job worker ${formatBytes(memory.readBudgetBytes)}, ` +
       `one read of a worker ${formatBytes(memory.readBytes)}`,
+    'With skein.tuning=auto, the default, a load begins with these values and does not exceed them',
   ]
 }
 

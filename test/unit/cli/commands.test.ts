@@ -337,6 +337,34 @@ describe('job', () => {
       fileList: [{ path: '/a' }, { path: '/b' }],
     })
   })
+  it('stat -v and progress tell how the store is read, and why', async () => {
+    const jobWorkers = [
+      {
+        ...{ jobWorkerId: 'jw', hostname: 'h', tasks: 24, reads: 12, smallReads: 96, rangeBytes: 8 * 1024 ** 2 },
+        decisions: [
+          { atMs: 1000, text: '6 -> 12 reads at once: reads wait for their turn' },
+          { atMs: 2000, text: 'ranges of 4MB -> 8MB: why' },
+        ],
+      },
+    ]
+    const fake: FakeCluster = {
+      jobs: {
+        getLoad: async () => ({ ...load('RUNNING'), tuning: { jobWorkers } }),
+        listLoadFiles: async () => ({ files: [], nextPageToken: '' }),
+      },
+    }
+    const settings = 'job worker jw (h): 12 ranges of 8MB or 96 small files at once, 24 tasks\n'
+    const stat = (await run(['job', 'stat', '-v', 'L42'], fake)).stdout
+    expect(stat).toContain(`\nTuning:\n  ${settings}`)
+    expect(stat).toMatch(/\n {4}\S+ \S+ 6 -> 12 reads at once: reads wait for their turn\n {4}\S+ \S+ ranges of 4MB/)
+    expect((await run(['job', 'stat', 'L42'], fake)).stdout).not.toContain('Tuning')
+    const progress = (await run(['job', 'progress', 'L42'], fake)).stdout
+    expect(progress).toContain(settings)
+    expect(progress).toContain('ranges of 4MB -> 8MB: why')
+    expect(progress).not.toContain('6 -> 12')
+    const document = JSON.parse((await run(['job', 'stat', 'L42', '--format', 'json'], fake)).stdout)
+    expect(document).toMatchObject({ tuning: { jobWorkers: [{ reads: 12, decisions: [{ atMs: 1000 }, {}] }] } })
+  })
   it('cancel says whether there was anything to cancel', async () => {
     const cancelled: string[] = []
     const jobs = (state: string): FakeCluster => ({

@@ -307,6 +307,23 @@ describe('tune explain', () => {
     expect(computed).toMatchObject({ value: '12', source: 'default' })
   })
 
+  it('tells what loads do with a value, and check tells which values are upper limits', async () => {
+    const explain = async (key: string, ...more: string[]): Promise<string> =>
+      (await tune(['explain', key, ...more, ...machine])).stdout
+    const [reads, range] = ['fs.cosn.upload_thread_pool', 'fs.cosn.read.ahead.block.size']
+    expect(await explain(reads)).toContain('begins with the value and uses at most 64')
+    expect(await explain(range)).toContain('uses at most 16MB')
+    expect(await explain(reads, `-D${reads}=9`)).toContain('with skein.tuning=auto a load uses it or less')
+    expect(await explain(range, `-D${range}=4MB`)).toContain('a load keeps it')
+    expect(await explain(reads, '-Dskein.tuning=off')).toContain('skein.tuning is off')
+    expect(await explain('fs.cosn.block.size')).not.toContain('During loads')
+    expect(await explain('skein.tuning')).toContain('Value        auto')
+    const words = ['check', `-D${reads}=12`, ...machine]
+    expect((await tune(words)).stdout).toContain(`With skein.tuning=auto these values are upper limits: ${reads}\n`)
+    expect(json(await tune([...words, '--format', 'json']))).toMatchObject({ upperLimits: [reads] })
+    expect(json(await tune([...words, '-Dskein.tuning=off', '--format', 'json']))).toMatchObject({ upperLimits: [] })
+  })
+
   it('chooses for the files below a path', async () => {
     const words = ['explain', 'fs.cosn.read.ahead.block.size', '/data', ...machine, '--format', 'json']
     const found = json(

@@ -58,8 +58,9 @@ export async function startOwnCluster(
   }
   const folder = mkdtempSync(join(parent, 'skein-sweep-'))
   const home = join(folder, 'home')
-  const room = { 'goosefs.worker.tieredstore.level0.dirs.quota': String(quota) }
-  const all = { ...room, ...settings, ...fixedSettings(home) }
+  // A point is measured with its own values, not with what a load makes of them.
+  const usual = { 'goosefs.worker.tieredstore.level0.dirs.quota': String(quota), 'skein.tuning': 'off' }
+  const all = { ...usual, ...settings, ...fixedSettings(home) }
   const log = join(folder, 'log')
   const descriptor = openSync(log, 'a', 0o600)
   const words = [main, 'local', '--home', home, ...Object.entries(all).map(([key, value]) => `-D${key}=${value}`)]
