@@ -23,9 +23,10 @@ import { jobCases } from './harness/job-cases.ts'
 import { loadCases } from './harness/load-cases.ts'
 import { metaCases } from './harness/meta-cases.ts'
 import { readCases } from './harness/read-cases.ts'
+import { autoCases } from './tuning/auto-cases.ts'
 
 const root = join(import.meta.dirname, '../..')
-const cases: readonly CaseDefinition[] = [...loadCases, ...readCases, ...jobCases, ...metaCases]
+const cases: readonly CaseDefinition[] = [...loadCases, ...readCases, ...jobCases, ...metaCases, ...autoCases]
 const script = (name: string, what: string, words: string[] = [], tinyWords: string[] = []): ScriptDefinition => ({
   ...{ name, what, script: `${name}.ts`, words, tinyWords },
 })

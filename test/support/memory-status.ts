@@ -19,8 +19,7 @@ export function fileStatus(namespace: string, node: MemoryNode): FileStatus {
     ...(node.times && { times: node.times }),
     isExplicit: true,
     persistence: etag === '' ? 'not_persisted' : 'persisted',
-    pinned: node.pinned === true,
-    cachedBytes: node.isFreed === true ? 0 : node.bytes.length,
+    cachedBytes: node.bytes.length,
   }
 }
 

@@ -11,12 +11,9 @@ const persistence: Readonly<Record<string, FileStatus['persistence']>> = {
   NOT_PERSISTED: 'not_persisted',
 }
 
-type Status = { -readonly [Name in keyof FileStatus]: FileStatus[Name] }
-
-/** A new object, which the caller may extend. */
-export function fileStatusOf(info: FileInfo): Status {
-  const { ttlMs, ttlAction, replicationMax, persistProblem, clientMetadata, times } = info
-  const status: Status = {
+export function fileStatusOf(info: FileInfo): FileStatus {
+  const { ttlMs, ttlAction, replicationMax } = info
+  return {
     path: info.path,
     name: info.name,
     kind: info.folder ? 'directory' : 'file',
@@ -27,6 +24,7 @@ export function fileStatusOf(info: FileInfo): Status {
     createdMs: info.createdMs,
     modifiedMs: info.modifiedMs,
     persistence: persistence[info.persistenceState] ?? 'not_persisted',
+    ...(info.persistProblem === undefined ? {} : { persistProblem: info.persistProblem }),
     cachedBytes: info.cachedBytes,
     pinned: info.pinned,
     replicationMin: info.replicationMin,
@@ -39,11 +37,9 @@ export function fileStatusOf(info: FileInfo): Status {
     mode: info.mode,
     contentType: info.contentType ?? '',
     userMetadata: info.userMetadata?.values ?? {},
+    ...(info.clientMetadata === undefined ? {} : { clientMetadata: info.clientMetadata.values }),
+    ...(info.times === undefined ? {} : { times: info.times }),
   }
-  if (persistProblem !== undefined) status.persistProblem = persistProblem
-  if (clientMetadata !== undefined) status.clientMetadata = clientMetadata.values
-  if (times !== undefined) status.times = times
-  return status
 }
 
 /** The entries of a page. */
@@ -56,7 +52,7 @@ const noMetadata: FileStatus['userMetadata'] = Object.freeze({})
 function listedStatus(directory: string, entry: ListedEntry): FileStatus {
   const { path, folder, ttlMs, persistProblem, clientMetadata, times } = entry
   const { owner, group, mode } = shownOwnership(folder ? 'directory' : 'file', entry)
-  const status: Status = {
+  const status: { -readonly [Name in keyof FileStatus]: FileStatus[Name] } = {
     path: directory + (folder ? shownPath(path) : path),
     name: nameOf(path, folder),
     kind: folder ? 'directory' : 'file',

@@ -2,15 +2,13 @@
 // implementation passes this. How: one behaviour a test, each in a directory of its own.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { ListOptions } from '../../../src/client/file-system.ts'
-import type { WholeFileSystem } from '../../../src/client/upkeep/file-upkeep.ts'
+import type { FileSystem, ListOptions } from '../../../src/client/file-system.ts'
 import { metadataSuite } from './file-system-metadata.ts'
 import { refusalSuite } from './file-system-refusals.ts'
-import { upkeepSuite } from './file-system-upkeep.ts'
 import { bytesOf, entries, names, read, write } from './file-system-steps.ts'
 
 export interface FileSystemUnderTest {
-  readonly fileSystem: WholeFileSystem
+  readonly fileSystem: FileSystem
   /** The name of a namespace that can be written to. */
   readonly namespace: string
   close(): Promise<void>
@@ -19,7 +17,7 @@ export interface FileSystemUnderTest {
 export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnderTest>): void {
   describe(`file system: ${name}`, () => {
     let tested: FileSystemUnderTest
-    let fileSystem: WholeFileSystem
+    let fileSystem: FileSystem
     let top = ''
     let count = 0
 
@@ -234,7 +232,6 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
     })
 
     metadataSuite(() => ({ fileSystem, top, code }))
-    upkeepSuite(() => ({ fileSystem, top, code }))
     refusalSuite(() => ({ fileSystem, namespace: tested.namespace, top, code }))
   })
 }

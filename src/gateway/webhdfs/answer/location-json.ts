@@ -2,8 +2,7 @@
 // pure functions that give both forms of Hadoop's answers. A block without a replica in the cache
 // has no host: any worker reads it from the store.
 import { blockLength } from '../../../base/block-id.ts'
-import type { FileStatus } from '../../../client/file-system.ts'
-import type { BlockLocation } from '../../../client/status/amounts.ts'
+import type { BlockLocation, FileStatus } from '../../../client/file-system.ts'
 
 export interface LocatedRange {
   readonly offset: number
