@@ -1,6 +1,7 @@
 // Why: a role's control plane is one typed object, so that a caller does not need to know whether
 // the role is remote or in its own process. How: derived from the generated definitions. Every call
 // is unary.
+import type { BinaryWriter } from '@bufbuild/protobuf/wire'
 
 /** The shape of the generated `...ServiceDefinition` constants. */
 export interface ServiceDefinition {
@@ -10,9 +11,13 @@ export interface ServiceDefinition {
 }
 export interface MethodDefinition {
   readonly name: string
-  // The codecs of all methods have no common T. `never` in and `unknown` out is their supertype.
-  readonly requestType: { encode(message: never): { finish(): Uint8Array }; decode(input: Uint8Array): unknown }
-  readonly responseType: { encode(message: never): { finish(): Uint8Array }; decode(input: Uint8Array): unknown }
+  readonly requestType: MessageType
+  readonly responseType: MessageType
+}
+/** The codecs of all messages have no common T. `never` in and `unknown` out is their supertype. */
+export interface MessageType {
+  encode(message: never, writer?: BinaryWriter): { finish(): Uint8Array }
+  decode(input: Uint8Array): unknown
 }
 
 export interface CallOptions {

@@ -7,6 +7,7 @@ import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import { type Logger, silentLogger } from '../../telemetry/logger.ts'
 import { parseAddress } from '../address.ts'
 import { openRawChannel, type RawChannel, type RawOutcome } from './grpc.ts'
+import { MessageWriter } from './message-writer.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
 import { codeOfGrpcStatus, errorFromText, grpcOk } from '../status.ts'
 
@@ -77,6 +78,7 @@ class Caller {
   readonly #peer: string
   readonly #options: ClientOptions
   readonly #logger: Logger
+  readonly #writer = new MessageWriter()
   #closed = false
 
   constructor(channel: RawChannel, peer: string, options: ClientOptions) {
@@ -93,7 +95,7 @@ class Caller {
 
   async call(method: MethodDefinition, path: string, request: never, options: CallOptions): Promise<unknown> {
     const { clock, random } = this.#options
-    const bytes = encoded(method, request)
+    const bytes = encoded(method, request, this.#writer)
     const deadlineMs = options.deadlineMs ?? this.#options.deadlineMs ?? deadlineDefaultMs
     const beganMs = clock.monotonicMs()
     const retryUntilMs = beganMs + Math.min(deadlineMs, this.#options.unavailableMs ?? deadlineMs)
@@ -158,9 +160,9 @@ class Caller {
 }
 
 /** @throws SkeinError invalid_argument for a value that its field cannot carry, such as 1.5 */
-function encoded(method: MethodDefinition, request: never): Uint8Array {
+function encoded(method: MethodDefinition, request: never, writer: MessageWriter): Uint8Array {
   try {
-    return method.requestType.encode(request).finish()
+    return writer.encode(method.requestType, request)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new SkeinError('invalid_argument', `the request of ${method.name} cannot be sent: ${why}`, { cause })

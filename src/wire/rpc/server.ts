@@ -9,6 +9,7 @@ import { limitsOf } from '../limits/all-limits.ts'
 import type { ServiceLimits } from '../limits/service-limits.ts'
 import { type RawCall, type RawChannel, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
 import { LocalChannel } from './local-channel.ts'
+import { MessageWriter } from './message-writer.ts'
 import type { RpcLimits } from './rpc-sessions.ts'
 import type { CallOptions, MethodDefinition, Service, ServiceDefinition } from '../service.ts'
 
@@ -79,10 +80,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function methodsOf({ definition, service }: ServedService, options: ServerOptions): RawMethod[] {
   const limits = limitsOf(definition)
+  const writer = new MessageWriter()
   return Object.entries(definition.methods).map(([key, method]) => ({
     name: method.name,
     path: `/${definition.fullName}/${method.name}`,
-    handle: (call) => handle(service, limits, key, method, call, options),
+    handle: (call) => handle(service, limits, key, method, call, writer, options),
   }))
 }
 
@@ -92,6 +94,7 @@ async function handle(
   key: string,
   method: MethodDefinition,
   call: RawCall,
+  writer: MessageWriter,
   { clock, logger }: ServerOptions,
 ): Promise<Uint8Array> {
   const bytesMax = limits[key]?.bytesMax ?? Number.POSITIVE_INFINITY
@@ -109,7 +112,7 @@ async function handle(
       ...(Number.isFinite(leftMs) ? { deadlineMs: Math.max(1, leftMs) } : {}),
     })
     if (response === undefined) throw new SkeinError('unimplemented', `${method.name} is not implemented here`)
-    return method.responseType.encode(response as never).finish()
+    return writer.encode(method.responseType, response as never)
   } catch (thrown) {
     if (call.signal.aborted && isSkeinError(call.signal.reason, 'unavailable')) throw call.signal.reason
     const error = toSkeinError(thrown)
