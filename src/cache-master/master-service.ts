@@ -62,14 +62,16 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
     },
     getNamespaceAccess: async (request) => namespaces.access(request),
     holdNamespaces: async (request) => context.holders.hold(request),
-    getStatus: (request, options) =>
-      askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime)),
+    getStatus: async (request, options) =>
+      files.knownStatus(request) ??
+      (await askInTime(context, request.path, options, (inTime) => files.getStatus(request, inTime))),
     listStatus: (request, options) =>
       askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
     count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
     free: (request, options) => freeing.free(request, options),
-    openFile: (request, options) =>
-      askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)),
+    openFile: async (request, options) =>
+      files.openKnown(request) ??
+      (await askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime))),
     openNextFiles: async (request) => nextFiles.open(request),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),

@@ -45,13 +45,22 @@ export class FileService {
     this.#startedMs = context.clock.nowMs()
   }
 
+  /** As getStatus, if nobody has to wait for the answer. @throws SkeinError not_found */
+  knownStatus(request: PathRequest): FileInfo | undefined {
+    const path = parsePath(request.path)
+    const located = path.namespace === '' ? undefined : this.#locator.knownFile(path, request.syncIntervalMs)
+    if (located === undefined) return undefined
+    this.#context.workers.expire()
+    return this.#infoOf(path, located.record, located.file)
+  }
+
   /** The file of this path, or else the directory. @throws SkeinError not_found */
   async getStatus(request: PathRequest, { signal }: CallOptions): Promise<FileInfo> {
     const path = parsePath(request.path)
     if (path.namespace === '') return rootInfo(this.#startedMs)
     this.#context.workers.expire()
     const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    if (file !== undefined) return { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
+    if (file !== undefined) return this.#infoOf(path, record, file)
     return this.#directoryAt(path, { record, directory })
   }
 
@@ -60,6 +69,23 @@ export class FileService {
     if (located === undefined) return rootInfo(this.#startedMs)
     if (located.directory === undefined) throw notFound(path)
     return directoryInfo(this.#context.tables, located.record, directoryKey(path.key), located.directory)
+  }
+
+  #infoOf({ key }: NamespacePath, record: NamespaceRecord, file: FileInode): FileInfo {
+    return Object.assign(fileInfo(this.#context, record, key, file), metadataInfo(file))
+  }
+
+  /**
+   * As openFile, if nobody has to wait for the answer: so it is for most files that are opened.
+   * @throws SkeinError not_found
+   */
+  openKnown(request: OpenFileRequest): OpenFileResponse | undefined {
+    const path = parsePath(request.path)
+    if (path.namespace === '' || request.lookBlocksMax !== undefined) return undefined
+    const located = this.#locator.knownFile(path, request.syncIntervalMs)
+    if (located === undefined) return undefined
+    this.#context.workers.expire()
+    return this.#opened(path, located.record, located.file)
   }
 
   /**
@@ -80,9 +106,13 @@ export class FileService {
     }
     this.#context.workers.expire()
     const { record } = located
-    const info = { ...fileInfo(this.#context, record, path.key, file), ...metadataInfo(file) }
     if (lookBlocksMax !== undefined && blockCount(file.length, file.blockSizeBytes) > lookBlocksMax)
-      return { file: info, blocks: [], workers: [], untold: true }
+      return { file: this.#infoOf(path, record, file), blocks: [], workers: [], untold: true }
+    return this.#opened(path, record, file)
+  }
+
+  #opened(path: NamespacePath, record: NamespaceRecord, file: FileInode): OpenFileResponse {
+    const info = this.#infoOf(path, record, file)
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
     const workers = this.#context.workers.infos(blocks.flatMap(({ workerIds }) => workerIds))
     return { file: info, blocks, workers }

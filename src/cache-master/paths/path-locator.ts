@@ -46,6 +46,17 @@ export class PathLocator {
     return this.#lookUp(record, path, signal)
   }
 
+  /**
+   * As `locate` for a path that names a file and no directory, while what is known of the file
+   * holds: nobody has to wait for that. Undefined: locate it.
+   */
+  knownFile(path: NamespacePath, syncIntervalMs?: number): (Located & { readonly file: FileInode }) | undefined {
+    const record = namespaceNamed(this.#context, path.namespace)
+    const { file, directory } = resolve(this.#context.tables, record.rootId, path.key)
+    if (file === undefined || directory !== undefined || !this.holds(record, file, syncIntervalMs)) return undefined
+    return { record, file, directory }
+  }
+
   async #lookUp(record: NamespaceRecord, path: NamespacePath, signal: AbortSignal): Promise<Located> {
     const file = path.key.endsWith('/') ? undefined : await this.#sync.refresh(record, path.key, signal)
     if (file !== undefined) return { record, file, directory: undefined }
