@@ -3,6 +3,7 @@
 // the listed path nor what most files have in common (ListedEntry in wire/proto). How: one object
 // gathers the entries of one page, and what all of them share is looked up once.
 import { replicationMinOf } from '../../meta/apply/expiry.ts'
+import { isAnyToBePersisted } from '../../meta/apply/written-files.ts'
 import { type EffectiveTtl, namespaceTtl } from '../../meta/apply/namespace-ttl.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { FileInfo, ListedEntry, ListStatusResponse } from '../../wire/generated/master.ts'
@@ -79,6 +80,8 @@ export class BriefEntries implements PageEntries {
   readonly #place: ListedPlace
   readonly #ttls: NamespaceTtls
   readonly #named: FullEntries
+  /** Whether one of its files may wait for the store; looked up once, since mostly none does. */
+  #isAnyWaiting: boolean | undefined
   readonly #entries: ListedEntry[] = []
 
   constructor(context: MasterContext, withMetadata: boolean, place: ListedPlace) {
@@ -110,7 +113,7 @@ export class BriefEntries implements PageEntries {
       createdMs: file.createdMs,
       modifiedMs: file.modifiedMs,
       cachedBytes: cachedOf(this.#context, file).bytes,
-      persistenceState: persisted ? '' : persistenceStateOf(this.#context.tables, file),
+      persistenceState: persisted ? '' : this.#stateOf(file),
       persistProblem: persisted ? undefined : this.#context.persistProblems.of(file.id)?.message,
       pinned: file.pinned,
       replicationMax: replicationMax < 0 ? undefined : replicationMax,
@@ -164,6 +167,12 @@ export class BriefEntries implements PageEntries {
 
   answer(): Pick<ListStatusResponse, 'files' | 'listed'> {
     return { ...this.#named.answer(), listed: { directory: this.#place.path, entries: this.#entries } }
+  }
+
+  #stateOf(file: FileInode): string {
+    const { tables } = this.#context
+    this.#isAnyWaiting ??= isAnyToBePersisted(tables)
+    return this.#isAnyWaiting ? persistenceStateOf(tables, file) : 'NOT_PERSISTED'
   }
 
   #pathOf(record: NamespaceRecord, key: string): string {

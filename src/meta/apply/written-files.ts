@@ -165,6 +165,11 @@ export function isToBePersisted(tables: Tables, fileId: number): boolean {
   return tables.edge(toPersistParentId, toPersistName(fileId)) !== undefined
 }
 
+/** Whether any file waits for the store without anybody asking. */
+export function isAnyToBePersisted(tables: Tables): boolean {
+  return !Iterator.from(tables.edges(toPersistParentId, '')).take(1).next().done
+}
+
 /** What the writer says when the file is complete. */
 function givenAtEnd({ contentType, userMetadata, clientMetadata }: CompleteFile): Partial<CompleteFile> {
   return {

@@ -273,6 +273,13 @@ describe('the write policy ASYNC_THROUGH', () => {
     await fixture.lifecycle.delete({ path: '/later/gone', recursive: false, cacheOnly: false }, call)
     await fixture.write('/ns/stays', 4)
     expect(await fixture.stat('/later/f')).toMatchObject({ persistenceState: 'TO_BE_PERSISTED' })
+    const listed = async (path: string): Promise<readonly (string | undefined)[]> => {
+      const page = { path, recursive: false, limit: 10, pageToken: '', withMetadata: true, brief: true }
+      const { listed: brief } = await fixture.service.listStatus(page, call)
+      return brief?.entries.map((entry) => `${entry.path} ${entry.persistenceState}`) ?? []
+    }
+    expect(await listed('/later')).toEqual(['f TO_BE_PERSISTED'])
+    expect(await listed('/ns')).toContain('stays NOT_PERSISTED')
     await fixture.restart()
     await fixture.worker('w', [blockIdOf(fileId, 0)])
     fixture.persistFailure = new SkeinError('unavailable', 'down')
@@ -281,6 +288,8 @@ describe('the write policy ASYNC_THROUGH', () => {
     await fixture.until(async () => (await fixture.stat('/later/f')).persistenceState === 'PERSISTED')
     expect([...fixture.store('s3://later').objects.keys()]).toEqual(['f'])
     expect(await fixture.stat('/ns/stays')).toMatchObject({ persistenceState: 'NOT_PERSISTED' })
+    expect(await listed('/later')).toEqual(['f '])
+    expect(await listed('/ns')).toContain('stays NOT_PERSISTED')
   })
 })
 

@@ -13,16 +13,20 @@ export function documentTime(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** Times of a listing: objects that were written together mostly have the same. */
+/** `2026-01-02T03:04:05.` */
+const secondLength = 20
+
+/** Times of a listing: objects that were written together mostly have the same second. */
 export class DocumentTimes {
-  #ms = Number.NaN
+  #second = Number.NaN
   #text = ''
 
   text(ms: number): string {
-    if (ms !== this.#ms) {
-      this.#ms = ms
-      this.#text = documentTime(ms)
+    const second = Math.floor(ms / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#text = documentTime(second * 1000).slice(0, secondLength)
     }
-    return this.#text
+    return `${this.#text}${String(Math.trunc(ms - second * 1000)).padStart(3, '0')}Z`
   }
 }
