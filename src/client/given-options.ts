@@ -37,14 +37,14 @@ const texts: Problem = (value) => {
 }
 const timeToLive: Problem = (value) =>
   isObject(value)
-    ? problemsOf(value, { ms: whole(0), action: word('FREE', 'DELETE') }, ['ms', 'action'])[0]
+    ? problemOf(value, { ms: whole(0), action: word('FREE', 'DELETE') }, ['ms', 'action'])
     : "must be {ms, action: 'FREE' | 'DELETE'}"
 const fileTime: Problem = (value) =>
   isObject(value)
-    ? problemsOf(value, { ms: whole(-fileTimeMsMax, fileTimeMsMax), ns: whole(0, 999_999) }, ['ms', 'ns'])[0]
+    ? problemOf(value, { ms: whole(-fileTimeMsMax, fileTimeMsMax), ns: whole(0, 999_999) }, ['ms', 'ns'])
     : 'must be {ms, ns}'
 const fileTimes: Problem = (value) =>
-  isObject(value) ? problemsOf(value, { modified: fileTime, accessed: fileTime }, [])[0] : 'must be an object of times'
+  isObject(value) ? problemOf(value, { modified: fileTime, accessed: fileTime }, []) : 'must be an object of times'
 const list: Problem = (value) => {
   if (!Array.isArray(value)) return 'must be an array of strings'
   const problem = value.map(text).find((one) => one !== undefined)
@@ -95,6 +95,8 @@ const optionsOf = {
 
 const strict: ReadonlySet<string> = new Set(['create', 'close', 'setAttributes', 'load', 'connect'])
 
+const rangeNeeds: readonly string[] = ['offset']
+
 /**
  * @param given undefined is as good as no options
  * @throws SkeinError invalid_argument, which names the first option that is unknown or wrong
@@ -105,7 +107,7 @@ export function checkOptions(of: keyof typeof optionsOf, given: unknown): void {
   const known: Readonly<Record<string, Problem>> = optionsOf[of]
   const other = strict.has(of) ? Object.keys(given).find((name) => !Object.hasOwn(known, name)) : undefined
   if (other !== undefined && given[other] !== undefined) throw invalid(`${shown(other)} is not a known option`)
-  const [problem] = problemsOf(given, known, of === 'range' ? ['offset'] : [])
+  const problem = problemOf(given, known, of === 'range' ? rangeNeeds : [])
   if (problem !== undefined) throw invalid(problem)
 }
 
@@ -120,18 +122,20 @@ export function checkBytes(bytes: unknown): void {
   if (!(bytes instanceof Uint8Array)) throw invalid(`the bytes are ${shown(bytes)}: give a Uint8Array`)
 }
 
-function problemsOf(
+/** The first thing that is wrong. */
+function problemOf(
   given: Readonly<Record<string, unknown>>,
   known: Readonly<Record<string, Problem>>,
   needed: readonly string[],
-): string[] {
-  const missing = needed.filter((name) => given[name] === undefined).map((name) => `'${name}' is missing`)
-  const wrong = Object.entries(known).flatMap(([name, problemOf]) => {
+): string | undefined {
+  for (const name of needed) if (given[name] === undefined) return `'${name}' is missing`
+  // Each small read comes here several times: nothing is built unless something is wrong.
+  for (const name in known) {
     const value = given[name]
-    const problem = value === undefined ? undefined : problemOf(value)
-    return problem === undefined ? [] : [`'${name}' is ${shown(value)}: it ${problem}`]
-  })
-  return [...missing, ...wrong]
+    const problem = value === undefined ? undefined : known[name]?.(value)
+    if (problem !== undefined) return `'${name}' is ${shown(value)}: it ${problem}`
+  }
+  return undefined
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

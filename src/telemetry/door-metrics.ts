@@ -42,12 +42,12 @@ export class DoorMetrics {
 
   /** Bytes of files that were given to clients. */
   sent(bytes: number): void {
-    this.#parts.metrics.add('skein_door_sent_bytes_total', bytes, { door: this.#door })
+    if (bytes > 0) this.#parts.metrics.add('skein_door_sent_bytes_total', bytes, { door: this.#door })
   }
 
   /** Bytes of files that came from clients and were stored. */
   received(bytes: number): void {
-    this.#parts.metrics.add('skein_door_received_bytes_total', bytes, { door: this.#door })
+    if (bytes > 0) this.#parts.metrics.add('skein_door_received_bytes_total', bytes, { door: this.#door })
   }
 
   /** For `onSource` of an opened file. */

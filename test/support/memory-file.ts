@@ -36,6 +36,14 @@ export class MemoryFile implements FileHandle {
     }
   }
 
+  async bytes(range: FileRange, { signal }: CallSignal = {}): Promise<Uint8Array> {
+    checkOptions('range', range)
+    const { offset, length } = rangeWithin(range, this.#bytes.length)
+    if (length > 1024 * 1024) throw new SkeinError('invalid_argument', 'the range is too long')
+    await this.#check(signal)
+    return Uint8Array.from(this.#bytes.subarray(offset, offset + length))
+  }
+
   close(): Promise<void> {
     this.#onClose?.()
     this.#onClose = undefined

@@ -34,7 +34,7 @@ export interface FileReadsOptions {
     Service<MasterServiceDefinition>,
     'getStatus' | 'listStatus' | 'openFile' | 'refreshFile' | 'count' | 'getClusterSummary'
   >
-  readonly reader: Pick<FileReader, 'readOpened' | 'readFromFile' | 'isInFile'>
+  readonly reader: Pick<FileReader, 'readOpened' | 'readFromFile' | 'isInFile' | 'keptBytes'>
   readonly opened: OpenedFiles
   /** Maximum age of the master's metadata. Undefined: the master's default. */
   readonly syncIntervalMs?: number | undefined

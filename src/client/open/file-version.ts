@@ -15,7 +15,7 @@ import { newReadMemory, type ReadMemory } from '../read/read-memory.ts'
 import { place, type ReadTarget } from '../read/read-target.ts'
 
 export interface FileVersionOptions {
-  readonly reader: Pick<FileReader, 'readOpened' | 'readFromFile' | 'isInFile'>
+  readonly reader: Pick<FileReader, 'readOpened' | 'readFromFile' | 'isInFile' | 'keptBytes'>
   /** Asks the master for the same path. */
   readonly askAgain: (signal: AbortSignal) => Promise<OpenFileResponse>
   /** Called when the store has another content by now. Does not throw. */
@@ -72,6 +72,19 @@ export class FileVersion {
       at += chunk.length
       onBytes?.(at - range.offset)
     }
+  }
+
+  /** The bytes of a range, which must not be changed. @throws as `stream` */
+  async bytes(range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+    const kept = this.#isWorthAsking() ? undefined : this.#options.reader.keptBytes(this.#opened, range)
+    if (kept !== undefined) {
+      this.#options.onSource?.('cache', kept.length)
+      return kept
+    }
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.stream(range, signal)) chunks.push(chunk)
+    const [first] = chunks
+    return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, range.length)
   }
 
   /** Whether the bytes at an offset are expected to come from a file of this host. */

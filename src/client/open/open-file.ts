@@ -10,9 +10,12 @@ import { targetOf } from '../read/read-target.ts'
 import type { FileVersion } from './file-version.ts'
 import type { ReadAhead } from './handle-read-ahead.ts'
 
+/** Of `bytes`. */
+const rangeBytesMax = 1024 * 1024
+
 export class OpenFile implements FileHandle {
   readonly status: FileStatus
-  readonly #version: Pick<FileVersion, 'readInto' | 'stream'>
+  readonly #version: Pick<FileVersion, 'readInto' | 'stream' | 'bytes'>
   readonly #ahead: Pick<ReadAhead, 'read' | 'close'> | undefined
   readonly #onClose: () => void
   /** Of reads and streams whose caller has no signal. */
@@ -29,7 +32,7 @@ export class OpenFile implements FileHandle {
    */
   constructor(
     status: FileStatus,
-    version: Pick<FileVersion, 'readInto' | 'stream'>,
+    version: Pick<FileVersion, 'readInto' | 'stream' | 'bytes'>,
     ahead: Pick<ReadAhead, 'read' | 'close'> | undefined,
     onClose: () => void,
   ) {
@@ -74,6 +77,22 @@ export class OpenFile implements FileHandle {
     try {
       const chunks = this.#version.stream(rangeWithin(range, this.status.length), signal, undefined, options.memory)
       yield* eachUnlessAborted(options, chunks)
+    } finally {
+      end()
+    }
+  }
+
+  async bytes(range: FileRange, options: CallSignal = {}): Promise<Uint8Array> {
+    checkOptions('range', range)
+    const within = rangeWithin(range, this.status.length)
+    if (within.length > rangeBytesMax)
+      throw new SkeinError('invalid_argument', `a range of ${within.length} bytes is too long: use read or stream`)
+    const { signal, end } = this.#begin(options)
+    try {
+      return within.length === 0 ? new Uint8Array() : await this.#version.bytes(within, signal)
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      throw thrown
     } finally {
       end()
     }

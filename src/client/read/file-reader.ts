@@ -18,6 +18,7 @@ import type { PassiveCopies } from './passive-copies.ts'
 import { newReadMemory, type ReadMemory, wasReadWhole } from './read-memory.ts'
 import type { ReadTarget } from './read-target.ts'
 import type { ShortCircuitReader } from './short-circuit-reader.ts'
+import type { SmallBlockCache } from './small-block-cache.ts'
 
 /** The data-plane call that a reader needs: verified bytes of one cached block. */
 export type BlockReadClient = Pick<DataClient, 'read'>
@@ -33,7 +34,7 @@ export interface OriginReader {
 
 export interface FileReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'openFile' | 'refreshFile'>
-  readonly data: BlockReadClient
+  readonly data: BlockReadClient & Partial<Pick<SmallBlockCache, 'kept'>>
   /** Reads blocks of workers on this host. Undefined: their data ports are used. */
   readonly near?: Pick<ShortCircuitReader, 'read' | 'readOpened' | 'readsFilesOf'> | undefined
   /** Maximum age of the master's metadata for the file. Undefined: the master's default. */
@@ -159,6 +160,18 @@ export class FileReader {
   /** Whether the block at an offset of the file is expected to be read from a file of this host. */
   isInFile(opened: OpenFileResponse, offset: number, memory: Pick<ReadMemory, 'failedWorkers'>): boolean {
     return this.#workerHere(opened, offset, memory) !== undefined
+  }
+
+  /**
+   * Bytes of one block that are in memory, and must not be changed. Undefined: read them. Only
+   * what a worker has is taken, as the master said.
+   */
+  keptBytes({ file, blocks }: OpenFileResponse, { offset, length }: ByteRange): Uint8Array | undefined {
+    if (file === undefined) return undefined
+    const index = Math.floor(offset / file.blockSizeBytes)
+    if ((blocks[index]?.workerIds.length ?? 0) === 0) return undefined
+    const at = offset - index * file.blockSizeBytes
+    return this.#options.data.kept?.(blockIdOf(file.fileId, index), expectedBlock(file, index), { offset: at, length })
   }
 
   /**

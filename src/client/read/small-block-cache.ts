@@ -47,6 +47,17 @@ export class SmallBlockCache implements Pick<DataClient, 'read'> {
     return this.#bytes
   }
 
+  /**
+   * The bytes of a range of a block that is in memory, which must not be changed. Undefined: read
+   * them.
+   */
+  kept(blockId: number, expected: ExpectedBlock, { offset, length }: ByteRange): Uint8Array | undefined {
+    if (expected.length > blockBytesMax) return undefined
+    const kept = this.#kept(blockId, expected)
+    const isInside = kept !== undefined && offset >= 0 && length > 0 && offset + length <= kept.length
+    return isInside ? kept.subarray(offset, offset + length) : undefined
+  }
+
   /** See DataClient.read. */
   async *read(
     address: string,
@@ -59,11 +70,11 @@ export class SmallBlockCache implements Pick<DataClient, 'read'> {
     const read = data.read(address, blockId, range, signal, expected)
     if (expected === undefined || expected.length > Math.min(blockBytesMax, bytesMax)) return yield* read
     const { offset, length } = range
-    const kept = this.#kept(blockId, expected)
-    if (kept !== undefined && offset >= 0 && length > 0 && offset + length <= kept.length) {
+    const kept = this.kept(blockId, expected, range)
+    if (kept !== undefined) {
       throwIfAborted(signal)
       // Chunks are the reader's.
-      yield kept.slice(offset, offset + length)
+      yield kept.slice()
       return
     }
     const isWanted = offset === 0 && length === expected.length && this.#isSeenAgain(blockId)

@@ -28,13 +28,21 @@ export async function sendReply({ response, watch, isHead, requestId }: Sending,
     response.end(body.slice(xmlHead.length))
     return 0
   }
-  const headers = definedHeaders({ ...reply.headers, ...identity(requestId) })
+  const headers = headersOf(reply, requestId)
   if (body === undefined || typeof body === 'string') {
-    const length = body === undefined ? 0 : Buffer.byteLength(body)
+    // A socket takes a page of a listing as a text much more slowly.
+    const bytes = Buffer.from(body ?? '')
     const hasLength = isHead || status === 204 || status === 304
-    response.writeHead(status, hasLength ? headers : { ...headers, 'content-length': length })
-    response.end(isHead ? undefined : body)
+    if (!hasLength) headers['content-length'] = bytes.length
+    response.writeHead(status, headers)
+    response.end(isHead || bytes.length === 0 ? undefined : bytes)
     return 0
+  }
+  if (body instanceof Uint8Array) {
+    headers['content-length'] = body.length
+    response.writeHead(status, headers)
+    response.end(body)
+    return body.length
   }
   await sendStream(response, watch, { status, headers, body })
   return body.length
@@ -71,8 +79,11 @@ function identity(requestId: string): Readonly<Record<string, string>> {
   return { 'x-amz-request-id': requestId, 'x-amz-id-2': requestId }
 }
 
-function definedHeaders(headers: NonNullable<S3Reply['headers']>): Record<string, string | number> {
-  const defined: Record<string, string | number> = {}
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) defined[name] = value
+function headersOf({ headers = {} }: S3Reply, requestId: string): Record<string, string | number> {
+  const defined: Record<string, string | number> = { 'x-amz-request-id': requestId, 'x-amz-id-2': requestId }
+  for (const name in headers) {
+    const value = headers[name]
+    if (value !== undefined) defined[name] = value
+  }
   return defined
 }

@@ -50,10 +50,18 @@ export class S3Server implements DoorProtocol<Exchange, S3Reply> {
 
   begin(served: ServedRequest): Exchange {
     const { request, response, watch } = served
+    const { method, url = '' } = request
+    const mark = url.indexOf('?')
     return {
-      ...{ served, response, watch, content: undefined, keptAlive: undefined },
-      ...{ isHead: request.method === 'HEAD', requestId: this.#ids.next() },
-      ...{ resource: (request.url ?? '').split('?', 1)[0] ?? '', kind: 'other' },
+      served,
+      response,
+      watch,
+      content: undefined,
+      keptAlive: undefined,
+      isHead: method === 'HEAD',
+      requestId: this.#ids.next(),
+      resource: mark < 0 ? url : url.slice(0, mark),
+      kind: 'other',
     }
   }
 

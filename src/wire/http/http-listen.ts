@@ -61,6 +61,8 @@ export interface Listening {
   readonly guard: ConnectionGuard
 }
 
+const ignored = (): void => undefined
+
 /** Starts to listen. @throws SkeinError failed_precondition (`port_taken`, `cannot_listen`) */
 export async function listenHttp(server: Server, options: ListenOptions): Promise<Listening> {
   const guard = new ConnectionGuard(options)
@@ -78,8 +80,8 @@ export async function listenHttp(server: Server, options: ListenOptions): Promis
   const onRequest = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void => {
     // Socket errors are reported where the socket is read or written. Without a listener they would
     // end the process.
-    request.on('error', () => undefined)
-    response.on('error', () => undefined)
+    request.on('error', ignored)
+    response.on('error', ignored)
     const { socket } = request
     guard.begin(socket)
     response.once('close', () => guard.end(socket))

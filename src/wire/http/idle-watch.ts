@@ -1,6 +1,6 @@
 // Why: a peer that stops in the middle of a body must not block a task or a connection forever, and
 // a slow consumer on our side must not count as a silent peer. How: the owner marks when it waits
-// for the peer. One timer is enough, instead of one per chunk.
+// for the peer. One timer is enough, instead of one per chunk, and none for who never waits.
 import type { Clock } from '../../base/clock.ts'
 
 /** Calls `onIdle` once when a wait between `begin` and `end` lasts `idleMs`. */
@@ -10,17 +10,18 @@ export class IdleWatch {
   readonly #onIdle: () => void
   #waitingSinceMs: number | undefined
   #movedBytes = 0
-  #cancelTimer: () => void
+  #cancelTimer: (() => void) | undefined
+  #isStopped = false
 
   constructor(clock: Clock, idleMs: number, onIdle: () => void) {
     this.#clock = clock
     this.#idleMs = idleMs
     this.#onIdle = onIdle
-    this.#cancelTimer = this.#arm(idleMs)
   }
 
   begin(): void {
     this.#waitingSinceMs = this.#clock.monotonicMs()
+    if (!this.#isStopped) this.#cancelTimer ??= this.#arm(this.#idleMs)
   }
 
   end(): void {
@@ -43,7 +44,8 @@ export class IdleWatch {
 
   /** Stops the watch permanently. */
   stop(): void {
-    this.#cancelTimer()
+    this.#isStopped = true
+    this.#cancelTimer?.()
   }
 
   #arm(ms: number): () => void {

@@ -94,7 +94,11 @@ export class ServedRequests {
     })
     this.#running.add(controller)
     const served: ServedRequest = {
-      ...{ request, response, signal: controller.signal, watch, awaitsContinue },
+      request,
+      response,
+      signal: controller.signal,
+      watch,
+      awaitsContinue,
       askForBody: () => {
         if (served.awaitsContinue) response.writeContinue()
         served.awaitsContinue = false

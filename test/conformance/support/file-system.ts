@@ -135,12 +135,17 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
         expect(await Promise.all([part(0, 3), part(8), part(9, 100), part(10), part(0)])).toEqual([
           ...['012', '89', '9', '', '0123456789'],
         ])
+        const whole = async (offset: number, length: number): Promise<string> =>
+          Buffer.from(await handle.bytes({ offset, length })).toString()
+        expect(await Promise.all([whole(0, 3), whole(9, 100), whole(10, 1), whole(0, 0)])).toEqual(['012', '9', '', ''])
+        expect(await code(handle.bytes({ offset: -1, length: 1 }))).toBe('invalid_argument')
         const into = new Uint8Array(4)
         expect(await handle.read(into, 8)).toBe(2)
         expect(Buffer.from(into.subarray(0, 2)).toString()).toBe('89')
         await handle.close()
         await handle.close()
         expect(await code(handle.read(into, 0))).not.toBe('no error')
+        expect(await code(handle.bytes({ offset: 0, length: 1 }))).not.toBe('no error')
       })
 
       it('an open file keeps its version', async () => {

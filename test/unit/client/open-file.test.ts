@@ -1,5 +1,6 @@
 // Handles of one version of a file, over workers that fail and blocks that move.
 import { beforeEach, describe, expect, test } from 'vitest'
+import { blockIndexOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileHandle, FileRange } from '../../../src/client/file-system.ts'
 import { bytesOf, ReadWorld } from './support/read-world.ts'
@@ -52,6 +53,40 @@ describe('a handle', () => {
     for (const odd of [-1, 0.5, Number.NaN])
       expect(await codeOf(handle.read(new Uint8Array(1), odd))).toBe('invalid_argument')
     expect(await codeOf(stream(handle, { offset: 0, length: -1 }))).toBe('invalid_argument')
+  })
+
+  test('gives a short range as one array, over blocks and from the next worker', async () => {
+    world.down.add('a')
+    const handle = await world.fileSystem().open(path)
+    for (const [offset, length] of [
+      [0, 3500],
+      [999, 2],
+      [3499, 10],
+    ] as const) {
+      const bytes = Buffer.from(await handle.bytes({ offset, length }))
+      expect(bytes.equals(content.subarray(offset, offset + length))).toBe(true)
+    }
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(handle.bytes({ offset: 0, length: 1 }, { signal })).rejects.toThrow('enough')
+    await handle.close()
+    expect(await codeOf(handle.bytes({ offset: 0, length: 1 }))).toBe('failed_precondition')
+  })
+
+  test('takes from memory only what a worker has, and counts it', async () => {
+    const asked: unknown[] = []
+    world.kept = (blockId, range) => {
+      asked.push([blockIndexOf(blockId), range])
+      return Buffer.alloc(range.length, 'k')
+    }
+    const sources: unknown[] = []
+    const onSource = (...source: unknown[]): unknown => sources.push(source)
+    const handle = await world.fileSystem().open(path, { onSource })
+    expect(Buffer.from(await handle.bytes({ offset: 1010, length: 3 })).toString()).toBe('kkk')
+    expect([asked, sources]).toEqual([[[1, { offset: 10, length: 3 }]], [['cache', 3]]])
+    world.put('/ns/nowhere', content, { workers: [] })
+    const other = await world.fileSystem().open('/ns/nowhere')
+    expect(Buffer.from(await other.bytes({ offset: 0, length: 3 })).equals(content.subarray(0, 3))).toBe(true)
+    expect(asked.length).toBe(1)
   })
 
   test('reads from the next worker, then from the store, and asks the failed one last', async () => {

@@ -55,6 +55,28 @@ describe('small blocks', () => {
     expect(world.cache.usedBytes).toBe(blockBytes)
   })
 
+  it('are given at once while they are in memory, in the version that is asked for', async () => {
+    const world = new World()
+    const whole = { offset: 0, length: blockBytes }
+    const kept = (expected = expectedOf(), range = whole): Uint8Array | undefined =>
+      world.cache.kept(1, expected, range)
+    expect(kept()).toBeUndefined()
+    for (let time = 0; time < 2; time += 1) await world.read(1)
+    expect(Buffer.from(kept() ?? []).equals(bytesOf(blockBytes, 1))).toBe(true)
+    const part = Buffer.from(kept(expectedOf(), { offset: 100, length: 50 }) ?? [])
+    expect(part.equals(bytesOf(150, 1).subarray(100))).toBe(true)
+    expect(kept(expectedOf(), { offset: 100, length: blockBytes })).toBeUndefined()
+    expect(world.cache.kept(2, expectedOf(), whole)).toBeUndefined()
+    expect(kept(expectedOf(blockBytes, 'other'))).toBeUndefined()
+    for (let time = 0; time < 2; time += 1) await world.read(1)
+    // Whoever changes them against the rule is found out.
+    kept()?.fill(7, 0, 1)
+    expect(kept()).toBeUndefined()
+    for (let time = 0; time < 2; time += 1) await world.read(1)
+    world.nowMs += 10_000
+    expect(kept()).toBeUndefined()
+  })
+
   it('are read from their worker again after a while, and are kept again at once', async () => {
     const world = new World()
     for (let time = 0; time < 3; time += 1) await world.read(1)

@@ -37,7 +37,14 @@ function lendingFiles(): MemoryFileSystem {
         yield chunk
       }
     }
-    return { status: handle.status, read: handle.read.bind(handle), stream, close: () => handle.close() }
+    const { status } = handle
+    return {
+      status,
+      read: handle.read.bind(handle),
+      bytes: handle.bytes.bind(handle),
+      stream,
+      close: () => handle.close(),
+    }
   }
   return files
 }

@@ -52,8 +52,8 @@ export interface S3Reply {
   readonly status: number
   /** Without those of the body's length. Values of undefined are left out. */
   readonly headers?: Readonly<Record<string, string | number | undefined>>
-  /** A document, bytes, or nothing. */
-  readonly body?: string | ReplyStream
+  /** A document, bytes of an object, or nothing. */
+  readonly body?: string | Uint8Array | ReplyStream
 }
 
 export type S3Handler = (context: S3Context, call: S3Call) => Promise<S3Reply>

@@ -13,6 +13,8 @@ import { objectOf, type ObjectView } from './object-view.ts'
 export interface OpenObject {
   readonly view: ObjectView
   stream(range: FileRange, memory?: ChunkMemory): AsyncIterable<Uint8Array>
+  /** Those of a short range, which must not be changed. */
+  bytes(range: FileRange): Promise<Uint8Array>
   close(): Promise<void>
 }
 
@@ -87,6 +89,7 @@ export async function openObject(
     return {
       view: objectOf(handle.status),
       stream: (range, memory) => handle.stream(range, { ...options, memory }),
+      bytes: (range) => handle.bytes(range, options),
       close: () => handle.close(),
     }
   } catch (thrown) {
@@ -100,7 +103,12 @@ async function openDirectory(fileSystem: FileSystem, address: ObjectAddress, opt
   if (!address.key.endsWith('/')) throw s3Error('NoSuchKey')
   const status = await fileSystem.stat(pathOf(address), options)
   if (status.kind !== 'directory' || !status.isExplicit) throw s3Error('NoSuchKey')
-  return { view: objectOf(status), stream: () => noBytes(), close: () => Promise.resolve() }
+  return {
+    view: objectOf(status),
+    stream: () => noBytes(),
+    bytes: () => Promise.resolve(new Uint8Array()),
+    close: () => Promise.resolve(),
+  }
 }
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}

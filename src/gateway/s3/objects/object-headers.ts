@@ -26,22 +26,31 @@ export function validatorHeaders({ etag, modifiedMs }: ObjectView): Headers {
  * @param withChecksum the client asked for it, and gets the whole object
  * @throws S3 InvalidArgument for an override that is no header
  */
-export function objectHeaders(view: ObjectView, query: QueryFields, withChecksum: boolean): Headers {
+export function objectHeaders(
+  view: ObjectView,
+  query: QueryFields,
+  withChecksum: boolean,
+): Record<string, string | number | undefined> {
   const { contentType, userMetadata, clientMetadata } = view
   const headers: Record<string, string | number | undefined> = {
-    ...validatorHeaders(view),
+    etag: `"${view.etag}"`,
+    'last-modified': headerTime(view.modifiedMs),
     'accept-ranges': 'bytes',
     'content-type': contentType || defaultContentType,
   }
-  for (const name of contentHeaderNames) headers[name] = clientMetadata[name]
-  for (const name of overridden) {
+  for (const name of contentHeaderNames) {
+    const text = clientMetadata[name]
+    if (text !== undefined) headers[name] = text
+  }
+  for (const name of query.pairs.length === 0 ? [] : overridden) {
     const text = query.get(`response-${name}`)
     if (text === undefined || text === '') continue
     if (!headerText.test(text)) throw s3Error('InvalidArgument', `response-${name} is not a header's value.`)
     headers[name] = text
   }
-  for (const [name, text] of Object.entries(userMetadata)) headers[`x-amz-meta-${name}`] = text
-  const tags = tagsOf(clientMetadata['tags'] ?? '').length
+  for (const name in userMetadata) headers[`x-amz-meta-${name}`] = userMetadata[name]
+  const tagText = clientMetadata['tags'] ?? ''
+  const tags = tagText === '' ? 0 : tagsOf(tagText).length
   if (tags > 0) headers['x-amz-tagging-count'] = tags
-  return withChecksum ? { ...headers, ...checksumHeaders(storedChecksum(clientMetadata)) } : headers
+  return withChecksum ? Object.assign(headers, checksumHeaders(storedChecksum(clientMetadata))) : headers
 }

@@ -14,6 +14,9 @@ import { objectHeaders, validatorHeaders } from './object-headers.ts'
 import type { ObjectView } from './object-view.ts'
 import { partPlace } from './part-sizes.ts'
 
+/** As many bytes are read before the head is sent, and sent with it. */
+const wholeBytesMax = 128 * 1024
+
 export async function getObject({ fileSystem, onSource, pieces }: S3Context, call: S3Call): Promise<S3Reply> {
   checkVersion(call)
   const object = await openObject(fileSystem, call, { signal: call.signal, onSource })
@@ -24,6 +27,11 @@ export async function getObject({ fileSystem, onSource, pieces }: S3Context, cal
       return emptyReply(answer.status, answer.headers)
     }
     const { range, status, headers } = answer
+    if (range.length <= wholeBytesMax) {
+      const body = await object.bytes(range)
+      await object.close()
+      return { status, headers, body }
+    }
     const body = lentStream(pieces, range.length, {
       stream: (memory) => object.stream(range, memory),
       close: () => object.close(),
@@ -66,14 +74,11 @@ function readAnswer(call: S3Call, view: ObjectView): ReadAnswer {
   const { range, partsCount, isPart, checksum } = rangeAsked(call, view)
   const wantsChecksum = call.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
   const headers = objectHeaders(view, call.query, wantsChecksum && range === undefined)
-  const all = {
-    ...headers,
-    ...(wantsChecksum ? checksumHeaders(checksum) : {}),
-    'x-amz-mp-parts-count': partsCount,
-  }
-  if (range === undefined) return { status: isPart ? 206 : 200, headers: all, range: { offset: 0, length: view.size } }
+  if (wantsChecksum) Object.assign(headers, checksumHeaders(checksum))
+  if (partsCount !== undefined) headers['x-amz-mp-parts-count'] = partsCount
+  if (range === undefined) return { status: isPart ? 206 : 200, headers, range: { offset: 0, length: view.size } }
   const contentRange = `bytes ${range.offset}-${range.offset + range.length - 1}/${view.size}`
-  return { status: 206, headers: { ...all, 'content-range': contentRange }, range }
+  return { status: 206, headers: { ...headers, 'content-range': contentRange }, range }
 }
 
 interface AskedRange {

@@ -23,6 +23,7 @@ export class HeaderFields {
 
   /** With the fields of the query that stand for headers. */
   withQuery(query: QueryFields): HeaderFields {
+    if (query.pairs.length === 0) return this
     const moved = query.pairs.filter(([name]) => /^x-amz-/i.test(name) && !signatureField.test(name.toLowerCase()))
     if (moved.length === 0) return this
     return new HeaderFields(

@@ -3,12 +3,17 @@
 import { s3Error } from '../answer/error-table.ts'
 
 const fieldsMax = 64
+const noPairs: QueryFields['pairs'] = []
 
 export class QueryFields {
   readonly pairs: readonly (readonly [name: string, value: string])[]
 
   /** @param text the query without `?` @throws S3 InvalidURI, InvalidRequest */
   constructor(text: string) {
+    if (text === '') {
+      this.pairs = noPairs
+      return
+    }
     const parts = text.split('&').filter((part) => part !== '')
     if (parts.length > fieldsMax) throw s3Error('InvalidRequest', `The query has more than ${fieldsMax} fields.`)
     this.pairs = parts.map((part) => {
@@ -23,6 +28,7 @@ export class QueryFields {
 
   /** @throws S3 InvalidArgument when the field is there twice */
   get(name: string): string | undefined {
+    if (this.pairs.length === 0) return undefined
     const found = this.pairs.filter(([one]) => one === name)
     if (found.length > 1) throw s3Error('InvalidArgument', `The query has ${name} more than once.`)
     return found[0]?.[1]

@@ -51,6 +51,7 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
     },
     reader: {
       isInFile: () => false,
+      keptBytes: () => undefined,
       readFromFile: async () => false,
       async *readOpened({ file }, _signal, { range } = {}) {
         const whole = files[file?.path ?? '']

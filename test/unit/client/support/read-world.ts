@@ -12,6 +12,7 @@ import { FileReads, type FileReadsOptions } from '../../../../src/client/open/fi
 import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
 import { FileReader } from '../../../../src/client/read/file-reader.ts'
 import type { FileChanges } from '../../../../src/client/write/file-changes.ts'
+import type { ByteRange } from '../../../../src/wire/data/data-client.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
 import { FileInfo, OpenFileResponse, WorkerInfo } from '../../../../src/wire/generated/master.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -60,6 +61,8 @@ export class ReadWorld {
   beforeRead: (read: WorldRead) => Promise<void> = () => Promise.resolve()
   /** Called when the master is told to look at the store. */
   beforeRefresh: () => unknown = () => undefined
+  /** What is in the memory of the reader. */
+  kept: (blockId: number, range: ByteRange) => Uint8Array | undefined = () => undefined
   readsInFlight = 0
   #lastId = 10
 
@@ -103,7 +106,10 @@ export class ReadWorld {
     }
     const reader = new FileReader({
       master,
-      data: { read: (address, blockId, range, signal) => this.#readBlock(address, blockId, range, signal) },
+      data: {
+        read: (address, blockId, range, signal) => this.#readBlock(address, blockId, range, signal),
+        kept: (blockId, _expected, range) => this.kept(blockId, range),
+      },
       origin: { readOrigin: (file, offset, length, signal) => this.#readStore(file, { offset, length }, signal) },
       near: {
         read: ({ worker, blockId }, range, signal) => this.#readBlock(worker.workerId, blockId, range, signal),

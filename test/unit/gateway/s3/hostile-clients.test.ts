@@ -152,7 +152,14 @@ describe('failures of the file system', () => {
           sent += chunk.length
         }
       }
-      return { status: handle.status, read: handle.read.bind(handle), stream, close: () => handle.close() }
+      const { status } = handle
+      return {
+        status,
+        read: handle.read.bind(handle),
+        bytes: handle.bytes.bind(handle),
+        stream,
+        close: () => handle.close(),
+      }
     }
     const answer = await plainly(door, 'GET', '/bucket/a')
     expect([answer.status, codeIn(answer)]).toEqual([503, 'ServiceUnavailable'])

@@ -257,6 +257,7 @@ describe('readers', () => {
       return {
         status: handle.status,
         read: () => Promise.reject(new Error('not used')),
+        bytes: () => Promise.reject(new Error('not used')),
         close: () => handle.close(),
         async *stream() {
           yield large.subarray(0, 100)
