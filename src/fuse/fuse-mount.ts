@@ -22,11 +22,12 @@ import {
 } from './device/mount-command.ts'
 import { mountedAt, readMountTable, skeinMountOf } from './device/mount-table.ts'
 import { OpenHandles } from './files/open-handles.ts'
+import { PagesAhead } from './files/pages-ahead.ts'
 import { SiblingsAhead } from './files/siblings-ahead.ts'
 import { UnfinishedFiles } from './files/unfinished-files.ts'
 import { FuseSession } from './fuse-session.ts'
 import { OutagePatience } from './outage-patience.ts'
-import { replacedEntry } from './protocol/notices.ts'
+import { replacedEntry, storedContent } from './protocol/notices.ts'
 import { requestHeaderBytes } from './protocol/wire-numbers.ts'
 import { KnownUsers } from './tree/known-users.ts'
 import { MountedTree } from './tree/mounted-tree.ts'
@@ -147,18 +148,23 @@ function sessionOf(
     if (leftOut === 1) logger.warn('an entry cannot be shown in a mount, and others may be', { path })
   }
   const shown = { userId, groupId, umask, users, preferredBytes: requestBytesMax }
-  const siblings = new SiblingsAhead({ ahead, entryMs, clock, logger, closing })
+  const { directBytesMin } = options
+  const pages = new PagesAhead({
+    ...{ nodes, unfinished, directBytesMin, clock },
+    store: (nodeId, bytes) => device().notify(storedContent(nodeId, bytes)),
+    onStored: (bytes) => {
+      doorMetrics.sent(bytes)
+      doorMetrics.onSource('cache', bytes)
+    },
+  })
+  const siblings = new SiblingsAhead({ ahead, pages, entryMs, clock, logger, closing })
   const tree = new MountedTree({ files, nodes, unfinished, patience, siblings, shown, clock, onLeftOut })
   const handles = new OpenHandles({
-    ...{ files, nodes, tree, unfinished, patience, users, siblings, closing },
+    ...{ files, nodes, tree, unfinished, patience, users, siblings, pages, closing, directBytesMin },
     nowMs: () => clock.nowMs(),
-    directBytesMin: options.directBytesMin,
     processOf,
     onSource: doorMetrics.onSource,
-    onReplaced: (parentId, name) => {
-      const { code, body } = replacedEntry(parentId, name)
-      device().notify(code, body)
-    },
+    onReplaced: (parentId, name) => void device().notify(replacedEntry(parentId, name)),
   })
   return new FuseSession({
     ...{ tree, handles, unfinished, patience, closing, clock, logger },

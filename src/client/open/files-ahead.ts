@@ -13,13 +13,31 @@ import type { ShortCircuitReader } from '../read/short-circuit-reader.ts'
 import { fileStatusOf } from '../status/file-status.ts'
 import type { OpenedFiles } from './opened-files.ts'
 
+/** Files behind a name of a directory. */
+export interface NextFiles {
+  readonly directory: string
+  readonly startAfter: string
+  readonly limit: number
+}
+
+export type FileAhead = Pick<FileStatus, 'name' | 'fileId' | 'length'>
+
+/** Who wants the content of files that are opened ahead. */
+export interface ContentAhead {
+  /** Whether a file that is opened ahead will be read here. */
+  isWanted(file: FileAhead): boolean
+  /** Takes the whole content of such a file, when it was read. Does not throw. */
+  onContent(file: FileAhead, bytes: Uint8Array): void
+}
+
 /** What a mount needs of it. */
 export interface FilesAhead {
   /**
-   * Opens files behind a name of a directory. @returns their names, in order, when they are opened
+   * Opens files behind a name of a directory, and reads the content of small ones that is on this
+   * host. @returns their names, in order, when they are opened; content comes later
    * @throws SkeinError unimplemented for a master that cannot, and what the master throws
    */
-  open(directory: string, startAfter: string, limit: number, signal: AbortSignal): Promise<readonly string[]>
+  open(next: NextFiles, content: ContentAhead, signal: AbortSignal): Promise<readonly string[]>
   /**
    * What is at a path, as `stat` says. A file can be opened without a call for a moment.
    * @throws SkeinError not_found, and what the master throws
@@ -52,7 +70,11 @@ export class OpenedAhead implements FilesAhead {
     this.#options = options
   }
 
-  async open(directory: string, startAfter: string, limit: number, signal: AbortSignal): Promise<readonly string[]> {
+  async open(
+    { directory, startAfter, limit }: NextFiles,
+    content: ContentAhead,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
     const { master, opened, near, hostname, syncIntervalMs } = this.#options
     const keep = opened.keepAnswers()
     const { files, workers } = await master.openNextFiles(
@@ -66,7 +88,7 @@ export class OpenedAhead implements FilesAhead {
       { signal },
     )
     const byId = new Map(workers.map((worker) => [worker.workerId, worker]))
-    const here: NearBlock[] = []
+    const here = new Map<NearBlock, FileInfo>()
     const names: string[] = []
     let bytes = 0
     for (const { file, blocks } of files) {
@@ -75,12 +97,15 @@ export class OpenedAhead implements FilesAhead {
       const answer = { file, blocks, workers: [...ids].flatMap((id) => byId.get(id) ?? []) }
       keep(file.path, answer)
       names.push(file.name)
-      const block = nearBlockOf(answer, file, hostname)
+      const block = content.isWanted(file) ? nearBlockOf(answer, file, hostname) : undefined
       bytes += file.length
-      if (block !== undefined && bytes <= aheadBytesMax) here.push(block)
+      if (block !== undefined && bytes <= aheadBytesMax) here.set(block, file)
     }
     // Who needs one of them before it is there reads it itself.
-    near.readAhead(here)
+    near.readAhead([...here.keys()], (block, read) => {
+      const file = here.get(block)
+      if (file !== undefined) content.onContent(file, read)
+    })
     return names
   }
 

@@ -25,7 +25,7 @@ import { type LentBlock, OpenedBlocks } from './opened-blocks.ts'
 import { type PieceMemory, piecesOf, readPieces } from './block-pieces.ts'
 import type { NearBlock } from './near-block.ts'
 import { KeptPages } from './kept-pages.ts'
-import { SmallBlocks } from './small-blocks.ts'
+import { type OnBlockRead, SmallBlocks } from './small-blocks.ts'
 
 /** Shorter parts are as fast over the data port. */
 const partBytesMin = 256 * 1024
@@ -159,28 +159,33 @@ export class ShortCircuitReader {
   /**
    * Begins to read small blocks of workers on this host, which will be read soon. Reads of blocks
    * that are there by then take no call.
+   * @param onRead called with each block that is there
    */
-  readAhead(blocks: readonly NearBlock[]): void {
+  readAhead(blocks: readonly NearBlock[], onRead: OnBlockRead): void {
     const byWorker = Map.groupBy(blocks, ({ worker }) => worker)
     for (const [worker, wanted] of byWorker) {
-      this.#readSmall(worker, wanted).catch((thrown: unknown) => {
+      this.#readSmall(worker, wanted, onRead).catch((thrown: unknown) => {
         const { message: error } = toSkeinError(thrown)
         this.#options.logger.debug('small blocks are not read ahead', { worker: worker.workerId, error })
       })
     }
   }
 
-  async #readSmall(worker: WorkerInfo, wanted: readonly NearBlock[]): Promise<void> {
+  async #readSmall(worker: WorkerInfo, wanted: readonly NearBlock[], onRead: OnBlockRead): Promise<void> {
     const near = this.#nearWorker(worker)
     if (this.#options.clock.monotonicMs() < near.restUntilMs) return
-    const missing = wanted.filter(({ blockId }) => this.#small.get(blockId) === undefined)
+    const missing = wanted.filter((block) => {
+      const bytes = this.#small.get(block.blockId)
+      if (bytes !== undefined) onRead(block, bytes)
+      return bytes === undefined
+    })
     const directories = worker.directories.map(({ path }) => path)
     const options = { signal: this.#closing.signal, deadlineMs: locateDeadlineMs }
     for (let from = 0; from < missing.length; from += locatedAtOnce) {
       const part = missing.slice(from, from + locatedAtOnce)
       const blockIds = part.map(({ blockId }) => blockId)
       const { blocks } = await near.connection.service.locateBlocks({ blockIds }, options)
-      await this.#small.read(part, blocks, directories)
+      await this.#small.read(part, blocks, directories, onRead)
     }
   }
 

@@ -18,6 +18,9 @@ export interface SmallBlocksOptions {
   readonly bytesMax: number
 }
 
+/** Is told of a whole block that was read. Does not throw. */
+export type OnBlockRead = (block: NearBlock, bytes: Uint8Array) => void
+
 type Record = Required<LocateBlockResponse> & { readonly header: NonNullable<LocateBlockResponse['header']> }
 
 /** Of one read. */
@@ -60,6 +63,7 @@ export class SmallBlocks {
     wanted: readonly NearBlock[],
     located: readonly LocateBlockResponse[],
     directories: readonly string[],
+    onRead: OnBlockRead,
   ): Promise<void> {
     const byPath = new Map<string, Record[]>()
     for (const one of located) {
@@ -74,7 +78,7 @@ export class SmallBlocks {
       if (!(await isBlockPlace(path, directories))) continue
       const fd = await openFile(path, readFileFlags)
       try {
-        for (const span of spansOf(records)) await this.#readSpan(fd, span, blocks)
+        for (const span of spansOf(records)) await this.#readSpan(fd, span, blocks, onRead)
       } finally {
         await closeFile(fd)
       }
@@ -87,7 +91,12 @@ export class SmallBlocks {
     this.#bytes = 0
   }
 
-  async #readSpan(fd: number, span: readonly Record[], blocks: ReadonlyMap<number, NearBlock>): Promise<void> {
+  async #readSpan(
+    fd: number,
+    span: readonly Record[],
+    blocks: ReadonlyMap<number, NearBlock>,
+    onRead: OnBlockRead,
+  ): Promise<void> {
     const from = span[0]?.headOffset ?? 0
     const to = span.reduce((end, record) => Math.max(end, endOf(record)), from)
     const memory = Buffer.allocUnsafeSlow(to - from)
@@ -102,6 +111,7 @@ export class SmallBlocks {
       )
       if (block === undefined || data === undefined || wrongBlock(record.header, block.expected) !== undefined) continue
       this.#keep(block.blockId, data)
+      onRead(block, data)
     }
   }
 

@@ -2,7 +2,8 @@
 // same way. How: a few reads wait in the threads of libuv, so a request is taken up at once while
 // another is being read. A request lies in memory of its own until it is answered, and that memory
 // is used again. The kernel ends the connection (ENODEV) when the file system is unmounted.
-import { read, write, writeSync } from 'node:fs'
+import { read, write, writeSync, writev } from 'node:fs'
+import type { Notice } from '../protocol/notices.ts'
 import { answerHeaderBytes } from '../protocol/wire-numbers.ts'
 
 export interface DeviceConnectionOptions {
@@ -74,11 +75,12 @@ export class DeviceConnection {
 
   /**
    * Tells the kernel something that it did not ask for. A thread does it: the kernel may have to
-   * wait for a call that is answered here.
+   * wait for a call that is answered here. Resolves to whether the kernel took it.
    */
-  notify(code: number, body: Uint8Array): void {
-    const bytes = Buffer.concat([header(answerHeaderBytes + body.length, code, 0), body])
-    write(this.#descriptor, bytes, 0, bytes.length, null, () => undefined)
+  notify({ code, body }: Notice): Promise<boolean> {
+    const length = body.reduce((sum, part) => sum + part.length, answerHeaderBytes)
+    const parts = [header(length, code, 0), ...body]
+    return new Promise((resolve) => writev(this.#descriptor, parts, (error) => resolve(error === null)))
   }
 
   #next(): void {

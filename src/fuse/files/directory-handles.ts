@@ -1,7 +1,8 @@
 // Why: programs list directories through handles, page by page. How: a handle has a stream of the
 // listing (directory-stream.ts). A page is filled as far as the kernel has room; entries with
-// attributes save it a look-up each.
-import { untilAborted } from '../../base/clock.ts'
+// attributes save it a look-up each. It asks for those at the start of a directory, and further on
+// only if programs look at them: so the first page is as long as it can be without waiting much.
+import { type Clock, untilAborted } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import { ErrnoError } from '../error-numbers.ts'
 import type { OutagePatience } from '../outage-patience.ts'
@@ -14,6 +15,7 @@ export interface DirectoryHandlesParts {
   readonly tree: Pick<MountedTree, 'openDirectory' | 'listed' | 'forget' | 'node'>
   readonly patience: OutagePatience
   readonly times: KeptTimes
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly closing: AbortSignal
 }
 
@@ -28,6 +30,8 @@ export interface PageRequest {
 }
 
 const pageBytesMax = 1024 * 1024
+/** For so long a page with attributes gets more entries. */
+const fillMs = 100
 const nothing: NodeEntry = { nodeId: 0, attributes: undefined }
 const noTimes: KeptTimes = { entryMs: 0, attributesMs: 0 }
 
@@ -52,7 +56,7 @@ export class DirectoryHandles {
   }
 
   async page({ nodeId, handle, place, bytes, isFull }: PageRequest, { signal }: Caller): Promise<Uint8Array> {
-    const { tree, patience } = this.#parts
+    const { tree, patience, clock } = this.#parts
     const stream = this.#streams.get(handle)
     if (stream === undefined) throw new ErrnoError('EBADF', `there is no directory handle ${handle}`)
     if (bytes > pageBytesMax) throw new ErrnoError('EINVAL', `a page of ${bytes} bytes`)
@@ -65,14 +69,16 @@ export class DirectoryHandles {
       const looked = isFull ? { looked: { entry: nothing, times: noTimes } } : {}
       if (!page.add({ name, kind: 'directory', inodeNumber }, at + 1, looked.looked)) return page.bytes
     }
+    const untilMs = clock.monotonicMs() + (isFull ? fillMs : 0)
     for (let at = Math.max(place, firstPlace); ;) {
       const entries = await patience.run(signal, () => untilAborted(stream.read(at), signal))
       for (const entry of entries) {
         if (!this.#add(page, nodeId, entry, isFull)) return page.bytes
         at = entry.next
       }
-      // What is there is given at once: the next page of the listing is another call of the kernel.
-      if (entries.length === 0 || page.bytes.length > 0) return page.bytes
+      // What is there is given soon: the next page of the listing is another call of the kernel.
+      const isTime = page.bytes.length > 0 && clock.monotonicMs() >= untilMs
+      if (entries.length === 0 || isTime) return page.bytes
     }
   }
 

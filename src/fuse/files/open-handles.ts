@@ -11,6 +11,7 @@ import { openFlags } from '../protocol/wire-numbers.ts'
 import { isSameVersion, keptStatus, type Node, type NodeStatus, type NodeTable } from '../tree/node-table.ts'
 import type { Caller, MountedTree } from '../tree/mounted-tree.ts'
 import type { UserNames } from '../tree/known-users.ts'
+import type { PagesAhead } from './pages-ahead.ts'
 import type { SiblingsAhead } from './siblings-ahead.ts'
 import { changesOf, type Unfinished, type UnfinishedFiles } from './unfinished-files.ts'
 import { openVersion } from './version-opening.ts'
@@ -35,6 +36,7 @@ export interface OpenHandlesParts {
   readonly users: UserNames
   /** Undefined: nothing is opened ahead. */
   readonly siblings: Pick<SiblingsAhead, 'opened'> | undefined
+  readonly pages: Pick<PagesAhead, 'settled' | 'missed'>
   readonly nowMs: () => number
   /** A file of so many bytes is read without the kernel's pages. */
   readonly directBytesMin: number
@@ -55,6 +57,8 @@ interface Handle {
   /** Undefined: only read so far. */
   writing: Unfinished | undefined
   readonly canWrite: boolean
+  /** The kernel should have the pages. */
+  readonly keepsPages: boolean
   /** The process that opened it. */
   readonly processId: number | undefined
 }
@@ -96,7 +100,7 @@ export class OpenHandles {
     const reading = await openVersion(node, caller.signal, this.#parts)
     const { parent, name } = node
     if (!canWrite && parent !== undefined)
-      siblings?.opened({ directory: nodes.pathOf(parent), name, length: reading.status.length })
+      siblings?.opened({ parent, directory: nodes.pathOf(parent), name, length: reading.status.length })
     const isDirect = canWrite || (flags & openFlags.direct) !== 0 || reading.status.length >= this.#parts.directBytesMin
     return this.#add(node, reading, undefined, canWrite, caller, isDirect)
   }
@@ -136,6 +140,7 @@ export class OpenHandles {
     const { reading } = handle
     const left = reading.status.length - position
     if (left <= 0) return 0
+    if (handle.keepsPages && position === 0) this.#parts.pages.missed()
     return this.#parts.patience.run(signal, () => reading.read(into, position, { signal }))
   }
 
@@ -246,7 +251,7 @@ export class OpenHandles {
     { ifExists, ...given }: Pick<FileStatus, 'owner' | 'group' | 'mode'> & { ifExists: 'exclusive' | 'overwrite' },
     { signal }: Caller,
   ): Promise<Unfinished> {
-    const { files, nodes, unfinished, patience, closing, nowMs } = this.#parts
+    const { files, nodes, unfinished, patience, pages, closing, nowMs } = this.#parts
     const path = nodes.pathOf(node)
     const draft = { ...given }
     const options = {
@@ -256,6 +261,7 @@ export class OpenHandles {
       signal: closing,
       onComplete: async (status: FileStatus): Promise<void> => {
         const changes = changesOf(given, draft)
+        await pages.settled(node)
         unfinished.remove(begun)
         this.#become(node, { ...status, ...changes })
         if (changes !== undefined) await files.setAttributes(path, { ...changes, signal: closing })
@@ -318,10 +324,11 @@ export class OpenHandles {
   ): Opened {
     this.#lastHandle += 1
     const processId = canWrite ? this.#parts.processOf(threadId) : undefined
-    this.#handles.set(this.#lastHandle, { node, reading, writing, canWrite, processId })
+    const keepsPages = reading !== undefined && node.pagesOf === reading.status.fileId
+    const isKept = keepsPages && !isDirect
+    this.#handles.set(this.#lastHandle, { node, reading, writing, canWrite, keepsPages: isKept, processId })
     this.#parts.nodes.use(node)
     if (writing !== undefined) writing.writers += 1
-    const keepsPages = reading !== undefined && node.pagesOf === reading.status.fileId
     if (reading !== undefined && !isDirect) node.pagesOf = reading.status.fileId
     return { handle: this.#lastHandle, isDirect, keepsPages, needsFlush: canWrite }
   }

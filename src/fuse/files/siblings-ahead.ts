@@ -7,11 +7,14 @@
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import type { FileStatus } from '../../client/file-system.ts'
-import { type FilesAhead, smallFileBytesMax } from '../../client/open/files-ahead.ts'
+import { type ContentAhead, type FilesAhead, smallFileBytesMax } from '../../client/open/files-ahead.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import type { Node } from '../tree/node-table.ts'
+import type { PagesAhead } from './pages-ahead.ts'
 
 export interface SiblingsAheadParts {
   readonly ahead: FilesAhead
+  readonly pages: Pick<PagesAhead, 'give' | 'has'>
   /** For how long the kernel may take a name for the same file. */
   readonly entryMs: number
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -21,6 +24,7 @@ export interface SiblingsAheadParts {
 
 /** A file that a program opens for reading. */
 export interface OpenedSibling {
+  readonly parent: Node
   /** Path of its directory. */
   readonly directory: string
   readonly name: string
@@ -73,7 +77,7 @@ export class SiblingsAhead {
   }
 
   /** Call it when a file is opened. Does not wait. */
-  opened({ directory, name, length }: OpenedSibling): void {
+  opened({ parent, directory, name, length }: OpenedSibling): void {
     if (length > smallFileBytesMax || this.#isOff) return
     const walk = this.#walkOf(directory)
     const place = walk.current.get(name)
@@ -88,24 +92,32 @@ export class SiblingsAhead {
       const isInTime = this.#parts.clock.monotonicMs() - walk.askedMs < usedInMs
       walk.files = isInTime ? Math.min(2 * walk.files, filesMax) : Math.max(walk.files / 2, filesMin)
       walk.needed = inOrderMin
-      void this.#ask(directory, walk, [...walk.current.keys()].at(-1) ?? name)
+      void this.#ask({ parent, directory }, walk, [...walk.current.keys()].at(-1) ?? name)
     } else if (!isKnown && walk.inOrder >= walk.needed) {
       if (walk.current.size > 0 && walk.used < walk.current.size / 4)
         walk.needed = Math.min(2 * walk.needed, inOrderMax)
       if (walk.inOrder < walk.needed) return
       walk.files = filesMin
-      void this.#ask(directory, walk, name)
+      void this.#ask({ parent, directory }, walk, name)
     }
   }
 
-  async #ask(directory: string, walk: Walk, startAfter: string): Promise<void> {
-    const { ahead, closing, clock, logger } = this.#parts
+  async #ask(
+    { parent, directory }: Pick<OpenedSibling, 'parent' | 'directory'>,
+    walk: Walk,
+    startAfter: string,
+  ): Promise<void> {
+    const { ahead, pages, closing, clock, logger } = this.#parts
     walk.isAsking = true
     walk.askedMs = clock.monotonicMs()
     walk.used = 0
     walk.previous = walk.current
     try {
-      const names = await ahead.open(directory, startAfter, walk.files, closing)
+      const content: ContentAhead = {
+        isWanted: (file) => !pages.has(parent, file),
+        onContent: (file, bytes) => pages.give(parent, file, bytes),
+      }
+      const names = await ahead.open({ directory, startAfter, limit: walk.files }, content, closing)
       walk.current = new Map(names.map((name, index) => [name, index]))
     } catch (thrown) {
       const { code, message: error } = toSkeinError(thrown)

@@ -2,10 +2,11 @@
 // (include/uapi/linux/fuse.h). Pure.
 
 const invalidateEntryCode = 3
+const storeCode = 4
 
 export interface Notice {
   readonly code: number
-  readonly body: Uint8Array
+  readonly body: readonly Uint8Array[]
 }
 
 /** A name has another node now. */
@@ -15,5 +16,13 @@ export function replacedEntry(parentId: number, name: string): Notice {
   body.writeBigUInt64LE(BigInt(parentId), 0)
   body.writeUInt32LE(bytes.length, 8)
   bytes.copy(body, 16)
-  return { code: invalidateEntryCode, body }
+  return { code: invalidateEntryCode, body: [body] }
+}
+
+/** The content of a file, from its start. */
+export function storedContent(nodeId: number, content: Uint8Array): Notice {
+  const head = Buffer.alloc(24)
+  head.writeBigUInt64LE(BigInt(nodeId), 0)
+  head.writeUInt32LE(content.length, 16)
+  return { code: storeCode, body: [head, content] }
 }

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { blockIdOf, fileIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
-import { OpenedAhead, smallFileBytesMax } from '../../../src/client/open/files-ahead.ts'
+import { type ContentAhead, OpenedAhead, smallFileBytesMax } from '../../../src/client/open/files-ahead.ts'
 import { OpenedFiles } from '../../../src/client/open/opened-files.ts'
 import type { NearBlock } from '../../../src/client/read/near-block.ts'
 import {
@@ -24,6 +24,12 @@ let read: NearBlock[]
 let looks: OpenFileRequest[]
 let answer: (path: string) => OpenFileResponse
 let ahead: OpenedAhead
+let contents: [string, number, string][]
+let unwanted: string
+const content: ContentAhead = {
+  isWanted: ({ name }) => name !== unwanted,
+  onContent: ({ name, length }, bytes) => void contents.push([name, length, Buffer.from(bytes).toString()]),
+}
 
 const worker = (workerId: string, hostname: string, live = true): WorkerInfo =>
   WorkerInfo.fromPartial({ workerId, hostname, live })
@@ -45,6 +51,8 @@ beforeEach(() => {
   requests = []
   read = []
   looks = []
+  contents = []
+  unwanted = ''
   ahead = new OpenedAhead({
     master: {
       openNextFiles: async (request) => {
@@ -58,7 +66,12 @@ beforeEach(() => {
       getStatus: async ({ path }) => FileInfo.fromPartial({ path, folder: true }),
     },
     opened,
-    near: { readAhead: (blocks) => void read.push(...blocks) },
+    near: {
+      readAhead: (blocks, onRead) => {
+        read.push(...blocks)
+        for (const block of blocks) onRead(block, Buffer.from(`bytes of ${block.blockId}`))
+      },
+    },
     hostname: 'here',
     syncIntervalMs: 5,
   })
@@ -66,7 +79,11 @@ beforeEach(() => {
 
 test('later opens and looks are answered by what came for all', async () => {
   files = [file(1, 10, ['near', 'far']), file(2, 20, ['far']), file(3, 0)]
-  expect(await ahead.open('/ns/d', 'f0', 16, never)).toEqual(['f1', 'f2', 'f3'])
+  expect(await ahead.open({ directory: '/ns/d', startAfter: 'f0', limit: 16 }, content, never)).toEqual([
+    'f1',
+    'f2',
+    'f3',
+  ])
   const request = { directory: '/ns/d', startAfter: 'f0', limit: 16, lengthMax: smallFileBytesMax, syncIntervalMs: 5 }
   expect(requests).toEqual([request])
   clock.passMs(200)
@@ -87,15 +104,24 @@ test('the blocks that a live worker of this host has are read', async () => {
     file(3, 10, ['gone']),
     file(4, 150_000, ['near'], ['near']),
   ]
-  await ahead.open('/ns/d', '', 16, never)
+  await ahead.open({ directory: '/ns/d', startAfter: '', limit: 16 }, content, never)
   expect(read).toHaveLength(1)
   expect(read[0]).toMatchObject({ worker: workers[0], blockId: blockIdOf(fileIdOf(1), 0), length: 10 })
   expect(read[0]?.expected).toMatchObject({ etag: 'v1', key: 'd/f1', offset: 0 })
+  expect(contents).toEqual([['f1', 10, `bytes of ${blockIdOf(fileIdOf(1), 0)}`]])
+})
+
+test('what is not wanted is not read, and opened all the same', async () => {
+  files = [file(1, 10, ['near']), file(2, 10, ['near'])]
+  unwanted = 'f1'
+  expect(await ahead.open({ directory: '/ns/d', startAfter: '', limit: 16 }, content, never)).toEqual(['f1', 'f2'])
+  expect(contents.map(([name]) => name)).toEqual(['f2'])
+  expect(ahead.seen('/ns/d/f1')).toBeDefined()
 })
 
 test('no more bytes are read than fit', async () => {
   files = Array.from({ length: 100 }, (_, index) => file(index + 1, 100_000, ['near']))
-  await ahead.open('/ns/d', '', 128, never)
+  await ahead.open({ directory: '/ns/d', startAfter: '', limit: 128 }, content, never)
   expect(read).toHaveLength(83)
 })
 

@@ -227,7 +227,9 @@ describe('ShortCircuitReader', () => {
     const { near, overPort, asked } = nearReader()
     const few = { id: 72, length: 5000 }
     await store.put(headerOf(few.id, few.length), bytesOf(few.length, few.id))
-    near.readAhead([blockOf(few), blockOf({ id: 12_345, length: 10 })])
+    const read: number[] = []
+    const onRead = (block: { blockId: number }, bytes: Uint8Array): void => void read.push(block.blockId, bytes.length)
+    near.readAhead([blockOf(few), blockOf({ id: 12_345, length: 10 })], onRead)
     await expect.poll(() => deps.metrics.get('skein_worker_read_bytes_total', { source: 'local' })).toBe(few.length)
     await expect.poll(async () => (await readPart(near, few), overPort.length), { interval: 5 }).toBe(overPort.length)
     const before = overPort.length
@@ -237,6 +239,9 @@ describe('ShortCircuitReader', () => {
     ] as const)
       expect(isRight(await readPart(near, few, from, to), few, from, to)).toBe(true)
     expect([overPort.length, asked()]).toEqual([before, 1])
+    near.readAhead([blockOf(few)], onRead)
+    await expect.poll(() => read).toEqual([few.id, few.length, few.id, few.length])
+    expect(asked()).toBe(1)
     near.close()
   })
 

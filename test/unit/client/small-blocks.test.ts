@@ -37,6 +37,9 @@ let deps: StoreDependencies
 let service: Service<WorkerServiceDefinition>
 let small: SmallBlocks
 let clock: ManualClock
+/** Blocks that were read, and how long they were. */
+let told: number[]
+const onRead = ({ blockId }: NearBlock, bytes: Uint8Array): void => void told.push(blockId, bytes.length)
 let cleanups: (() => Promise<unknown>)[] = []
 
 beforeEach(async () => {
@@ -56,6 +59,7 @@ beforeEach(async () => {
   service = createWorkerService({ ...worker, clock: deps.clock, metrics: deps.metrics }).service
   clock = new ManualClock()
   small = new SmallBlocks({ bytesMax: 200_000, clock })
+  told = []
 })
 afterEach(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup()
@@ -73,7 +77,7 @@ async function locate(...blockIds: number[]): Promise<LocateBlockResponse[]> {
 }
 
 async function read(blocks: readonly NearBlock[], located?: LocateBlockResponse[]): Promise<number[]> {
-  await small.read(blocks, located ?? (await locate(...blocks.map(({ blockId }) => blockId))), [root])
+  await small.read(blocks, located ?? (await locate(...blocks.map(({ blockId }) => blockId))), [root], onRead)
   return blocks.flatMap(({ blockId, length }) => {
     const bytes = small.get(blockId)
     if (bytes === undefined) return []
@@ -101,6 +105,7 @@ describe('SmallBlocks', () => {
   test('leaves out what a worker does not have', async () => {
     await store.free(2)
     expect(await read(wanted(1, 2))).toEqual([1])
+    expect(told).toEqual([1, 16_000])
   })
 
   test('leaves out what is rotten, of another version, or not where it was', async () => {
@@ -114,9 +119,9 @@ describe('SmallBlocks', () => {
 
   test('opens only files of blocks in the registered directories', async () => {
     const [one] = await locate(1)
-    await small.read(wanted(1), [{ ...one!, path: join(root, 'elsewhere') }], [root])
-    await small.read(wanted(1), [one!], [join(root, 'other')])
-    expect(small.get(1)).toBeUndefined()
+    await small.read(wanted(1), [{ ...one!, path: join(root, 'elsewhere') }], [root], onRead)
+    await small.read(wanted(1), [one!], [join(root, 'other')], onRead)
+    expect([small.get(1), told]).toEqual([undefined, []])
   })
 
   test('keeps no more than its limit, and nothing for long', async () => {

@@ -110,33 +110,6 @@ describe('reading', () => {
   })
 })
 
-describe('listing', () => {
-  test('entries come in pages, with or without attributes, and are forgotten again', async () => {
-    const names = Array.from({ length: 2500 }, (_, index) => `f${String(index).padStart(4, '0')}`)
-    for (const name of names) plant(`/ns/d/${name}`, name)
-    const { id } = await world.lookUp(rootId, 'd')
-    expect(await world.names(id)).toEqual(names)
-    expect(world.nodes.size).toBe(2)
-    expect(await world.names(id, { plus: true, bytes: 1000 })).toEqual(names)
-    expect(world.nodes.size).toBe(2502)
-  })
-
-  test('a file is seen in place of the directory beside it', async () => {
-    for (const key of ['a', 'a-b', 'a/x', 'b/y']) plant(`/ns/${key}`)
-    expect(await world.names(rootId)).toEqual(['a', 'a-b', 'b'])
-  })
-
-  test('a file that is being written is listed and shows its size so far', async () => {
-    plant('/ns/a')
-    const { id, handle } = await world.create(rootId, 'new')
-    await world.write(id, handle, 0, '12345')
-    expect(await world.names(rootId)).toEqual(['a', 'new'])
-    const looked = await world.lookUp(rootId, 'new')
-    expect(looked).toMatchObject({ id, size: 5 })
-    await expect(world.files.stat('/ns/new')).rejects.toThrow('new')
-  })
-})
-
 describe('writing', () => {
   test('a file is there when its program has closed it', async () => {
     const { id, handle } = await world.create(rootId, 'a', 0o1, 0o600)

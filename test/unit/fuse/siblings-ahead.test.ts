@@ -4,11 +4,13 @@ import { SkeinError } from '../../../src/base/errors.ts'
 import type { FileStatus } from '../../../src/client/file-system.ts'
 import type { FilesAhead } from '../../../src/client/open/files-ahead.ts'
 import { SiblingsAhead } from '../../../src/fuse/files/siblings-ahead.ts'
+import { NodeTable } from '../../../src/fuse/tree/node-table.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { ManualClock } from '../client/support/manual-clock.ts'
 import { entryOf, FuseWorld, text, wideAt } from './support/fuse-world.ts'
 
 const all = Array.from({ length: 1000 }, (_, index) => `f${String(index).padStart(4, '0')}`)
+const nodes = new NodeTable('/ns')
 let clock: ManualClock
 let asked: [string, string, number][]
 let siblings: SiblingsAhead
@@ -19,7 +21,7 @@ beforeEach(() => {
   asked = []
   failure = undefined
   const ahead: FilesAhead = {
-    open: async (directory, startAfter, limit) => {
+    open: async ({ directory, startAfter, limit }) => {
       asked.push([directory, startAfter, limit])
       if (failure !== undefined) throw failure
       const from = all.indexOf(startAfter) + 1
@@ -29,12 +31,13 @@ beforeEach(() => {
     seen: () => undefined,
   }
   const closing = new AbortController().signal
-  siblings = new SiblingsAhead({ ahead, entryMs: 1000, clock, logger: silentLogger, closing })
+  const pages = { give: () => undefined, has: () => false }
+  siblings = new SiblingsAhead({ ahead, pages, entryMs: 1000, clock, logger: silentLogger, closing })
 })
 
 async function openAll(names: readonly string[], directory = '/ns/d', length = 1000): Promise<void> {
   for (const name of names) {
-    siblings.opened({ directory, name, length })
+    siblings.opened({ parent: nodes.root, directory, name, length })
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -1,9 +1,11 @@
 // Why: what the kernel would ask is asked without a kernel. How: a session over a file system in
 // memory, with a device that keeps the answers; requests are built from the protocol's structures.
 import { constants } from 'node:os'
-import { systemClock } from '../../../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../../../src/base/clock.ts'
 import type { FilesAhead } from '../../../../src/client/open/files-ahead.ts'
+import type { FileSystem } from '../../../../src/client/file-system.ts'
 import { OpenHandles } from '../../../../src/fuse/files/open-handles.ts'
+import { PagesAhead } from '../../../../src/fuse/files/pages-ahead.ts'
 import { SiblingsAhead } from '../../../../src/fuse/files/siblings-ahead.ts'
 import { UnfinishedFiles } from '../../../../src/fuse/files/unfinished-files.ts'
 import { FuseSession } from '../../../../src/fuse/fuse-session.ts'
@@ -30,11 +32,24 @@ export interface Answer {
   readonly body: Buffer
 }
 
+export interface FuseWorldOptions {
+  readonly path?: string
+  readonly directBytesMin?: number
+  readonly waitMs?: number
+  readonly wrap?: (files: MemoryFileSystem) => FileSystem
+  readonly ahead?: FilesAhead
+  /** Content that is given to the kernel is there after this. */
+  readonly whileStoring?: () => Promise<void>
+  readonly clock?: Clock
+}
+
 export class FuseWorld {
   readonly files: MemoryFileSystem
   readonly nodes: NodeTable
   readonly metrics = new MetricRegistry('fuse')
   readonly replaced: string[] = []
+  /** What the kernel got without asking, by node. */
+  readonly stored = new Map<number, string>()
   readonly session: FuseSession
   /** The process of each thread. */
   readonly processes = new Map<number, number>()
@@ -46,9 +61,11 @@ export class FuseWorld {
     path = '/ns',
     directBytesMin = Number.POSITIVE_INFINITY,
     waitMs = 0,
-    wrap = (files: MemoryFileSystem) => files,
-    ahead = undefined as FilesAhead | undefined,
-  } = {}) {
+    wrap = (files) => files,
+    ahead,
+    whileStoring = () => Promise.resolve(),
+    clock = systemClock,
+  }: FuseWorldOptions = {}) {
     this.files = new MemoryFileSystem(systemClock, ['ns', 'other'])
     const files = wrap(this.files)
     this.nodes = new NodeTable(path)
@@ -57,14 +74,23 @@ export class FuseWorld {
     const patience = new OutagePatience({ waitMs, clock: systemClock })
     const unfinished = new UnfinishedFiles(this.nodes)
     const shown = { userId: undefined, groupId: undefined, umask: 0o002, users, preferredBytes: 1 << 20 }
-    const clock = systemClock
-    const siblings = ahead && new SiblingsAhead({ ahead, entryMs: 2000, clock, logger: silentLogger, closing })
+    const metrics = new DoorMetrics('fuse', { metrics: this.metrics, clock })
+    const pages = new PagesAhead({
+      ...{ nodes: this.nodes, unfinished, directBytesMin, clock },
+      store: async (nodeId, bytes) => {
+        await whileStoring()
+        this.stored.set(nodeId, Buffer.from(bytes).toString())
+        return true
+      },
+      onStored: (bytes) => metrics.sent(bytes),
+    })
+    const siblings = ahead && new SiblingsAhead({ ahead, pages, entryMs: 2000, clock, logger: silentLogger, closing })
     const tree = new MountedTree({
       ...{ files, nodes: this.nodes, unfinished, patience, siblings, shown, clock },
       onLeftOut: () => undefined,
     })
     const handles = new OpenHandles({
-      ...{ files, nodes: this.nodes, tree, unfinished, patience, users, siblings, closing, directBytesMin },
+      ...{ files, nodes: this.nodes, tree, unfinished, patience, users, siblings, pages, closing, directBytesMin },
       nowMs: () => clock.nowMs(),
       processOf: (threadId) => this.processes.get(threadId),
       onReplaced: (parentId, name) => this.replaced.push(`${parentId}/${name}`),
@@ -79,7 +105,7 @@ export class FuseWorld {
         answerFramed: async (unique, framed) => this.#answer(unique, undefined, Buffer.from(framed.subarray(16))),
         fail: (unique, number) => this.#answer(unique, number, Buffer.alloc(0)),
       },
-      metrics: new DoorMetrics('fuse', { metrics: this.metrics, clock: systemClock }),
+      metrics,
     })
   }
 
@@ -162,13 +188,14 @@ export class FuseWorld {
   }
 
   /** The names of a directory, in pages of so many bytes. */
-  async names(id: number, { bytes = 4096, plus = false } = {}): Promise<string[]> {
+  async names(id: number, { bytes = 4096, plus = false, onPage = () => {} } = {}): Promise<string[]> {
     const handle = wideAt(await this.ok('opendir', id, word(0), word(0)), 0)
     const names: string[] = []
     for (let place = 0; ;) {
       const operation = plus ? 'readdirplus' : 'readdir'
       const page = await this.ok(operation, id, wide(handle), wide(place), word(bytes), word(0), wide(0), wide(0))
       if (page.length === 0) break
+      onPage()
       for (let at = 0; at < page.length;) {
         const head = at + (plus ? 128 : 0)
         const length = page.readUInt32LE(head + 16)
