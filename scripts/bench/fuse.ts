@@ -84,7 +84,7 @@ const ways: readonly Way[] = [
 
 function bringMemory(): void {
   const path = `/dev/shm/skein-bench-${process.pid}`
-  execFileSync('dd', ['if=/dev/zero', `of=${path}`, 'bs=1M', `count=${mib}`, 'status=none'])
+  execFileSync('bash', ['-c', `dd if=/dev/zero of=${path} bs=1M count=${mib} status=none`])
   rmSync(path)
 }
 
@@ -120,7 +120,7 @@ try {
     for (const way of ways) {
       for (const [place, directory] of Object.entries(places)) {
         if (place === 'mount' && way.again === undefined)
-          execFileSync('dd', [`if=${point}/large`, 'iflag=nocache', 'count=0', 'status=none'])
+          execFileSync('bash', ['-c', `dd if=${point}/large iflag=nocache count=0 status=none`])
         if (place === 'mount' && way.fills !== undefined) bringMemory()
         const [before, beforeLocal] = [processorSeconds(child.pid), processorSeconds(skein.child.pid)]
         const beganMs = performance.now()
