@@ -1,7 +1,7 @@
-// Why: a new writer begins with 128 bytes and takes twice as many each time its message has outgrown
-// them, which is five times for the answer of OpenFile. How: one writer for all messages of a client
-// or a server; only what it returns is allocated. Encoding does not wait, so there is one message
-// at a time.
+// Why: a new writer begins with 128 bytes and takes twice as many each time its message has
+// outgrown them, which is five times for the answer of OpenFile. How: one writer for all messages
+// of a client or a server; only what it returns is allocated. Encoding does not wait, so there is
+// one message at a time.
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import type { MessageType } from '../service.ts'
 
