@@ -28,7 +28,7 @@ const groups: readonly Group[] = [
         import('./fs/fs-owners.ts'),
         import('./fs/fs-copy.ts'),
         import('./fs/fs-sync.ts'),
-        import('./fs/fs-mount.ts'),
+        import('./admin/fs-mount.ts'),
         import('./fs/fs-peek.ts'),
         import('./fs/fs-make.ts'),
       ])

@@ -1,6 +1,6 @@
-// Why: the command line uses one interface to a cluster: its file system, the services of its
-// roles, and the bytes of files. How: an interface. Tests implement it in their own process;
-// connect.ts implements it across the network. Programs get the file system alone (library.ts).
+// Why: the command line uses one interface to a cluster: its file system, and for administration
+// the services of its roles. How: an interface. Tests implement it in their own process; connect.ts
+// implements it across the network. Programs get the file system alone (library.ts).
 import type { ByteRange } from '../wire/data/data-client.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
 import type { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
@@ -8,13 +8,13 @@ import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { ScheduleServiceDefinition } from '../wire/generated/schedule.ts'
 import type { WorkerServiceDefinition } from '../wire/generated/worker.ts'
 import type { Service } from '../wire/service.ts'
-import type { FileSystem } from './file-system.ts'
+import type { WholeFileSystem } from './upkeep/file-upkeep.ts'
 
 export interface Cluster {
   /** `host:port` of the master, for messages. */
   readonly address: string
-  /** Its `close` closes the cluster. */
-  readonly files: FileSystem
+  /** All that is done with files. Its `close` closes the cluster. */
+  readonly files: WholeFileSystem
   master(): Service<MasterServiceDefinition>
   /**
    * Found through the master. Calls throw SkeinError unavailable while no job master is registered.

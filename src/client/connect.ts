@@ -11,6 +11,7 @@ import { fileStatusOf } from './status/file-status.ts'
 import type { FileLoads } from './file-loads.ts'
 import type { FilesAhead } from './open/files-ahead.ts'
 import { JobMasterLoads } from './job-master-loads.ts'
+import { MasterFileUpkeep } from './upkeep/master-file-upkeep.ts'
 import { MasterFileChanges } from './write/file-changes.ts'
 import { BlockTargetPool } from './write/block-target-pool.ts'
 import { gatherBytes } from './write/file-output.ts'
@@ -115,6 +116,11 @@ export function connectCluster(
     writer,
     statusOf: fileStatusOf,
   })
+  const upkeep = new MasterFileUpkeep({
+    master: master.service,
+    lifecycle: lifecycle.service,
+    syncOf: (asked) => reading.reads.syncOf(asked),
+  })
   const disconnect = async (): Promise<void> => {
     await reading.settle()
     close()
@@ -131,7 +137,7 @@ export function connectCluster(
   }
   return {
     address,
-    files: new ConnectedFileSystem({ reads: reading.reads, changes, opened: reading.opened, disconnect }),
+    files: new ConnectedFileSystem({ reads: reading.reads, changes, upkeep, opened: reading.opened, disconnect }),
     ahead: reading.ahead,
     loads: new JobMasterLoads({
       ...{ jobs: jobMaster.service, activeJobs: config.load.activeJobs, uniqueId: randomUUID, clock: systemClock },

@@ -1,23 +1,20 @@
-// Why: users of a cluster get one file system (file-system.ts). How: made of a half that reads and
-// a half that changes things. What callers give is checked here (given-options.ts). What was
-// changed is opened anew by the next reader.
+// Why: users of a cluster get one file system (file-system.ts, upkeep/file-upkeep.ts). How: made of
+// a part that reads, a part that changes things and a part for upkeep. What callers give is checked
+// here (given-options.ts). What was changed is opened anew by the next reader.
 import { eachUnlessAborted, unlessAborted } from './aborted-calls.ts'
 import { SkeinError } from '../base/errors.ts'
 import type {
   AttributeChanges,
-  BlockLocation,
-  CacheUsage,
   CallSignal,
   CreateOptions,
+  DeletedEntries,
   DeleteOptions,
   FileHandle,
   FileOutput,
   FileRange,
   FileStatus,
-  FileSystem,
   ListOptions,
   OpenOptions,
-  PathSummary,
   PlacingOptions,
   RenameOptions,
   StatOptions,
@@ -25,17 +22,32 @@ import type {
 import { checkBytes, checkOptions, checkPath } from './given-options.ts'
 import type { FileReads } from './open/file-reads.ts'
 import type { OpenedFiles } from './open/opened-files.ts'
+import type { BlockLocation, CacheUsage, PathSummary } from './status/amounts.ts'
+import type {
+  CheckedConsistency,
+  CheckOptions,
+  FileDetails,
+  FilePlacement,
+  FileUpkeep,
+  FreedFiles,
+  FreeOptions,
+  LoadedMetadata,
+  LoadMetadataOptions,
+  PersistedFiles,
+  WholeFileSystem,
+} from './upkeep/file-upkeep.ts'
 import type { FileChanges } from './write/file-changes.ts'
 
 export interface FileSystemParts {
   readonly reads: FileReads
   readonly changes: FileChanges
+  readonly upkeep: FileUpkeep
   readonly opened: Pick<OpenedFiles, 'forget'>
   /** Called once, when all handles are closed. */
   readonly disconnect: () => Promise<void>
 }
 
-export class ConnectedFileSystem implements FileSystem {
+export class ConnectedFileSystem implements WholeFileSystem {
   readonly #parts: FileSystemParts
   #closed: Promise<void> | undefined
 
@@ -114,16 +126,58 @@ export class ConnectedFileSystem implements FileSystem {
     await this.#changing([from, to], options, () => this.#parts.changes.rename(from, to, options))
   }
 
-  async delete(path: string, options?: DeleteOptions): Promise<void> {
+  async delete(path: string, options?: DeleteOptions): Promise<DeletedEntries> {
     checkPath(path)
     checkOptions('delete', options)
-    await this.#changing([path], options, () => this.#parts.changes.delete(path, options))
+    return await this.#changing([path], options, () => this.#parts.changes.delete(path, options))
   }
 
-  async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
+  async setAttributes(path: string, changes: AttributeChanges): Promise<{ readonly files: number }> {
     checkPath(path)
     checkOptions('setAttributes', changes)
-    await this.#changing([path], changes, () => this.#parts.changes.setAttributes(path, changes))
+    return await this.#changing([path], changes, () => this.#parts.changes.setAttributes(path, changes))
+  }
+
+  async details(path: string, options?: StatOptions): Promise<FileDetails> {
+    checkPath(path)
+    checkOptions('stat', options)
+    return await unlessAborted(options, () => this.#parts.upkeep.details(path, options))
+  }
+
+  async *listDetails(path: string, options?: ListOptions): AsyncGenerator<readonly FileDetails[], void, undefined> {
+    checkPath(path)
+    checkOptions('list', options)
+    yield* eachUnlessAborted(options, this.#parts.upkeep.listDetails(path, options))
+  }
+
+  async placement(path: string, options?: StatOptions): Promise<FilePlacement> {
+    checkPath(path)
+    checkOptions('stat', options)
+    return await unlessAborted(options, () => this.#parts.upkeep.placement(path, options))
+  }
+
+  async free(path: string, options?: FreeOptions): Promise<FreedFiles> {
+    checkPath(path)
+    checkOptions('free', options)
+    return await this.#changing([path], options, () => this.#parts.upkeep.free(path, options))
+  }
+
+  async persist(path: string, options?: CallSignal): Promise<PersistedFiles> {
+    checkPath(path)
+    checkOptions('call', options)
+    return await this.#changing([path], options, () => this.#parts.upkeep.persist(path, options))
+  }
+
+  async loadMetadata(path: string, options?: LoadMetadataOptions): Promise<LoadedMetadata> {
+    checkPath(path)
+    checkOptions('loadMetadata', options)
+    return await this.#changing([path], options, () => this.#parts.upkeep.loadMetadata(path, options))
+  }
+
+  async checkConsistency(path: string, options?: CheckOptions): Promise<CheckedConsistency> {
+    checkPath(path)
+    checkOptions('checkConsistency', options)
+    return await this.#changing([path], options, () => this.#parts.upkeep.checkConsistency(path, options))
   }
 
   append(path: string): Promise<never> {

@@ -9,6 +9,7 @@
 // (a directory where a file is needed, a read-only namespace), resource_exhausted, unavailable,
 // data_loss, unimplemented; and the reason of an aborted signal, as it was given.
 import type { ChunkMemory } from '../base/flow/lent-pieces.ts'
+import type { BlockLocation, CacheUsage, PathSummary } from './status/amounts.ts'
 
 /** A half-open range of bytes: `offset` and at most `length` bytes from there. */
 export interface FileRange {
@@ -154,35 +155,13 @@ export interface ListOptions extends StatOptions {
    * One entry more than is needed shows whether others follow.
    */
   readonly pageSize?: number
+  /** How long a page may take. Default: 10 minutes. */
+  readonly deadlineMs?: number
   /**
    * Called if the listing leaves out entries of the store: before the first page, or before the
    * last one if the store is listed meanwhile.
    */
   readonly onUnusable?: (entries: UnusableEntries) => void
-}
-
-/** What is below a path: of a directory all of it, of a file the file. */
-export interface PathSummary {
-  readonly files: number
-  /** A directory counts itself; `/` does not. */
-  readonly directories: number
-  readonly bytes: number
-  /** Bytes of blocks with a replica on a live worker. */
-  readonly cachedBytes: number
-}
-
-/** The room for blocks on all live workers, all tiers together. */
-export interface CacheUsage {
-  readonly capacityBytes: number
-  readonly usedBytes: number
-}
-
-/** A cached block and the hosts of its replicas. */
-export interface BlockLocation {
-  readonly offset: number
-  readonly length: number
-  /** Names of live workers' hosts. */
-  readonly hosts: readonly string[]
 }
 
 /**
@@ -262,6 +241,8 @@ export interface FileOutput {
 
 /** Attributes to set; what is not given stays. */
 export interface AttributeChanges extends Partial<FileOwnership>, CallSignal {
+  /** Only these bits of `mode` are set. Default: all. */
+  readonly modeMask?: number
   readonly pinned?: boolean
   /** `none` removes it. */
   readonly ttl?: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | 'none'
@@ -275,14 +256,33 @@ export interface AttributeChanges extends Partial<FileOwnership>, CallSignal {
   readonly recursive?: boolean
 }
 
-export interface DeleteOptions extends CallSignal {
+export interface BusyOptions extends CallSignal {
+  /**
+   * How long to wait while another operation holds the path (a write to the store, a move, a
+   * removal); then deadline_exceeded (`path_busy`) is thrown, and nothing has changed. Default: 10
+   * minutes.
+   */
+  readonly waitMs?: number
+}
+
+export interface DeleteOptions extends BusyOptions {
   /** A directory with all below it. */
   readonly recursive?: boolean
   /** Only the directory itself: it stays, not explicit, while something is below it. */
   readonly keepEntries?: boolean
+  /** Objects at the store stay, and are files again when the store is looked at. Default: false. */
+  readonly cacheOnly?: boolean
 }
 
-export interface RenameOptions extends CallSignal {
+/** What was deleted. */
+export interface DeletedEntries {
+  readonly files: number
+  readonly directories: number
+}
+
+export interface RenameOptions extends BusyOptions {
+  /** If `to` is a directory, what is moved goes into it under its own name. Default: false. */
+  readonly intoDirectory?: boolean
   /**
    * `exclusive` (default): the target must not exist. `overwrite`: a file takes the place of a file
    * that is there, at the store in exactly the version that is known (else aborted,
@@ -315,8 +315,9 @@ export interface FileSystem {
    */
   rename(from: string, to: string, options?: RenameOptions): Promise<void>
   /** A directory that is not empty needs one of the options. Objects of persisted files go, too. */
-  delete(path: string, options?: DeleteOptions): Promise<void>
-  setAttributes(path: string, changes: AttributeChanges): Promise<void>
+  delete(path: string, options?: DeleteOptions): Promise<DeletedEntries>
+  /** @returns how many files the changes concern, the path itself included */
+  setAttributes(path: string, changes: AttributeChanges): Promise<{ readonly files: number }>
   /** Cached blocks of a range and where they are. */
   blockLocations(path: string, range?: FileRange, options?: CallSignal): Promise<readonly BlockLocation[]>
   /** Counted by the master. The time that it takes grows with what is below the path. */

@@ -59,6 +59,7 @@ const listener: Problem = (value) => (typeof value === 'function' ? undefined : 
 const call = {
   signal: (value: unknown) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
 }
+const busy = { ...call, waitMs: whole(0) }
 const look = { ...call, maxAgeMs: age }
 const ownership = { owner: text, group: text, mode: whole(0, 0o7777) }
 const metadata = { contentType: text, userMetadata: texts, clientMetadata: texts }
@@ -71,7 +72,7 @@ const optionsOf = {
   list: {
     ...look,
     ...{ recursive: flag, prefix: text, startAfter: text, pageSize: whole(1, 1001), withImplied: flag },
-    onUnusable: listener,
+    ...{ onUnusable: listener, deadlineMs: whole(1) },
   },
   create: {
     ...{ ...call, ...ownership, ...metadata, ttl: timeToLive, blockSizeBytes: whole(1), length: whole(0) },
@@ -79,11 +80,20 @@ const optionsOf = {
   },
   close: metadata,
   makeDirectory: { ...call, asObject: flag },
-  rename: { ...call, ifExists: word('exclusive', 'overwrite') },
-  delete: { ...call, recursive: flag, keepEntries: flag },
+  rename: { ...busy, ifExists: word('exclusive', 'overwrite'), intoDirectory: flag },
+  delete: { ...busy, recursive: flag, keepEntries: flag, cacheOnly: flag },
+  free: { ...call, force: flag },
+  loadMetadata: { ...call, recursive: flag },
+  checkConsistency: { ...call, repair: flag },
   setAttributes: {
-    ...{ ...call, ...ownership, clientMetadata: texts, times: fileTimes, pinned: flag, recursive: flag },
-    ...{ ttl: either(timeToLive, 'none'), replicationMin: whole(0), replicationMax: either(whole(0), 'none') },
+    ...{ ...call, ...ownership, modeMask: whole(0, 0o7777), clientMetadata: texts, times: fileTimes },
+    ...{
+      pinned: flag,
+      recursive: flag,
+      ttl: either(timeToLive, 'none'),
+      replicationMin: whole(0),
+      replicationMax: either(whole(0), 'none'),
+    },
   },
   range: { offset: whole(0), length: whole(0) },
   load: {

@@ -5,8 +5,8 @@ import { SkeinError } from '../base/errors.ts'
 import { loadConfig } from '../config/read-config.ts'
 import { connectCluster } from './connect.ts'
 import type { FileLoads } from './file-loads.ts'
-import type { FileSystem } from './file-system.ts'
 import { checkOptions } from './given-options.ts'
+import type { WholeFileSystem } from './upkeep/file-upkeep.ts'
 
 export interface ConnectOptions {
   /** `host:port` of the master. Default: from `home` or the configuration. */
@@ -17,8 +17,8 @@ export interface ConnectOptions {
   readonly properties?: Readonly<Record<string, string>>
 }
 
-/** The files of a cluster, and the loads that fill its cache. */
-export interface LoadingFileSystem extends FileSystem, FileLoads {}
+/** The files of a cluster, their upkeep, and the loads that fill its cache. */
+export interface LoadingFileSystem extends WholeFileSystem, FileLoads {}
 
 /**
  * Returns the file system of a cluster. Connects at the first call; `close` closes the handles and
@@ -45,9 +45,9 @@ export { isSkeinError, SkeinError } from '../base/errors.ts'
 export type { FailedFile, FileLoads, LoadOptions, LoadProgress } from './file-loads.ts'
 export type {
   AttributeChanges,
-  BlockLocation,
   CallSignal,
   CreateOptions,
+  DeletedEntries,
   DeleteOptions,
   FileHandle,
   FileOutput,
@@ -61,3 +61,13 @@ export type {
   StatOptions,
   UnusableEntries,
 } from './file-system.ts'
+export type { BlockLocation, CacheUsage, PathSummary } from './status/amounts.ts'
+export type {
+  CheckedConsistency,
+  FileDetails,
+  FilePlacement,
+  FileUpkeep,
+  FreedFiles,
+  LoadedMetadata,
+  PersistedFiles,
+} from './upkeep/file-upkeep.ts'

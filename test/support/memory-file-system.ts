@@ -15,34 +15,28 @@ import {
 } from '../../src/base/paths.ts'
 import type {
   AttributeChanges,
-  BlockLocation,
-  CacheUsage,
   CallSignal,
   CreateOptions,
+  DeletedEntries,
   DeleteOptions,
   FileHandle,
   FileOutput,
   FileStatus,
-  FileSystem,
   ListOptions,
   ObjectMetadata,
-  PathSummary,
   PlacingOptions,
   RenameOptions,
   StatOptions,
 } from '../../src/client/file-system.ts'
+import type { BlockLocation, CacheUsage, PathSummary } from '../../src/client/status/amounts.ts'
+import type { FileUpkeep, WholeFileSystem } from '../../src/client/upkeep/file-upkeep.ts'
 import { checkBytes, checkOptions, checkPath } from '../../src/client/given-options.ts'
-import { firstAtOrAfter, listedEntries, type MemoryNode } from './memory-listing.ts'
+import { listedEntries, type MemoryNode } from './memory-listing.ts'
 import { checkMetadata } from './memory-metadata.ts'
 import { MemoryFile } from './memory-file.ts'
+import { MemoryNamespace } from './memory-namespace.ts'
 import { directoryOf, directoryStatus, fileStatus } from './memory-status.ts'
-
-interface Namespace {
-  readonly name: string
-  readonly readOnly: boolean
-  /** In the order of the keys' UTF-8 bytes. The key of a directory ends in `/`. */
-  readonly nodes: MemoryNode[]
-}
+import { MemoryUpkeep } from './memory-upkeep.ts'
 
 /** A file as a store has it. */
 export interface PlantedFile extends Partial<ObjectMetadata> {
@@ -54,12 +48,25 @@ const blockSizeBytes = 1024 * 1024
 const chunkBytes = 64 * 1024
 const memoryBytes = 1024 * 1024 * 1024
 
-export class MemoryFileSystem implements FileSystem {
+export class MemoryFileSystem implements WholeFileSystem {
   readonly #clock: Pick<Clock, 'nowMs'>
-  readonly #namespaces = new Map<string, Namespace>()
+  readonly #namespaces = new Map<string, MemoryNamespace>()
   /** Of directories, by path. */
   readonly #ownership = new Map<string, Ownership & Timed>()
   #lastFileId = 1000
+  readonly #upkeep = new MemoryUpkeep({
+    files: this,
+    filesAt: (path) => this.#filesAt(path),
+    put: (path, nodes) => nodes.forEach((node) => this.#parse(path).namespace.put(node)),
+    newFileId: () => (this.#lastFileId += 1),
+  })
+  readonly details: FileUpkeep['details'] = (...asked) => this.#upkeep.details(...asked)
+  readonly listDetails: FileUpkeep['listDetails'] = (...asked) => this.#upkeep.listDetails(...asked)
+  readonly placement: FileUpkeep['placement'] = (...asked) => this.#upkeep.placement(...asked)
+  readonly free: FileUpkeep['free'] = (...asked) => this.#upkeep.free(...asked)
+  readonly persist: FileUpkeep['persist'] = (...asked) => this.#upkeep.persist(...asked)
+  readonly loadMetadata: FileUpkeep['loadMetadata'] = (...asked) => this.#upkeep.loadMetadata(...asked)
+  readonly checkConsistency: FileUpkeep['checkConsistency'] = (...asked) => this.#upkeep.checkConsistency(...asked)
   /** Outputs that are neither closed nor aborted. */
   unfinished = 0
   /** Handles that are not closed. */
@@ -71,7 +78,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   addNamespace(name: string, readOnly = false): void {
-    this.#namespaces.set(name, { name, readOnly, nodes: [] })
+    this.#namespaces.set(name, new MemoryNamespace(name, readOnly, this.#clock))
   }
 
   removeNamespace(name: string): void {
@@ -81,14 +88,14 @@ export class MemoryFileSystem implements FileSystem {
   /** Puts a file there as another client of the store does; its key may end in `/`. */
   plant(path: string, { bytes, etag, ...metadata }: PlantedFile): void {
     const { namespace, key } = this.#parse(path)
-    this.#put(namespace, this.#node(key, bytes, { ...metadata, etag }))
+    namespace.put(this.#node(key, bytes, { ...metadata, etag }))
   }
 
   async stat(path: string, options?: StatOptions): Promise<FileStatus> {
     await begun('stat', path, options)
     if (path === '/') return directoryStatus('/', '', undefined, false, 0)
     const { namespace, key } = this.#parse(path)
-    const node = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
+    const node = key.endsWith('/') ? undefined : namespace.fileAt(key)
     return node === undefined ? this.#directory(namespace, key) : fileStatus(namespace.name, node)
   }
 
@@ -109,7 +116,7 @@ export class MemoryFileSystem implements FileSystem {
   async open(path: string, options?: StatOptions): Promise<FileHandle> {
     await begun('open', path, options)
     const { namespace, key } = this.#parse(path)
-    const node = this.#fileAt(namespace, key)
+    const node = namespace.fileAt(key)
     if (node === undefined) {
       this.#directory(namespace, key)
       throw new SkeinError('failed_precondition', `${path} is a directory`)
@@ -153,7 +160,7 @@ export class MemoryFileSystem implements FileSystem {
         checkMetadata(metadata)
         this.#checkTarget(namespace, key, options)
         const node = this.#node(key, Buffer.concat(chunks), { ...options, ...metadata })
-        this.#put(namespace, node)
+        namespace.put(node)
         return fileStatus(namespace.name, node)
       },
       abort: () => Promise.resolve(end()),
@@ -167,76 +174,91 @@ export class MemoryFileSystem implements FileSystem {
     const directoryKey = key.endsWith('/') || key === '' ? key : `${key}/`
     if (directoryKey === '') return
     if (options.asObject !== true) this.#checkNotBelowFile(namespace, directoryKey)
-    if (options.asObject !== true && this.#fileAt(namespace, directoryKey.slice(0, -1)) !== undefined)
+    if (options.asObject !== true && namespace.fileAt(directoryKey.slice(0, -1)) !== undefined)
       throw new SkeinError('already_exists', `${path} is a file`)
-    if (this.#nodeAt(namespace, directoryKey) === undefined)
-      this.#put(namespace, { ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
+    if (namespace.nodeAt(directoryKey) === undefined)
+      namespace.put({ ...this.#node(directoryKey, Buffer.alloc(0), {}), kind: 'directory' })
   }
 
   async rename(from: string, to: string, options: RenameOptions = {}): Promise<void> {
     checkPath(to)
     await begun('rename', from, options)
     const { ifExists } = options
-    const [source, target] = [this.#parse(from), this.#parse(to)]
+    const [source, target] = [this.#parse(from), this.#parse(await this.#placeOf(from, to, options))]
     checkWritable(source.namespace)
     checkWritable(target.namespace)
     if (source.namespace !== target.namespace)
       throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
-    const file = this.#fileAt(source.namespace, source.key)
+    const file = source.namespace.fileAt(source.key)
     if (file !== undefined && target.key.endsWith('/'))
       throw new SkeinError('invalid_argument', `${to} is no name of a file`)
     const mayReplace = file !== undefined && ifExists === 'overwrite'
-    const moved = file === undefined ? this.#below(source.namespace, source.key) : [file]
+    const moved = file === undefined ? source.namespace.below(source.key) : [file]
     if (moved.length === 0) throw notFound(from)
+    if (target.namespace.below(`${target.key.replace(/\/$/, '')}/`).length > 0)
+      throw new SkeinError('already_exists', `${to} is a directory`)
     this.#checkTarget(target.namespace, target.key, mayReplace ? { ifExists } : {})
     const leaves = isHiddenKey(source.key) && !isHiddenKey(target.key)
     if ((leaves && file === undefined) || (!isHiddenKey(source.key) && isHiddenKey(target.key)))
       throw new SkeinError('failed_precondition', `${from} is not moved out of or into ${internalKeyPrefix}`)
     for (const node of moved) {
-      this.#remove(source.namespace, node.key)
+      source.namespace.remove(node.key)
       const key = target.key + node.key.slice(source.key.length)
-      this.#put(target.namespace, { ...node, key, ...(leaves && { ttl: undefined }) })
+      target.namespace.put({ ...node, key, ...(leaves && { ttl: undefined }) })
     }
   }
 
-  async delete(path: string, options: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, options: DeleteOptions = {}): Promise<DeletedEntries> {
     await begun('delete', path, options)
     const { namespace, key } = this.#parse(path)
     checkWritable(namespace)
-    const file = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
-    if (file !== undefined) return this.#remove(namespace, key)
+    const file = key.endsWith('/') ? undefined : namespace.fileAt(key)
+    if (file !== undefined) {
+      this.#removeFile(namespace, file, options)
+      return { files: 1, directories: 0 }
+    }
     this.#directory(namespace, key)
-    const below = this.#below(namespace, key)
+    const below = namespace.below(key)
     const own = key.endsWith('/') ? key : `${key}/`
     const hasEntries = below.some((node) => node.key !== own || node.kind === 'file')
     if (hasEntries && options.recursive !== true && options.keepEntries !== true)
       throw new SkeinError('failed_precondition', `${path} is not empty`)
-    for (const node of below)
-      if (options.recursive === true || (node.key === own && node.kind === 'directory'))
-        this.#remove(namespace, node.key)
+    const counted = { files: 0, directories: 1 }
+    for (const { kind } of options.recursive === true ? this.#entries(path, { recursive: true }) : [])
+      counted[kind === 'file' ? 'files' : 'directories'] += 1
+    for (const node of below) {
+      if (node.kind === 'file' && options.recursive === true) this.#removeFile(namespace, node, options)
+      else if (options.recursive === true || node.key === own) namespace.remove(node.key)
+    }
+    return counted
   }
 
-  async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
+  async setAttributes(path: string, changes: AttributeChanges): Promise<{ readonly files: number }> {
     await begun('setAttributes', path, changes)
-    const { clientMetadata, ttl, replicationMin } = changes
+    const { clientMetadata, ttl, replicationMin, pinned } = changes
     const { namespace, key } = this.#parse(path)
     checkMetadata(clientMetadata === undefined ? {} : { clientMetadata })
-    const node = this.#fileAt(namespace, key)
+    const node = namespace.fileAt(key)
     if (node === undefined) {
       const { path: own } = this.#directory(namespace, key)
       const times = setTimesOf(changes.times ?? {})
       const before = this.#ownership.get(own)
       const timed = times === undefined ? {} : { times: { ...before?.times, ...times } }
-      this.#ownership.set(own, { ...before, ...ownershipOf(changes), ...timed })
+      const mode = changedMode(this.#directory(namespace, key), changes)
+      this.#ownership.set(own, { ...before, ...ownershipOf({ ...changes, mode }), ...timed })
       if (clientMetadata !== undefined) throw new SkeinError('failed_precondition', `${path} is a directory`)
-      return
+      if (pinned !== undefined) for (const below of await this.#filesAt(path)) namespace.put({ ...below, pinned })
+      return { files: 1 }
     }
     const expiry = ttl === undefined ? {} : { ttl: ttl === 'none' ? undefined : { ...ttl, setMs: this.#clock.nowMs() } }
     const counted = replicationMin === undefined ? {} : { replicationMin }
-    const own = { ...node.ownership, ...ownershipOf(changes) }
+    const mode = changedMode(fileStatus(namespace.name, node), changes)
+    const own = { ...node.ownership, ...ownershipOf({ ...changes, mode }) }
     const told = clientMetadata === undefined ? {} : { clientMetadata }
     const times = changes.times === undefined ? {} : { times: { ...node.times, ...setTimesOf(changes.times) } }
-    this.#put(namespace, { ...node, ...told, ...expiry, ...counted, ...times, ownership: own })
+    const pin = pinned === undefined ? {} : { pinned }
+    namespace.put({ ...node, ...told, ...expiry, ...counted, ...times, ...pin, ownership: own })
+    return { files: 1 }
   }
 
   async blockLocations(path: string): Promise<readonly BlockLocation[]> {
@@ -279,18 +301,42 @@ export class MemoryFileSystem implements FileSystem {
     return Promise.resolve()
   }
 
+  /** What `to` means: with `intoDirectory` a place in the directory that is there. */
+  async #placeOf(from: string, to: string, { intoDirectory }: RenameOptions): Promise<string> {
+    const there = intoDirectory === true ? await this.stat(to).catch(() => undefined) : undefined
+    const { namespace, key } = parsePath(from)
+    const name = key.replace(/\/$/, '').split('/').at(-1)
+    return there?.kind === 'directory' && there.path !== formatPath({ namespace, key })
+      ? `${to.replace(/\/$/, '')}/${name}`
+      : to
+  }
+
+  /** An object that stays at the store is a file again, of which nothing is cached. */
+  #removeFile(namespace: MemoryNamespace, node: MemoryNode, { cacheOnly }: DeleteOptions): void {
+    if (cacheOnly === true && node.etag !== '')
+      namespace.put({ ...node, fileId: (this.#lastFileId += 1), ttl: undefined, isFreed: true })
+    else namespace.remove(node.key)
+  }
+
+  async #filesAt(path: string): Promise<readonly MemoryNode[]> {
+    const { kind } = await this.stat(path)
+    const { namespace, key } = this.#parse(path)
+    const nodes = kind === 'file' ? namespace.live().filter((node) => node.key === key) : namespace.below(key)
+    return nodes.filter((node) => node.kind === 'file')
+  }
+
   #entries(path: string, options: ListOptions): FileStatus[] {
     if (path === '/') {
       const names = [...this.#namespaces.keys()].toSorted()
       return names.map((name) => directoryStatus(`/${name}`, name, undefined, true, 0))
     }
     const { namespace, key } = this.#parse(path)
-    const file = key.endsWith('/') ? undefined : this.#fileAt(namespace, key)
+    const file = key.endsWith('/') ? undefined : namespace.fileAt(key)
     if (file !== undefined) return [fileStatus(namespace.name, file)]
     this.#directory(namespace, key)
     const prefix = key === '' || key.endsWith('/') ? key : `${key}/`
     const isInternal = prefix.startsWith(internalKeyPrefix)
-    return listedEntries(this.#live(namespace), prefix, options)
+    return listedEntries(namespace.live(), prefix, options)
       .filter((entry) => isInternal || !entry.key.startsWith(internalKeyPrefix))
       .map(({ key: entryKey, node }) =>
         node?.kind === 'file'
@@ -299,7 +345,7 @@ export class MemoryFileSystem implements FileSystem {
       )
   }
 
-  #parse(path: string): { readonly namespace: Namespace; readonly key: string } {
+  #parse(path: string): { readonly namespace: MemoryNamespace; readonly key: string } {
     const parsed: NamespacePath = parsePath(path)
     if (parsed.namespace === '') throw new SkeinError('invalid_argument', '/ is the list of the namespaces')
     const namespace = this.#namespaces.get(parsed.namespace)
@@ -329,10 +375,10 @@ export class MemoryFileSystem implements FileSystem {
     }
   }
 
-  #directory(namespace: Namespace, key: string): FileStatus {
+  #directory(namespace: MemoryNamespace, key: string): FileStatus {
     if (key === '') return directoryStatus(`/${namespace.name}`, namespace.name, undefined, true, 0)
     const directoryKey = key.endsWith('/') ? key : `${key}/`
-    const below = this.#below(namespace, directoryKey)
+    const below = namespace.below(directoryKey)
     const own = below.find((node) => node.key === directoryKey && node.kind === 'directory')
     if (below.length === 0) throw notFound(formatPath({ namespace: namespace.name, key }))
     return this.#owned(directoryOf(namespace.name, directoryKey, own?.modifiedMs))
@@ -342,9 +388,9 @@ export class MemoryFileSystem implements FileSystem {
     return { ...status, ...this.#ownership.get(status.path) }
   }
 
-  #checkTarget(namespace: Namespace, key: string, { ifExists, ifFileId, asObject }: CreateOptions): void {
+  #checkTarget(namespace: MemoryNamespace, key: string, { ifExists, ifFileId, asObject }: CreateOptions): void {
     const path = formatPath({ namespace: namespace.name, key })
-    const file = this.#fileAt(namespace, key)
+    const file = namespace.fileAt(key)
     if (ifFileId !== undefined && file?.fileId !== ifFileId)
       throw new SkeinError('aborted', `${path} was changed or removed meanwhile`, {
         reason: 'file_changed',
@@ -353,52 +399,23 @@ export class MemoryFileSystem implements FileSystem {
     if (file !== undefined && ifExists !== 'overwrite') throw new SkeinError('already_exists', `${path} exists already`)
     if (asObject === true) return
     this.#checkNotBelowFile(namespace, key)
-    if (this.#below(namespace, `${key}/`).length > 0)
-      throw new SkeinError('failed_precondition', `${path} is a directory`)
+    if (namespace.below(`${key}/`).length > 0) throw new SkeinError('failed_precondition', `${path} is a directory`)
   }
 
-  #checkNotBelowFile(namespace: Namespace, key: string): void {
+  #checkNotBelowFile(namespace: MemoryNamespace, key: string): void {
     for (let slash = key.lastIndexOf('/', key.length - 2); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
-      if (this.#below(namespace, key.slice(0, slash + 1)).length > 0) return
-      if (this.#fileAt(namespace, key.slice(0, slash)) !== undefined)
+      if (namespace.below(key.slice(0, slash + 1)).length > 0) return
+      if (namespace.fileAt(key.slice(0, slash)) !== undefined)
         throw new SkeinError('failed_precondition', `${key.slice(0, slash)} is a file`)
     }
   }
-
-  #live({ nodes }: Namespace): MemoryNode[] {
-    const nowMs = this.#clock.nowMs()
-    return nodes.filter(({ ttl }) => ttl?.action !== 'DELETE' || ttl.setMs + ttl.ms > nowMs)
-  }
-
-  #nodeAt(namespace: Namespace, key: string): MemoryNode | undefined {
-    const nodes = this.#live(namespace)
-    const node = nodes[firstAtOrAfter(nodes, key)]
-    return node?.key === key ? node : undefined
-  }
-
-  #fileAt(namespace: Namespace, key: string): MemoryNode | undefined {
-    const node = this.#nodeAt(namespace, key)
-    return node?.kind === 'file' ? node : undefined
-  }
-
-  /** All nodes below a directory's key, its own included. */
-  #below(namespace: Namespace, key: string): MemoryNode[] {
-    const prefix = key.endsWith('/') ? key : `${key}/`
-    return this.#live(namespace).filter((node) => node.key.startsWith(prefix))
-  }
-
-  #put({ nodes }: Namespace, node: MemoryNode): void {
-    const index = firstAtOrAfter(nodes, node.key)
-    nodes.splice(index, nodes[index]?.key === node.key ? 1 : 0, node)
-  }
-
-  #remove({ nodes }: Namespace, key: string): void {
-    const index = firstAtOrAfter(nodes, key)
-    if (nodes[index]?.key === key) nodes.splice(index, 1)
-  }
 }
 
-function checkWritable({ name, readOnly }: Namespace): void {
+function changedMode({ mode: old }: FileStatus, { mode, modeMask = 0o7777 }: AttributeChanges): number | undefined {
+  return mode === undefined ? undefined : (old & ~modeMask) | (mode & modeMask)
+}
+
+function checkWritable({ name, readOnly }: MemoryNamespace): void {
   if (readOnly) throw new SkeinError('failed_precondition', `namespace ${name} is read-only`, { reason: 'read_only' })
 }
 

@@ -20,6 +20,9 @@ export interface MemoryNode {
   readonly ownership: Ownership
   readonly times?: SetTimes
   readonly replicationMin: number
+  readonly pinned?: boolean
+  /** Only the store has its bytes. */
+  readonly isFreed?: boolean
   readonly blockSizeBytes: number
   readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE'; readonly setMs: number } | undefined
 }

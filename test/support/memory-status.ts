@@ -19,7 +19,8 @@ export function fileStatus(namespace: string, node: MemoryNode): FileStatus {
     ...(node.times && { times: node.times }),
     isExplicit: true,
     persistence: etag === '' ? 'not_persisted' : 'persisted',
-    cachedBytes: node.bytes.length,
+    pinned: node.pinned === true,
+    cachedBytes: node.isFreed === true ? 0 : node.bytes.length,
   }
 }
 

@@ -118,6 +118,25 @@ export function compositionViolations(files: readonly SourceFile[]): string[] {
     .map(({ path }) => `${path}: of the command line only src/cli/roles.ts may import 'process'`)
 }
 
+const openPattern = /\b(?:openTargets?|openCluster)\b|\.connect\(/
+
+/**
+ * Commands on files know the client's file system only, as doors and programs do: what they need
+ * and it cannot do is missing there for all.
+ */
+export function rawServiceViolations(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ path }) => path.startsWith('src/cli/fs/'))
+    .filter((file) => {
+      const imported = importsOf(file).map((specifier) => resolved(file.path, specifier))
+      const isRaw = imported.some((path) =>
+        /^src\/(?:wire\/|client\/(?:cluster|connect|master-client)\.ts$)/.test(path),
+      )
+      return isRaw || openPattern.test(file.text)
+    })
+    .map(({ path }) => `${path}: commands on files use the file system of the client (openFiles), no service`)
+}
+
 /** Import circles between files, types included; each circle once. */
 export function circleViolations(files: readonly SourceFile[]): string[] {
   const known = new Map(files.map((file) => [file.path, file]))
@@ -191,6 +210,7 @@ export function leakViolations(files: readonly SourceFile[]): string[] {
 export const rules = {
   layerViolations,
   compositionViolations,
+  rawServiceViolations,
   circleViolations,
   heavyDependencyViolations,
   nameViolations,

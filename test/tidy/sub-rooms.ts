@@ -53,6 +53,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     status: ['file-range.ts', 'file-system.ts'],
     open: ['aborted-calls.ts', 'file-range.ts', 'file-system.ts', 'given-options.ts', 'read', 'status'],
     write: ['file-system.ts', 'worker-directories.ts'],
+    upkeep: ['file-system.ts', 'status', 'write'],
   },
   config: { keys: [] },
   fuse: {

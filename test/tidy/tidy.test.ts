@@ -21,6 +21,9 @@ const header = '// Why: planted.\n'
 const planted: Readonly<Record<keyof typeof rules, readonly SourceFile[]>> = {
   layerViolations: [{ path: 'src/meta/state.ts', text: `${header}import { open } from '../wire/channel.ts'\n` }],
   compositionViolations: [{ path: 'src/cli/fs/x.ts', text: `${header}import { a } from '../../process/stores.ts'\n` }],
+  rawServiceViolations: [
+    { path: 'src/cli/fs/x.ts', text: `${header}const { cluster } = await openTarget(context, text)\n` },
+  ],
   subRoomViolations: [{ path: 'src/block/disk/x.ts', text: `${header}import { a } from '../tier/a.ts'\n` }],
   folderViolations: Array.from({ length: 17 }, (_, index) => ({ path: `src/meta/${index}.ts`, text: header })),
   baseNameViolations: [

@@ -3,7 +3,8 @@
 // widths), CountCommand, DuCommand, LocationCommand, StatCommand.
 import { blockCount, blockIdOf, blockLength } from '../../base/block-id.ts'
 import { formatBytes } from '../../base/bytes.ts'
-import type { CountResponse, FileInfo, OpenFileResponse } from '../../wire/generated/master.ts'
+import type { FilePlacement } from '../../client/upkeep/file-upkeep.ts'
+import type { FileDocument, ListedFile } from './file-document.ts'
 import { formatMode } from './file-mode.ts'
 import { printable } from '../frame/printable.ts'
 
@@ -16,13 +17,24 @@ export function formatDate(ms: number): string {
   return `${day} ${digits(date.getHours(), 2)}:${digits(date.getMinutes(), 2)}:${seconds}`
 }
 
+/** The blocks of a file, and the workers that have them. */
+type Placed = Omit<FilePlacement, 'file'>
+
+/** As GooseFS counts. */
+export interface Counted {
+  readonly files: number
+  readonly folders: number
+  readonly bytes: number
+  readonly cachedBytes: number
+}
+
 /** Whole percent of the file that is cached, rounded down; an empty file is wholly cached. */
-export function cachedPercent(file: Pick<FileInfo, 'length' | 'cachedBytes'>): number {
+export function cachedPercent(file: Pick<FileDocument, 'length' | 'cachedBytes'>): number {
   return file.length === 0 ? 100 : Math.floor((Math.min(file.cachedBytes, file.length) * 100) / file.length)
 }
 
 /** One line of `fs ls`. @param readable sizes with units */
-export function lsLine(file: FileInfo, readable = false): string {
+export function lsLine(file: ListedFile, readable = false): string {
   // A long name has a blank behind it, too: programs split the line at blanks.
   const names = [file.owner, file.group].map((name) => `${printable(name).padEnd(14)} `)
   const who = formatMode(file.mode, file.folder).padEnd(12) + names.join('')
@@ -37,7 +49,7 @@ export function lsLine(file: FileInfo, readable = false): string {
  * Three lines and more of `fs stat`: what it is, `FileInfo{...}`, its blocks. `opened` is undefined
  * for a directory.
  */
-export function statText(file: FileInfo, opened: OpenFileResponse | undefined): string {
+export function statText(file: FileDocument, opened: Placed | undefined): string {
   if (file.folder) return `${printable(file.path)} is a directory path.\n${fileInfoText(file, [])}`
   const blocks = opened === undefined ? [] : blockTexts(file, opened)
   const tail =
@@ -45,7 +57,7 @@ export function statText(file: FileInfo, opened: OpenFileResponse | undefined): 
   return [`${printable(file.path)} is a file path.`, fileInfoText(file, blocks), ...tail].join('\n')
 }
 
-function fileInfoText(file: FileInfo, blocks: readonly string[]): string {
+function fileInfoText(file: FileDocument, blocks: readonly string[]): string {
   const percent = file.folder ? 0 : cachedPercent(file)
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(file.ufsPath)?.[0] ?? 'file'
   const [owner, group] = [printable(file.owner), printable(file.group)]
@@ -110,14 +122,14 @@ function aclText(mode: number): string {
   return `user::${bits.slice(1, 4)},group::${bits.slice(4, 7)},other::${bits.slice(7)}`
 }
 
-function blockIds(file: FileInfo): number[] {
+function blockIds(file: FileDocument): number[] {
   if (file.folder || file.length === 0) return []
   return Array.from({ length: blockCount(file.length, file.blockSizeBytes) }, (_, index) =>
     blockIdOf(file.fileId, index),
   )
 }
 
-function blockTexts(file: FileInfo, opened: OpenFileResponse): string[] {
+function blockTexts(file: FileDocument, opened: Placed): string[] {
   const addresses = new Map(opened.workers.map((worker) => [worker.workerId, worker.rpcAddress]))
   return blockIds(file).map((blockId, index) => {
     const locations = (opened.blocks[index]?.workerIds ?? []).map((id) => addresses.get(id) ?? id)
@@ -130,12 +142,15 @@ function blockTexts(file: FileInfo, opened: OpenFileResponse): string[] {
 }
 
 /** `fs location`: a heading and one worker RPC address a line, each once. */
-export function locationText(path: string, opened: OpenFileResponse): string {
+export function locationText(
+  path: string,
+  opened: Placed & { readonly file: { readonly fileId: number } | undefined },
+): string {
   return [`${printable(path)} with file id ${opened.file?.fileId ?? 0} is on nodes:`, ...locationsOf(opened)].join('\n')
 }
 
 /** The RPC addresses of the workers that hold a block of the file, each once, sorted. */
-export function locationsOf(opened: OpenFileResponse): string[] {
+export function locationsOf(opened: Placed): string[] {
   const holders = new Set(opened.blocks.flatMap((block) => block.workerIds))
   return [
     ...new Set(opened.workers.filter((worker) => holders.has(worker.workerId)).map((worker) => worker.rpcAddress)),
@@ -143,7 +158,7 @@ export function locationsOf(opened: OpenFileResponse): string[] {
 }
 
 /** `fs count`: the heading and the row. */
-export function countText(count: CountResponse, readable: boolean): string {
+export function countText(count: Counted, readable: boolean): string {
   const row = (files: string, folders: string, size: string): string =>
     files.padEnd(25) + folders.padEnd(25) + size.padEnd(15)
   return (

@@ -5,6 +5,7 @@ import type { Clock } from '../../base/clock.ts'
 import { parsePath, formatPath } from '../../base/paths.ts'
 import type { Config, ConfigMode, MemoryConfig } from '../../config/config.ts'
 import type { Cluster } from '../../client/cluster.ts'
+import type { WholeFileSystem } from '../../client/upkeep/file-upkeep.ts'
 import { type ExitCode, usageError } from './exit-codes.ts'
 import { jsonText } from './json-document.ts'
 
@@ -97,6 +98,34 @@ export async function openTargets(
   if (authorityOf(toText) !== undefined && (await openTarget(context, toText)).cluster.address !== cluster.address)
     throw usageError('the two paths are in different clusters')
   return { cluster, from, to }
+}
+
+/** A path as the user wrote it, and the files of the cluster that it is in. */
+export interface FileTarget {
+  readonly path: string
+  readonly files: WholeFileSystem
+  readonly config: Config
+}
+
+/** As openTarget, for commands that need the files of the cluster only. */
+export async function openFiles(context: CommandContext, text: string): Promise<FileTarget> {
+  const { path, cluster, config } = await openTarget(context, text)
+  return { path, files: cluster.files, config }
+}
+
+/** As openTargets, for commands that need the files of the cluster only. */
+export async function openFilePair(
+  context: CommandContext,
+  fromText: string,
+  toText: string,
+): Promise<{ readonly files: WholeFileSystem; readonly from: string; readonly to: string }> {
+  const { cluster, from, to } = await openTargets(context, fromText, toText)
+  return { files: cluster.files, from, to }
+}
+
+/** The files of the configured cluster. */
+export async function openConfiguredFiles(context: CommandContext): Promise<WholeFileSystem> {
+  return (await openCluster(context)).files
 }
 
 /** The configured cluster. */

@@ -30,26 +30,35 @@ export function jsonText(document: unknown): string {
 function jsonValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(jsonValue)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).flatMap(([name, field]) => fieldsOf(name, field)))
+  // A loop, because a listing has many entries of many fields.
+  const shown: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(value)) if (field !== undefined) addField(shown, name, field)
+  return shown
 }
 
-function fieldsOf(name: string, value: unknown): [string, unknown][] {
-  if (value === undefined) return []
+function addField(shown: Record<string, unknown>, name: string, value: unknown): void {
   if (timeFields.has(name)) {
-    const ms = isTime(value) ? value : null
-    return [
-      [name, ms],
-      [name.slice(0, -'Ms'.length), ms === null ? null : new Date(ms).toISOString()],
-    ]
+    const time = timeOf(value)
+    shown[name] = time === undefined ? null : value
+    shown[name.slice(0, -'Ms'.length)] = time === undefined ? null : time.toISOString()
+  } else if (name === 'ttlMs') {
+    shown[name] = typeof value === 'number' && value > 0 ? value : null
+  } else if (typeof value !== 'object' && name !== '__proto__') {
+    shown[name] = value
+  } else {
+    const wrapped = listOf(name, value)
+    const field = wrapped === undefined ? jsonValue(value) : wrapped.map(jsonValue)
+    // Metadata may have this name, too.
+    if (name === '__proto__') Object.defineProperty(shown, name, { value: field, enumerable: true })
+    else shown[name] = field
   }
-  if (name === 'ttlMs') return [[name, typeof value === 'number' && value > 0 ? value : null]]
-  const wrapped = listOf(name, value)
-  return [[name, wrapped === undefined ? jsonValue(value) : wrapped.map(jsonValue)]]
 }
 
 /** Zero is how the services say that there is none. */
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value !== 0 && !Number.isNaN(new Date(value).getTime())
+function timeOf(value: unknown): Date | undefined {
+  if (typeof value !== 'number' || value === 0) return undefined
+  const time = new Date(value)
+  return Number.isNaN(time.getTime()) ? undefined : time
 }
 
 /** A message that holds nothing but a list of its own name, such as `workers: { workers: [] }`. */

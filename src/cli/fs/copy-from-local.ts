@@ -7,7 +7,7 @@ import { type FileHandle, lstat, open, opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SkeinError } from '../../base/errors.ts'
 import { writeWhole } from '../../client/write/write-whole.ts'
-import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
+import { type CommandContext, type FileTarget, openFiles, writeResult } from '../frame/context.ts'
 import { localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
 import { below, placeOf } from './place-of.ts'
@@ -20,7 +20,7 @@ const chunkBytes = 1024 ** 2
 export async function copyFromLocal(context: CommandContext, localText: string, text: string): Promise<void> {
   const local = localPath(localText)
   const about = await onLocal(local, () => stat(local))
-  const target = await openTarget(context, text)
+  const target = await openFiles(context, text)
   const tally = new Tally(context)
   if (about.isDirectory()) await copyTree(context, target, local, tally)
   else if (about.isFile())
@@ -41,7 +41,7 @@ interface LocalFile {
   readonly path: string
 }
 
-async function copyTree(context: CommandContext, target: Target, local: string, tally: Tally): Promise<void> {
+async function copyTree(context: CommandContext, target: FileTarget, local: string, tally: Tally): Promise<void> {
   const files = filesBelow(context, target, local, target.path, tally)
   await eachInParallel(files, filesAtATime, (file) =>
     tally.attempt(localUri(file.local), () => copyFile(context, target, file.local, file.path, tally)),
@@ -54,12 +54,12 @@ async function copyTree(context: CommandContext, target: Target, local: string, 
  */
 async function* filesBelow(
   context: CommandContext,
-  target: Target,
+  target: FileTarget,
   local: string,
   path: string,
   tally: Tally,
 ): AsyncGenerator<LocalFile, void, undefined> {
-  await target.cluster.lifecycle().makeDirectory({ path }, { signal: context.signal })
+  await target.files.makeDirectory(path, { signal: context.signal })
   const directory = await onLocal(local, () => opendir(local))
   try {
     for (;;) {
@@ -88,7 +88,7 @@ interface LocalEntry {
 /** A directory below the first: when it cannot be read, the others still can. */
 async function* subtree(
   context: CommandContext,
-  target: Target,
+  target: FileTarget,
   local: string,
   path: string,
   tally: Tally,
@@ -115,7 +115,7 @@ async function entryOf(local: string): Promise<Pick<LocalEntry, 'kind'>> {
 
 async function copyFile(
   context: CommandContext,
-  { cluster }: Target,
+  { files }: FileTarget,
   local: string,
   path: string,
   tally: Tally,
@@ -125,7 +125,7 @@ async function copyFile(
   try {
     const about = await onLocal(local, () => file.stat())
     if (!about.isFile()) throw changedError(local)
-    await writeWhole(cluster.files, path, about.size, () => bytesOf(file, local, about), signal)
+    await writeWhole(files, path, about.size, () => bytesOf(file, local, about), signal)
     tally.addDone(about.size, copiedText(local, path))
   } finally {
     await file.close()

@@ -6,7 +6,7 @@ import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:f
 import { basename, dirname, join, sep } from 'node:path'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { FileStatus, UnusableEntries } from '../../client/file-system.ts'
-import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
+import { type CommandContext, type FileTarget, openFiles, writeResult } from '../frame/context.ts'
 import { fileBytes } from '../../client/file-bytes.ts'
 import { localError, localPath, localUri, onLocal } from './local-path.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
@@ -25,10 +25,10 @@ export async function copyToLocal(
   replace: boolean,
 ): Promise<void> {
   const local = localPath(localText)
-  const target = await openTarget(context, text)
+  const target = await openFiles(context, text)
   const tally = new Tally(context)
   const copy = new Copy(context, target, tally, replace)
-  const file = await target.cluster.files.stat(target.path, { signal: context.signal })
+  const file = await target.files.stat(target.path, { signal: context.signal })
   const isDirectory = file.kind === 'directory'
   if (isDirectory) await copy.tree(local)
   else await copy.file(file.path, await placeOf(file, localText, local))
@@ -65,13 +65,13 @@ function safeNames(path: string, relative: string): string[] {
 
 class Copy {
   readonly #context: CommandContext
-  readonly #target: Target
+  readonly #target: FileTarget
   readonly #tally: Tally
   readonly #replace: boolean
   readonly #checkedDirectories = new Set<string>()
   #begun = 0
 
-  constructor(context: CommandContext, target: Target, tally: Tally, replace: boolean) {
+  constructor(context: CommandContext, target: FileTarget, tally: Tally, replace: boolean) {
     this.#context = context
     this.#target = target
     this.#tally = tally
@@ -92,10 +92,10 @@ class Copy {
   }
 
   async *#entries(): AsyncGenerator<FileStatus, void, undefined> {
-    const { cluster, path } = this.#target
+    const { files, path } = this.#target
     const onUnusable = (found: UnusableEntries): void => nameUnusable(this.#context, found)
     const { signal } = this.#context
-    for await (const page of cluster.files.list(path, { recursive: true, onUnusable, signal })) yield* page
+    for await (const page of files.list(path, { recursive: true, onUnusable, signal })) yield* page
   }
 
   #relative(file: FileStatus): string {
@@ -157,7 +157,7 @@ class Copy {
     const file = await onLocal(directory, () => open(partial, 'wx'))
     let bytes = 0
     try {
-      for await (const chunk of fileBytes(this.#target.cluster.files, path, this.#context.signal)) {
+      for await (const chunk of fileBytes(this.#target.files, path, this.#context.signal)) {
         await onLocal(place, () => file.writeFile(chunk))
         bytes += chunk.length
       }

@@ -1,9 +1,8 @@
 // Why: `skein fs setTtl | unsetTtl | pin | unpin | setReplication`: how long and how often data is
 // kept. The shapes are those of Alluxio 2.9's commands of the same names.
 import type { Command } from 'commander'
-import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
+import { type CommandContext, openFiles, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
-import { longCallMs } from '../frame/long-call.ts'
 import { positiveDurationMs, wholeNumber } from '../frame/numbers.ts'
 import { printable } from '../frame/printable.ts'
 import { suggested } from '../frame/suggested.ts'
@@ -15,6 +14,7 @@ interface ReplicationFlags {
 }
 
 const replicasMax = 1000
+const noLimit = -1
 
 export function addCommands(parent: Command, context: CommandContext): void {
   const pathText = '/namespace/dir/file or gfs://host:port/namespace/dir/file'
@@ -66,50 +66,57 @@ async function setTtl(
   const action = actionText?.toUpperCase() ?? (await context.config('client')).user.createTtlAction
   if (action !== 'FREE' && action !== 'DELETE') throw usageError(`--action must be free or delete, not '${actionText}'`)
   const ttlMs = positiveDurationMs('the TTL', duration)
-  const { path, cluster } = await openTarget(context, text)
-  const { files } = await cluster
-    .lifecycle()
-    .setTtl({ path, ttlMs, action }, { signal: context.signal, deadlineMs: longCallMs })
+  const { path, files } = await openFiles(context, text)
+  const changed = await files.setAttributes(path, { ttl: { ms: ttlMs, action }, signal: context.signal })
   writeResult(
     context,
-    { path, ttlMs, action, files },
+    { path, ttlMs, action, files: changed.files },
     `TTL of path '${printable(path)}' was successfully set to ${ttlMs} milliseconds, ` +
       `with expiry action set to ${action}`,
   )
 }
 
 async function unsetTtl(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const call = { signal: context.signal, deadlineMs: longCallMs }
-  const { files } = await cluster.lifecycle().setTtl({ path, ttlMs: -1, action: 'FREE' }, call)
-  writeResult(context, { path, ttlMs: -1, files }, `TTL of path '${printable(path)}' was successfully removed.`)
+  const { path, files } = await openFiles(context, text)
+  const changed = await files.setAttributes(path, { ttl: 'none', signal: context.signal })
+  writeResult(
+    context,
+    { path, ttlMs: -1, files: changed.files },
+    `TTL of path '${printable(path)}' was successfully removed.`,
+  )
 }
 
 async function setPinned(context: CommandContext, text: string, pinned: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const { files } = await cluster
-    .lifecycle()
-    .setPinned({ path, pinned }, { signal: context.signal, deadlineMs: longCallMs })
+  const { path, files } = await openFiles(context, text)
+  const changed = await files.setAttributes(path, { pinned, signal: context.signal })
   writeResult(
     context,
-    { path, pinned, files },
+    { path, pinned, files: changed.files },
     `File '${printable(path)}' was successfully ${pinned ? 'pinned' : 'unpinned'}.`,
   )
 }
 
 async function setReplication(context: CommandContext, text: string, flags: ReplicationFlags): Promise<void> {
   const limits = replicationLimits(flags)
-  const { path, cluster } = await openTarget(context, text)
-  const request = { path, recursive: flags.R === true, ...limits }
-  const { files } = await cluster
-    .lifecycle()
-    .setPathReplication(request, { signal: context.signal, deadlineMs: longCallMs })
+  const { path, files } = await openFiles(context, text)
+  const { min, max } = limits
+  const changed = await files.setAttributes(path, {
+    recursive: flags.R === true,
+    ...(min !== undefined && { replicationMin: min }),
+    ...(max !== undefined && { replicationMax: max === noLimit ? 'none' : max }),
+    signal: context.signal,
+  })
   const lines = [
     `Changed the replication level of ${printable(path)}`,
     ...(limits.max === undefined ? [] : [`replicationMax was set to ${limits.max}`]),
     ...(limits.min === undefined ? [] : [`replicationMin was set to ${limits.min}`]),
   ]
-  const document = { path, replicationMax: limits.max ?? null, replicationMin: limits.min ?? null, files }
+  const document = {
+    path,
+    replicationMax: limits.max ?? null,
+    replicationMin: limits.min ?? null,
+    files: changed.files,
+  }
   writeResult(context, document, lines.join('\n'))
 }
 
@@ -118,11 +125,11 @@ function replicationLimits({ min: minText, max: maxText }: ReplicationFlags): { 
   if (minText === undefined && maxText === undefined) throw usageError('give --min, --max or both')
   const max = maxText === undefined ? undefined : replicationMaxOf(maxText)
   const min = minText === undefined ? undefined : wholeNumber('--min', minText, 0, replicasMax)
-  if (min !== undefined && max !== undefined && max !== -1 && min > max)
+  if (min !== undefined && max !== undefined && max !== noLimit && min > max)
     throw usageError(`--min ${min} is above --max ${max}`)
   return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) }
 }
 
 function replicationMaxOf(text: string): number {
-  return text === '-1' ? -1 : wholeNumber('--max (or -1 for no limit)', text, 0, replicasMax)
+  return text === '-1' ? noLimit : wholeNumber('--max (or -1 for no limit)', text, 0, replicasMax)
 }

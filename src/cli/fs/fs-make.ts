@@ -6,13 +6,12 @@ import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
 import { parsePath } from '../../base/paths.ts'
-import type { Cluster } from '../../client/cluster.ts'
 import { writeWhole } from '../../client/write/write-whole.ts'
-import type { FileInfo } from '../../wire/generated/master.ts'
-import { type CommandContext, openTarget, openTargets, writeResult } from '../frame/context.ts'
+import type { FileStatus, FileSystem } from '../../client/file-system.ts'
+import { type CommandContext, openFilePair, openFiles, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
 import { fileBytes } from '../../client/file-bytes.ts'
-import { listPages } from '../frame/list-pages.ts'
+import { longCallMs } from '../frame/long-call.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
 import { below, placeOf } from './place-of.ts'
 import { printable } from '../frame/printable.ts'
@@ -40,9 +39,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function touch(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
+  const { path, files } = await openFiles(context, text)
   if (isRootOrDirectory(path)) throw usageError(`'${path}' is not a file path: remove the slash at the end`)
-  await writeWhole(cluster.files, path, 0, nothing, context.signal)
+  await writeWhole(files, path, 0, nothing, context.signal)
   writeResult(context, { path }, `${printable(path)} has been created`)
 }
 
@@ -58,18 +57,19 @@ async function copy(context: CommandContext, from: string, to: string, recursive
     throw usageError('both paths are local: use the cp command of the system')
   if (localPattern.test(from)) return await (await import('./copy-from-local.ts')).copyFromLocal(context, from, to)
   if (localPattern.test(to)) return await (await import('./copy-to-local.ts')).copyToLocal(context, from, to, false)
-  const { cluster, from: source, to: path } = await openTargets(context, from, to)
+  const { files, from: source, to: path } = await openFilePair(context, from, to)
   if (path === '/') throw usageError('/ contains only namespaces: give a path in a namespace')
   const { signal } = context
-  const file = await cluster.master().getStatus({ path: source }, { signal })
-  if (file.folder && !recursive) throw usageError(`${source} is a directory: copy it with -R`)
-  const place = await placeOf(context, { path, cluster }, basename(source))
+  const file = await files.stat(source, { signal })
+  const isDirectory = file.kind === 'directory'
+  if (isDirectory && !recursive) throw usageError(`${source} is a directory: copy it with -R`)
+  const place = await placeOf(context, { path, files }, basename(source))
   if (place === source) throw usageError(`${source} cannot be copied to itself`)
-  if (file.folder && `${place}/`.startsWith(withSlash(source)))
+  if (isDirectory && `${place}/`.startsWith(withSlash(source)))
     throw usageError(`${source} cannot be copied into itself`)
   const tally = new Tally(context)
-  if (file.folder) await copyTree(context, cluster, source, place, tally)
-  else await copyFile(context, cluster, file, place, tally)
+  if (isDirectory) await copyTree(context, files, source, place, tally)
+  else await copyFile(context, files, file, place, tally)
   if (context.options.format === 'json') writeResult(context, { from: source, to: place, ...tally.document }, '')
   tally.finish()
 }
@@ -80,35 +80,35 @@ function withSlash(path: string): string {
 
 async function copyTree(
   context: CommandContext,
-  cluster: Cluster,
+  files: FileSystem,
   source: string,
   place: string,
   tally: Tally,
 ): Promise<void> {
   const { signal } = context
-  await cluster.lifecycle().makeDirectory({ path: place }, { signal })
-  const files = async function* (): AsyncGenerator<FileInfo, void, undefined> {
-    for await (const page of listPages(cluster.master(), { path: source, recursive: true }, signal)) yield* page
+  await files.makeDirectory(place, { signal })
+  const entries = async function* (): AsyncGenerator<FileStatus, void, undefined> {
+    for await (const page of files.list(source, { recursive: true, signal, deadlineMs: longCallMs })) yield* page
   }
   const inside = withSlash(source)
-  await eachInParallel(files(), filesAtATime, (file) =>
+  await eachInParallel(entries(), filesAtATime, (file) =>
     tally.attempt(file.path, async () => {
       if (!file.path.startsWith(inside)) throw new SkeinError('internal', `${file.path} is not below ${source}`)
       const to = below(place, file.path.slice(inside.length))
-      if (file.folder) await cluster.lifecycle().makeDirectory({ path: to }, { signal })
-      else await copyFile(context, cluster, file, to, tally)
+      if (file.kind === 'directory') await files.makeDirectory(to, { signal })
+      else await copyFile(context, files, file, to, tally)
     }),
   )
 }
 
 async function copyFile(
   { signal }: CommandContext,
-  cluster: Cluster,
-  file: FileInfo,
+  files: FileSystem,
+  file: Pick<FileStatus, 'path' | 'length'>,
   to: string,
   tally: Tally,
 ): Promise<void> {
-  const bytes = (): AsyncIterable<Uint8Array> => fileBytes(cluster.files, file.path, signal)
-  await writeWhole(cluster.files, to, file.length, bytes, signal)
+  const bytes = (): AsyncIterable<Uint8Array> => fileBytes(files, file.path, signal)
+  await writeWhole(files, to, file.length, bytes, signal)
   tally.addDone(file.length, `Copied ${printable(file.path)} to ${printable(to)}`)
 }

@@ -4,9 +4,8 @@
 import type { Command } from 'commander'
 import { ownerName } from '../../base/attributes/ownership.ts'
 import { parseMode } from '../format/file-mode.ts'
-import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
+import { type CommandContext, openFiles, writeResult } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
-import { longCallMs } from '../frame/long-call.ts'
 import { printable } from '../frame/printable.ts'
 
 interface Flags {
@@ -72,12 +71,10 @@ async function change(
   wanted: Change,
   said: (path: string) => string,
 ): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const request = { path, recursive: flags.R === true, ...wanted }
-  const { files } = await cluster
-    .lifecycle()
-    .setPathOwnership(request, { signal: context.signal, deadlineMs: longCallMs })
-  writeResult(context, { path, recursive: request.recursive, ...wanted, files }, said(printable(path)))
+  const { path, files } = await openFiles(context, text)
+  const recursive = flags.R === true
+  const changed = await files.setAttributes(path, { ...wanted, recursive, signal: context.signal })
+  writeResult(context, { path, recursive, ...wanted, files: changed.files }, said(printable(path)))
 }
 
 /** @throws SkeinError invalid_argument (usage) */

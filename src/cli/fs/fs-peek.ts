@@ -4,7 +4,7 @@
 import { type Command, Option } from 'commander'
 import { isSkeinError } from '../../base/errors.ts'
 import type { FileRange, FileStatus } from '../../client/file-system.ts'
-import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
+import { type CommandContext, openFiles, writeResult } from '../frame/context.ts'
 import { exitCodes, usageError } from '../frame/exit-codes.ts'
 import { sizeOf } from '../frame/numbers.ts'
 import { fileBytes } from '../../client/file-bytes.ts'
@@ -45,26 +45,26 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function writeEnd(context: CommandContext, text: string, end: 'head' | 'tail', bytes: number): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
+  const { path, files } = await openFiles(context, text)
   const { signal, io } = context
   const rangeOf = (length: number): FileRange => ({
     offset: end === 'head' ? 0 : Math.max(0, length - bytes),
     length: bytes,
   })
-  for await (const chunk of fileBytes(cluster.files, path, signal, rangeOf)) await io.writeBytes(chunk)
+  for await (const chunk of fileBytes(files, path, signal, rangeOf)) await io.writeBytes(chunk)
 }
 
 async function testPath(context: CommandContext, text: string, flags: TestFlags): Promise<void> {
   const letter = (Object.keys(questions) as Question[]).find((name) => flags[name] === true)
   if (letter === undefined) throw usageError('give one of -d, -e, -f, -s or -z')
-  const { path, cluster } = await openTarget(context, text)
+  const { path, files } = await openFiles(context, text)
   const { signal } = context
-  const file = await cluster.files.stat(path, { signal }).catch((thrown: unknown) => {
+  const file = await files.stat(path, { signal }).catch((thrown: unknown) => {
     if (isSkeinError(thrown, 'not_found')) return undefined
     throw thrown
   })
   const hasEntry = async (): Promise<boolean> => {
-    for await (const entries of cluster.files.list(path, { pageSize: 1, signal })) return entries.length > 0
+    for await (const entries of files.list(path, { pageSize: 1, signal })) return entries.length > 0
     return false
   }
   const result = file !== undefined && (await questions[letter].answer(file, hasEntry))

@@ -1,14 +1,13 @@
 // Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached,
 // and where.
 import type { Command } from 'commander'
-import { SkeinError } from '../../base/errors.ts'
-import type { FileInfo, UnusablePaths } from '../../wire/generated/master.ts'
-import { type CommandContext, openTarget, writeResult } from '../frame/context.ts'
-import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from '../format/format-file.ts'
-import { jsonText } from '../frame/json-document.ts'
-import { listPages } from '../frame/list-pages.ts'
 import { fileBytes } from '../../client/file-bytes.ts'
-import { syncInterval } from './sync-interval.ts'
+import type { UnusableEntries } from '../../client/file-system.ts'
+import { fileDocumentOf, listedFileOf } from '../format/file-document.ts'
+import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from '../format/format-file.ts'
+import { type CommandContext, openFiles, writeResult } from '../frame/context.ts'
+import { jsonText } from '../frame/json-document.ts'
+import { longCallMs } from '../frame/long-call.ts'
 import { nameUnusable } from './unusable-paths.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
@@ -58,26 +57,23 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function ls(context: CommandContext, text: string, recursive: boolean, readable: boolean): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
+  const { path, files } = await openFiles(context, text)
   const { io, options, signal } = context
-  const sync = syncInterval(config)
-  let unusable: UnusablePaths | undefined
-  const listing = listPages(cluster.master(), { path, recursive, ...sync }, signal, (found) => {
+  let unusable: UnusableEntries | undefined
+  const onUnusable = (found: UnusableEntries): void => {
     unusable = found
     nameUnusable(context, found)
-  })
+  }
+  const listing = { recursive, onUnusable, signal, deadlineMs: longCallMs }
   if (options.format === 'text') {
-    for await (const files of listing) {
-      if (files.length > 0)
-        await io.writeBytes(Buffer.from(files.map((file) => `${lsLine(file, readable)}\n`).join('')))
-    }
+    for await (const page of files.list(path, listing))
+      await io.writeBytes(Buffer.from(page.map((file) => `${lsLine(listedFileOf(file), readable)}\n`).join('')))
     return
   }
   let separator = '{"entries":['
-  for await (const files of listing) {
-    if (files.length === 0) continue
+  for await (const page of files.listDetails(path, listing)) {
     // A page at a time, and no more than the reader takes.
-    await io.writeBytes(Buffer.from(separator + files.map(jsonText).join(',')))
+    await io.writeBytes(Buffer.from(separator + page.map((file) => jsonText(fileDocumentOf(file))).join(',')))
     separator = ','
   }
   const named = unusable === undefined ? '' : `,"unusable":${jsonText(unusable)}`
@@ -85,54 +81,54 @@ async function ls(context: CommandContext, text: string, recursive: boolean, rea
 }
 
 async function stat(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
-  const file = await cluster.master().getStatus({ path, ...syncInterval(config) }, { signal: context.signal })
-  const opened = file.folder ? undefined : await cluster.master().openFile({ path }, { signal: context.signal })
-  const info = opened?.file ?? file
-  const { userMetadata, clientMetadata, ...shown } = info
+  const { path, files } = await openFiles(context, text)
+  const { signal } = context
+  const status = await files.details(path, { signal })
+  const placed =
+    status.kind === 'directory'
+      ? undefined
+      : await files.placement(path, { maxAgeMs: Number.POSITIVE_INFINITY, signal })
+  const file = fileDocumentOf(placed?.file ?? status)
+  const { userMetadata, clientMetadata, ...shown } = file
   const metadata = {
     ...(userMetadata === undefined ? {} : { userMetadata: userMetadata.values }),
     ...(clientMetadata === undefined ? {} : { clientMetadata: clientMetadata.values }),
   }
-  writeResult(context, { ...shown, ...metadata, blocks: opened?.blocks ?? [] }, statText(info, opened))
+  writeResult(context, { ...shown, ...metadata, blocks: placed?.blocks ?? [] }, statText(file, placed))
 }
 
 async function cat(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  for await (const chunk of fileBytes(cluster.files, path, context.signal)) await context.io.writeBytes(chunk)
+  const { path, files } = await openFiles(context, text)
+  for await (const chunk of fileBytes(files, path, context.signal)) await context.io.writeBytes(chunk)
 }
 
 async function count(context: CommandContext, text: string, readable: boolean): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
-  const counted = await cluster.master().count({ path, ...syncInterval(config) }, { signal: context.signal })
+  const { path, files } = await openFiles(context, text)
+  const summary = await files.summary(path, { signal: context.signal })
+  const { directories: folders, bytes, cachedBytes } = summary
+  const counted = { files: summary.files, folders, bytes, cachedBytes }
   writeResult(context, counted, countText(counted, readable))
 }
 
 async function du(context: CommandContext, text: string, sumOnly: boolean, readable: boolean): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
+  const { path, files } = await openFiles(context, text)
   const { signal } = context
-  const sync = syncInterval(config)
   if (sumOnly) {
-    const { bytes, cachedBytes } = await cluster.master().count({ path, ...sync }, { signal })
+    const { bytes, cachedBytes } = await files.summary(path, { signal })
     writeResult(context, { path, bytes, cachedBytes }, `${duHeader}\n${duLine(bytes, cachedBytes, path, readable)}`)
     return
   }
-  const files: FileInfo[] = []
-  const named = (found: UnusablePaths): void => nameUnusable(context, found)
-  for await (const page of listPages(cluster.master(), { path, recursive: true, ...sync }, signal, named))
-    files.push(...page.filter((file) => !file.folder))
-  const document = files.map((file) => ({ path: file.path, bytes: file.length, cachedBytes: file.cachedBytes }))
-  writeResult(
-    context,
-    { entries: document },
-    [duHeader, ...files.map((file) => duLine(file.length, file.cachedBytes, file.path, readable))].join('\n'),
-  )
+  const entries: { readonly path: string; readonly bytes: number; readonly cachedBytes: number }[] = []
+  const onUnusable = (found: UnusableEntries): void => nameUnusable(context, found)
+  for await (const page of files.list(path, { recursive: true, onUnusable, signal, deadlineMs: longCallMs }))
+    for (const file of page)
+      if (file.kind === 'file') entries.push({ path: file.path, bytes: file.length, cachedBytes: file.cachedBytes })
+  const lines = entries.map(({ bytes, cachedBytes, path: shown }) => duLine(bytes, cachedBytes, shown, readable))
+  writeResult(context, { entries }, [duHeader, ...lines].join('\n'))
 }
 
 async function location(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster, config } = await openTarget(context, text)
-  const opened = await cluster.master().openFile({ path, ...syncInterval(config) }, { signal: context.signal })
-  if (opened.file === undefined || opened.file.folder)
-    throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
-  writeResult(context, { path, fileId: opened.file.fileId, nodes: locationsOf(opened) }, locationText(path, opened))
+  const { path, files } = await openFiles(context, text)
+  const placed = await files.placement(path, { signal: context.signal })
+  writeResult(context, { path, fileId: placed.file.fileId, nodes: locationsOf(placed) }, locationText(path, placed))
 }

@@ -1,6 +1,7 @@
 // Why: `skein fs free | getUsedBytes | getCapacityBytes`: the room of the cache.
 import type { Command } from 'commander'
-import { type CommandContext, openCluster, openTarget, writeResult } from '../frame/context.ts'
+import type { CacheUsage } from '../../client/status/amounts.ts'
+import { type CommandContext, openConfiguredFiles, openFiles, writeResult } from '../frame/context.ts'
 import { printable } from '../frame/printable.ts'
 
 export function addCommands(parent: Command, context: CommandContext): void {
@@ -14,29 +15,28 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .command('getUsedBytes')
     .description('show the used bytes of the cache')
     .action(async () => {
-      const { usedBytes } = await summary(context)
+      const { usedBytes } = await usage(context)
       writeResult(context, { usedBytes }, `Used Bytes: ${usedBytes}`)
     })
   parent
     .command('getCapacityBytes')
     .description('show the capacity of the cache in bytes')
     .action(async () => {
-      const { capacityBytes } = await summary(context)
+      const { capacityBytes } = await usage(context)
       writeResult(context, { capacityBytes }, `Capacity Bytes: ${capacityBytes}`)
     })
 }
 
 async function free(context: CommandContext, text: string, force: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const freed = await cluster.master().free({ path, force }, { signal: context.signal })
+  const { path, files } = await openFiles(context, text)
+  const freed = await files.free(path, { force, signal: context.signal })
   writeResult(
     context,
-    { path, freedBytes: freed.freedBytes, paths: freed.paths },
+    { path, freedBytes: freed.bytes, paths: freed.paths },
     `${printable(path)} was successfully freed from GooseFS space.`,
   )
 }
 
-async function summary(context: CommandContext): Promise<{ usedBytes: number; capacityBytes: number }> {
-  const cluster = await openCluster(context)
-  return cluster.master().getClusterSummary({}, { signal: context.signal })
+async function usage(context: CommandContext): Promise<CacheUsage> {
+  return await (await openConfiguredFiles(context)).usage({ signal: context.signal })
 }

@@ -3,10 +3,9 @@
 // PersistCommand and CheckConsistencyCommand.
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
-import type { FileInfo } from '../../wire/generated/master.ts'
-import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
+import type { FileStatus } from '../../client/file-system.ts'
+import { type CommandContext, type FileTarget, openFiles, writeResult } from '../frame/context.ts'
 import { exitCodes } from '../frame/exit-codes.ts'
-import { listPages } from '../frame/list-pages.ts'
 import { longCallMs } from '../frame/long-call.ts'
 import { wholeNumber } from '../frame/numbers.ts'
 import { eachInParallel } from '../frame/parallel-each.ts'
@@ -39,16 +38,15 @@ export function addCommands(parent: Command, context: CommandContext): void {
 }
 
 async function persist(context: CommandContext, text: string, parallel: number): Promise<void> {
-  const target = await openTarget(context, text)
-  const { path, cluster } = target
+  const target = await openFiles(context, text)
+  const { path, files } = target
   const tally = new Tally(context)
-  const file = await cluster.master().getStatus({ path }, { signal: context.signal })
-  if (file.folder) {
-    const files = unpersistedBelow(context, target)
-    await eachInParallel(files, parallel, (one) =>
+  const file = await files.stat(path, { signal: context.signal })
+  if (file.kind === 'directory') {
+    await eachInParallel(unpersistedBelow(context, target), parallel, (one) =>
       tally.attempt(one.path, () => persistFile(context, target, one, tally)),
     )
-  } else if (file.persistenceState !== 'PERSISTED') {
+  } else if (file.persistence !== 'persisted') {
     await persistFile(context, target, file, tally)
   }
   const nothingToDo = tally.done === 0 && tally.failed === 0
@@ -59,24 +57,27 @@ async function persist(context: CommandContext, text: string, parallel: number):
 
 async function* unpersistedBelow(
   context: CommandContext,
-  { path, cluster }: Target,
-): AsyncGenerator<FileInfo, void, undefined> {
-  for await (const page of listPages(cluster.master(), { path, recursive: true }, context.signal))
-    yield* page.filter((file) => !file.folder && file.persistenceState !== 'PERSISTED')
+  { path, files }: FileTarget,
+): AsyncGenerator<FileStatus, void, undefined> {
+  const { signal } = context
+  for await (const page of files.list(path, { recursive: true, signal, deadlineMs: longCallMs }))
+    yield* page.filter(({ kind, persistence }) => kind === 'file' && persistence !== 'persisted')
 }
 
-async function persistFile(context: CommandContext, { cluster }: Target, file: FileInfo, tally: Tally): Promise<void> {
-  const { failures } = await cluster
-    .lifecycle()
-    .persist({ path: file.path }, { signal: context.signal, deadlineMs: longCallMs })
+async function persistFile(
+  context: CommandContext,
+  { files }: Pick<FileTarget, 'files'>,
+  file: FileStatus,
+  tally: Tally,
+): Promise<void> {
+  const { failures } = await files.persist(file.path, { signal: context.signal })
   if (failures[0] !== undefined) throw new SkeinError('failed_precondition', failures[0])
   tally.addDone(file.length, `persisted file ${printable(file.path)} with size ${file.length}`)
 }
 
 async function loadMetadata(context: CommandContext, text: string, recursive: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const call = { signal: context.signal, deadlineMs: longCallMs }
-  const found = await cluster.lifecycle().loadMetadata({ path, recursive }, call)
+  const { path, files } = await openFiles(context, text)
+  const found = await files.loadMetadata(path, { recursive, signal: context.signal })
   const { added, changed, removed, unchanged } = found
   const summary =
     `Metadata of ${printable(path)} was loaded: ` +
@@ -90,15 +91,14 @@ async function loadMetadata(context: CommandContext, text: string, recursive: bo
  * be cached alone make it 3.
  */
 async function checkConsistency(context: CommandContext, text: string, repair: boolean): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  const call = { signal: context.signal, deadlineMs: longCallMs }
+  const { path, files } = await openFiles(context, text)
   const {
     inconsistent,
     total,
     repaired,
     unreadable = { paths: [], total: 0 },
     unusable,
-  } = await cluster.lifecycle().checkConsistency({ path, repair }, call)
+  } = await files.checkConsistency(path, { repair, signal: context.signal })
   const paths = inconsistent.toSorted()
   const more = total > paths.length ? [`and ${total - paths.length} more`] : []
   const lost = unreadable.paths.toSorted()

@@ -2,9 +2,8 @@
 // MkdirCommand, RmCommand, MvCommand.
 import type { Command } from 'commander'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import type { DeleteResponse } from '../../wire/generated/lifecycle.ts'
-import { type CommandContext, openTarget, openTargets, writeResult } from '../frame/context.ts'
-import { longCallMs } from '../frame/long-call.ts'
+import type { DeletedEntries } from '../../client/file-system.ts'
+import { type CommandContext, openFilePair, openFiles, writeResult } from '../frame/context.ts'
 import { positiveDurationMs } from '../frame/numbers.ts'
 import { printable } from '../frame/printable.ts'
 
@@ -71,8 +70,8 @@ async function waiting<Result>(
 }
 
 async function makeDirectory(context: CommandContext, text: string): Promise<void> {
-  const { path, cluster } = await openTarget(context, text)
-  await cluster.lifecycle().makeDirectory({ path }, { signal: context.signal })
+  const { path, files } = await openFiles(context, text)
+  await files.makeDirectory(path, { signal: context.signal })
   writeResult(context, { path }, `Successfully created directory ${printable(path)}`)
 }
 
@@ -83,20 +82,22 @@ async function remove(
 ): Promise<void> {
   const [recursive, cacheOnly] = [flags.R === true, flags.cacheOnly === true]
   const waitMs = positiveDurationMs('--timeout', flags.timeout)
-  const { path, cluster } = await openTarget(context, text)
-  const call = { signal: context.signal, deadlineMs: longCallMs }
-  const removing = (wait: number): Promise<DeleteResponse> =>
-    cluster.lifecycle().delete({ path, recursive, cacheOnly, waitMs: wait }, call)
-  const { files, directories } = await waiting(context, flags.timeout, waitMs, removing)
-  writeResult(context, { path, files, folders: directories }, `${printable(path)} has been removed`)
+  const { path, files } = await openFiles(context, text)
+  const removing = (wait: number): Promise<DeletedEntries> =>
+    files.delete(path, { recursive, cacheOnly, waitMs: wait, signal: context.signal })
+  const removed = await waiting(context, flags.timeout, waitMs, removing)
+  writeResult(
+    context,
+    { path, files: removed.files, folders: removed.directories },
+    `${printable(path)} has been removed`,
+  )
 }
 
 async function rename(context: CommandContext, fromText: string, toText: string, timeout: string): Promise<void> {
   const waitMs = positiveDurationMs('--timeout', timeout)
-  const { cluster, from, to } = await openTargets(context, fromText, toText)
-  const call = { signal: context.signal, deadlineMs: longCallMs }
-  const moving = (wait: number): Promise<unknown> =>
-    cluster.lifecycle().rename({ from, to, waitMs: wait, intoDirectory: true }, call)
+  const { files, from, to } = await openFilePair(context, fromText, toText)
+  const moving = (wait: number): Promise<void> =>
+    files.rename(from, to, { intoDirectory: true, waitMs: wait, signal: context.signal })
   await waiting(context, timeout, waitMs, moving)
   writeResult(context, { from, to }, `Renamed ${printable(from)} to ${printable(to)}`)
 }

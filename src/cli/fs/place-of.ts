@@ -2,7 +2,7 @@
 // same by it.
 import { isSkeinError } from '../../base/errors.ts'
 import { formatPath, parsePath } from '../../base/paths.ts'
-import type { CommandContext, Target } from '../frame/context.ts'
+import type { CommandContext, FileTarget } from '../frame/context.ts'
 
 /**
  * Where a file or directory of this name goes. @throws SkeinError invalid_argument for a name that
@@ -10,13 +10,13 @@ import type { CommandContext, Target } from '../frame/context.ts'
  */
 export async function placeOf(
   context: CommandContext,
-  { path, cluster }: Pick<Target, 'path' | 'cluster'>,
+  { path, files }: Pick<FileTarget, 'path' | 'files'>,
   name: string,
 ): Promise<string> {
   if (path.endsWith('/')) return below(path, name)
   try {
-    const { folder } = await cluster.master().getStatus({ path }, { signal: context.signal })
-    return folder ? below(path, name) : path
+    const { kind } = await files.stat(path, { signal: context.signal })
+    return kind === 'directory' ? below(path, name) : path
   } catch (thrown) {
     if (isSkeinError(thrown, 'not_found')) return path
     throw thrown

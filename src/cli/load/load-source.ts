@@ -6,7 +6,7 @@ import { parsePath } from '../../base/paths.ts'
 import type { IndexItem, JobServiceDefinition } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import { expandBraces, isTemplate } from './brace-template.ts'
-import { type CommandContext, openTarget, openTargets, type Target } from '../frame/context.ts'
+import { type CommandContext, openFiles, openTarget, openTargets, type Target } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
 import { notEmpty } from '../frame/numbers.ts'
 import { joinGlobs, type PathGlob, pathGlob } from './path-glob.ts'
@@ -82,9 +82,9 @@ async function globSource(context: CommandContext, words: readonly string[]): Pr
 
 /** A key may have any character: a path that is there is meant as it is. */
 async function isKnown(context: CommandContext, name: string): Promise<boolean> {
-  const { cluster, path } = await openTarget(context, name)
+  const { files, path } = await openFiles(context, name)
   try {
-    await cluster.master().getStatus({ path }, { signal: context.signal })
+    await files.stat(path, { signal: context.signal })
     return true
   } catch (thrown) {
     if (isSkeinError(thrown, 'not_found')) return false

@@ -6,8 +6,6 @@ import { SkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import type {
-  BlockLocation,
-  CacheUsage,
   CallSignal,
   FileHandle,
   FileRange,
@@ -15,10 +13,10 @@ import type {
   FileSystem,
   ListOptions,
   OpenOptions,
-  PathSummary,
   StatOptions,
 } from '../file-system.ts'
 import type { FileReader } from '../read/file-reader.ts'
+import type { BlockLocation, CacheUsage, PathSummary } from '../status/amounts.ts'
 import { blockLocationsOf } from '../status/block-locations.ts'
 import { fileStatusOf } from '../status/file-status.ts'
 import { listDirectory } from '../status/list-directory.ts'
@@ -56,12 +54,11 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
   }
 
   async stat(path: string, { signal = neverAborted(), ...options }: StatOptions = {}): Promise<FileStatus> {
-    return fileStatusOf(await this.#options.master.getStatus({ path, ...this.#sync(options) }, { signal }))
+    return fileStatusOf(await this.#options.master.getStatus({ path, ...this.syncOf(options) }, { signal }))
   }
 
   list(path: string, options: ListOptions = {}): AsyncIterable<readonly FileStatus[]> {
-    const { signal = neverAborted() } = options
-    return listDirectory(this.#options.master, path, options, this.#sync(options).syncIntervalMs, signal)
+    return listDirectory(this.#options.master, path, options, this.syncOf(options).syncIntervalMs)
   }
 
   async open(path: string, options: OpenOptions = {}): Promise<FileHandle> {
@@ -73,7 +70,7 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     const version = new FileVersion(answer, file, {
       reader,
       clock,
-      askAgain: (signal) => opened.open(path, true, () => master.openFile({ path, ...this.#sync({}) }, { signal })),
+      askAgain: (signal) => opened.open(path, true, () => master.openFile({ path, ...this.syncOf({}) }, { signal })),
       onChanged: (changed) => this.#refresh(path, changed),
       onSource: options.onSource,
     })
@@ -96,7 +93,7 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
   }
 
   async summary(path: string, { signal = neverAborted(), ...options }: StatOptions = {}): Promise<PathSummary> {
-    const counted = await this.#options.master.count({ path, ...this.#sync(options) }, { signal })
+    const counted = await this.#options.master.count({ path, ...this.syncOf(options) }, { signal })
     const { files, folders, bytes, cachedBytes } = counted
     return { files, directories: folders, bytes, cachedBytes }
   }
@@ -106,6 +103,12 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     return { capacityBytes, usedBytes }
   }
 
+  /** The field of a request for the age that an option allows. */
+  syncOf({ maxAgeMs = this.#options.syncIntervalMs }: StatOptions): Sync {
+    if (maxAgeMs === undefined) return {}
+    return { syncIntervalMs: maxAgeMs === Number.POSITIVE_INFINITY ? -1 : maxAgeMs }
+  }
+
   /** Closes all handles. */
   async close(): Promise<void> {
     await Promise.all([...this.#handles].map((handle) => handle.close()))
@@ -113,13 +116,8 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
 
   #ask(path: string, { signal = neverAborted(), ...options }: StatOptions): Promise<OpenFileResponse> {
     const { master, opened } = this.#options
-    const ask = (): Promise<OpenFileResponse> => master.openFile({ path, ...this.#sync(options) }, { signal })
+    const ask = (): Promise<OpenFileResponse> => master.openFile({ path, ...this.syncOf(options) }, { signal })
     return opened.open(path, options.maxAgeMs !== undefined, ask)
-  }
-
-  #sync({ maxAgeMs = this.#options.syncIntervalMs }: StatOptions): Sync {
-    if (maxAgeMs === undefined) return {}
-    return { syncIntervalMs: maxAgeMs === Number.POSITIVE_INFINITY ? -1 : maxAgeMs }
   }
 
   /** The next open finds what the store has now. */

@@ -3,7 +3,8 @@
 import { blockLength } from '../../base/block-id.ts'
 import type { OpenFileResponse } from '../../wire/generated/master.ts'
 import { rangeWithin } from '../file-range.ts'
-import type { BlockLocation, FileRange } from '../file-system.ts'
+import type { FileRange } from '../file-system.ts'
+import type { BlockLocation } from './amounts.ts'
 
 /**
  * The blocks that overlap the range and have a replica on a live worker, in order.

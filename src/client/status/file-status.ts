@@ -11,9 +11,12 @@ const persistence: Readonly<Record<string, FileStatus['persistence']>> = {
   NOT_PERSISTED: 'not_persisted',
 }
 
-export function fileStatusOf(info: FileInfo): FileStatus {
-  const { ttlMs, ttlAction, replicationMax } = info
-  return {
+type Status = { -readonly [Name in keyof FileStatus]: FileStatus[Name] }
+
+/** A new object, which the caller may extend. */
+export function fileStatusOf(info: FileInfo): Status {
+  const { ttlMs, ttlAction, replicationMax, persistProblem, clientMetadata, times } = info
+  const status: Status = {
     path: info.path,
     name: info.name,
     kind: info.folder ? 'directory' : 'file',
@@ -24,7 +27,6 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     createdMs: info.createdMs,
     modifiedMs: info.modifiedMs,
     persistence: persistence[info.persistenceState] ?? 'not_persisted',
-    ...(info.persistProblem === undefined ? {} : { persistProblem: info.persistProblem }),
     cachedBytes: info.cachedBytes,
     pinned: info.pinned,
     replicationMin: info.replicationMin,
@@ -37,9 +39,11 @@ export function fileStatusOf(info: FileInfo): FileStatus {
     mode: info.mode,
     contentType: info.contentType ?? '',
     userMetadata: info.userMetadata?.values ?? {},
-    ...(info.clientMetadata === undefined ? {} : { clientMetadata: info.clientMetadata.values }),
-    ...(info.times === undefined ? {} : { times: info.times }),
   }
+  if (persistProblem !== undefined) status.persistProblem = persistProblem
+  if (clientMetadata !== undefined) status.clientMetadata = clientMetadata.values
+  if (times !== undefined) status.times = times
+  return status
 }
 
 /** The entries of a page. */
@@ -52,7 +56,7 @@ const noMetadata: FileStatus['userMetadata'] = Object.freeze({})
 function listedStatus(directory: string, entry: ListedEntry): FileStatus {
   const { path, folder, ttlMs, persistProblem, clientMetadata, times } = entry
   const { owner, group, mode } = shownOwnership(folder ? 'directory' : 'file', entry)
-  const status: { -readonly [Name in keyof FileStatus]: FileStatus[Name] } = {
+  const status: Status = {
     path: directory + (folder ? shownPath(path) : path),
     name: nameOf(path, folder),
     kind: folder ? 'directory' : 'file',

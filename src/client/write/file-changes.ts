@@ -4,11 +4,12 @@ import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { setTimesOf } from '../../base/attributes/set-times.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition } from '../../wire/generated/master.ts'
-import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import type { ChangedFiles, LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { Service } from '../../wire/service.ts'
 import type {
   AttributeChanges,
   CreateOptions,
+  DeletedEntries,
   DeleteOptions,
   FileOutput,
   FileStatus,
@@ -41,8 +42,12 @@ export interface MasterFileChangesOptions {
 }
 
 const unlimited = -1
-/** Deadline of a change that may concern all files below a directory. */
-const treeMs = 60 * 60_000
+/**
+ * Deadline of a call that may concern all files below a directory, or moves the bytes of a file to
+ * the store. Only the caller, who can abort it, knows how long it may take; a master that is gone
+ * is noticed at once.
+ */
+export const treeMs = 24 * 60 * 60_000
 /** How long a path is waited for that is being written to the store, moved or removed. */
 const busyMs = 10 * 60_000
 
@@ -87,47 +92,58 @@ export class MasterFileChanges implements FileChanges {
   async rename(
     from: string,
     to: string,
-    { signal = neverAborted(), ifExists = 'exclusive' }: RenameOptions = {},
+    { signal = neverAborted(), ifExists = 'exclusive', waitMs = busyMs, intoDirectory }: RenameOptions = {},
   ): Promise<void> {
-    const request = { from, to, waitMs: busyMs, ...(ifExists === 'overwrite' && { overwrite: true }) }
+    const request = {
+      ...{ from, to, waitMs },
+      ...(ifExists === 'overwrite' && { overwrite: true }),
+      ...(intoDirectory === true && { intoDirectory }),
+    }
     await this.#options.lifecycle.rename(request, { signal, deadlineMs: treeMs })
   }
 
   async delete(
     path: string,
-    { signal = neverAborted(), recursive = false, keepEntries }: DeleteOptions = {},
-  ): Promise<void> {
+    { signal = neverAborted(), recursive = false, keepEntries, cacheOnly = false, waitMs = busyMs }: DeleteOptions = {},
+  ): Promise<DeletedEntries> {
     if (recursive && keepEntries === true)
       throw new SkeinError('invalid_argument', 'recursive and keepEntries exclude each other')
-    await this.#options.lifecycle.delete(
-      { path, recursive, cacheOnly: false, waitMs: busyMs, ...(keepEntries === true && { keepEntries }) },
+    return await this.#options.lifecycle.delete(
+      { path, recursive, cacheOnly, waitMs, ...(keepEntries === true && { keepEntries }) },
       { signal, deadlineMs: treeMs },
     )
   }
 
-  async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
+  async setAttributes(path: string, changes: AttributeChanges): Promise<{ readonly files: number }> {
     const { lifecycle } = this.#options
-    const { owner, group, mode, clientMetadata } = changes
+    const { owner, group, mode, modeMask, clientMetadata } = changes
     const times = setTimesOf(changes.times ?? {})
     const { signal = neverAborted(), pinned, ttl, replicationMin, replicationMax, recursive = false } = changes
     const call = { signal, deadlineMs: treeMs }
+    let files = 0
+    const change = async (changing: Promise<ChangedFiles>): Promise<void> => {
+      files = Math.max(files, (await changing).files)
+    }
     if (clientMetadata !== undefined)
-      await lifecycle.setClientMetadata({ path, clientMetadata: { values: { ...clientMetadata } } }, call)
-    if (pinned !== undefined) await lifecycle.setPinned({ path, pinned }, call)
+      await change(lifecycle.setClientMetadata({ path, clientMetadata: { values: { ...clientMetadata } } }, call))
+    if (pinned !== undefined) await change(lifecycle.setPinned({ path, pinned }, call))
     if (ttl !== undefined) {
       const { ms, action } = ttl === 'none' ? { ms: unlimited, action: 'FREE' } : ttl
-      await lifecycle.setTtl({ path, ttlMs: ms, action }, call)
+      await change(lifecycle.setTtl({ path, ttlMs: ms, action }, call))
     }
     if (replicationMin !== undefined || replicationMax !== undefined) {
       const limits = {
         ...(replicationMin !== undefined && { min: replicationMin }),
         ...(replicationMax !== undefined && { max: replicationMax === 'none' ? unlimited : replicationMax }),
       }
-      await lifecycle.setPathReplication({ path, recursive, ...limits }, call)
+      await change(lifecycle.setPathReplication({ path, recursive, ...limits }, call))
     }
-    if (owner !== undefined || group !== undefined || mode !== undefined)
-      await lifecycle.setPathOwnership({ path, recursive, ...ownershipOf({ owner, group, mode }) }, call)
-    if (times !== undefined) await lifecycle.setPathTimes({ path, times }, call)
+    if (owner !== undefined || group !== undefined || mode !== undefined) {
+      const ownership = { ...ownershipOf({ owner, group, mode }), ...(modeMask !== undefined && { modeMask }) }
+      await change(lifecycle.setPathOwnership({ path, recursive, ...ownership }, call))
+    }
+    if (times !== undefined) await change(lifecycle.setPathTimes({ path, times }, call))
+    return { files }
   }
 }
 

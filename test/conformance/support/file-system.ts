@@ -2,13 +2,15 @@
 // implementation passes this. How: one behaviour a test, each in a directory of its own.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
-import type { FileSystem, ListOptions } from '../../../src/client/file-system.ts'
+import type { ListOptions } from '../../../src/client/file-system.ts'
+import type { WholeFileSystem } from '../../../src/client/upkeep/file-upkeep.ts'
 import { metadataSuite } from './file-system-metadata.ts'
 import { refusalSuite } from './file-system-refusals.ts'
+import { upkeepSuite } from './file-system-upkeep.ts'
 import { bytesOf, entries, names, read, write } from './file-system-steps.ts'
 
 export interface FileSystemUnderTest {
-  readonly fileSystem: FileSystem
+  readonly fileSystem: WholeFileSystem
   /** The name of a namespace that can be written to. */
   readonly namespace: string
   close(): Promise<void>
@@ -17,7 +19,7 @@ export interface FileSystemUnderTest {
 export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnderTest>): void {
   describe(`file system: ${name}`, () => {
     let tested: FileSystemUnderTest
-    let fileSystem: FileSystem
+    let fileSystem: WholeFileSystem
     let top = ''
     let count = 0
 
@@ -237,6 +239,7 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
     })
 
     metadataSuite(() => ({ fileSystem, top, code }))
+    upkeepSuite(() => ({ fileSystem, top, code }))
     refusalSuite(() => ({ fileSystem, namespace: tested.namespace, top, code }))
   })
 }

@@ -27,7 +27,7 @@ const olderMaster = overNetwork(({ brief: _unknown, ...request }) => request)
 
 async function listed(from: typeof master, path: string, options: ListOptions): Promise<FileStatus[]> {
   const statuses: FileStatus[] = []
-  for await (const page of listDirectory(from, path, options, undefined, call.signal)) statuses.push(...page)
+  for await (const page of listDirectory(from, path, { ...options, ...call }, undefined)) statuses.push(...page)
   return statuses
 }
 
@@ -87,7 +87,7 @@ describe('a brief listing', () => {
     let calls = 0
     const counting = { listStatus: (request: ListStatusRequest) => ((calls += 1), master.listStatus(request)) }
     const pages: number[] = []
-    for await (const page of listDirectory(counting, '/ns', { pageSize: 1001 }, undefined, call.signal))
+    for await (const page of listDirectory(counting, '/ns', { pageSize: 1001, ...call }, undefined))
       pages.push(page.length)
     expect(pages).toEqual([1001])
     expect(calls).toBe(2)

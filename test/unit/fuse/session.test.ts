@@ -335,7 +335,7 @@ describe('changing the tree', () => {
     const remove = world.files.delete.bind(world.files)
     world.files.delete = async (path, options) => {
       plant('/ns/replaced', 'theirs')
-      await remove(path, options)
+      return await remove(path, options)
     }
     await rename('from', 'replaced')
     world.files.delete = remove

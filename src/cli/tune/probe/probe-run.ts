@@ -4,10 +4,11 @@
 // a client that stops leaves no long measurement behind.
 import { SkeinError } from '../../../base/errors.ts'
 import type { Cluster } from '../../../client/cluster.ts'
+import type { FileDetails } from '../../../client/upkeep/file-upkeep.ts'
 import type { ProbeDocument } from '../../../tuning/probe-document.ts'
 import { kneeOf, type LadderEnd, type LadderStep, medianOf, nextStep, type Rung } from '../../../tuning/probe-ladder.ts'
 import { type ProbedObject, rangesFrom, spread } from '../../../tuning/probe-ranges.ts'
-import type { FileInfo, WorkerInfo } from '../../../wire/generated/master.ts'
+import type { WorkerInfo } from '../../../wire/generated/master.ts'
 import type { ProbeStoreRequest, ProbeStoreResponse, WorkerServiceDefinition } from '../../../wire/generated/worker.ts'
 import type { Service } from '../../../wire/service.ts'
 import type { CommandContext } from '../../frame/context.ts'
@@ -17,7 +18,8 @@ import type { ProbeOptions } from './probe-options.ts'
 /** Files of the listing that are looked at, and objects that are read. */
 const listedMax = 10_000
 const objectsMax = 1000
-const firstPageMs = 10 * 60_000
+/** The first page of a directory that is not known yet waits for the store. */
+const pageMs = 10 * 60_000
 const headsOfFirst = 10
 /** Of one call (wire/limits/worker-limits.ts). */
 const stepMsMax = 15_000
@@ -69,16 +71,13 @@ async function objectsBelow(
   path: string,
   signal: AbortSignal,
 ): Promise<{ readonly files: ProbedObject[]; readonly namespaceId: string }> {
-  const listing = { path, recursive: true, limit: 1000 }
-  const found: FileInfo[] = []
-  let [pageToken, listed] = ['', 0]
-  do {
-    const deadline = pageToken === '' ? { deadlineMs: firstPageMs } : {}
-    const page = await cluster.master().listStatus({ ...listing, pageToken }, { signal, ...deadline })
-    listed += page.files.length
-    found.push(...page.files.filter((file) => isReadable(file)))
-    pageToken = page.nextPageToken
-  } while (pageToken !== '' && listed < listedMax)
+  const found: FileDetails[] = []
+  let listed = 0
+  for await (const page of cluster.files.listDetails(path, { recursive: true, signal, deadlineMs: pageMs })) {
+    listed += page.length
+    found.push(...page.filter((file) => isReadable(file)))
+    if (listed >= listedMax) break
+  }
   const [first] = found
   if (first === undefined) {
     const message = `${path} has no objects to read: a probe writes nothing, so files with bytes must be in the store`
@@ -90,8 +89,8 @@ async function objectsBelow(
   return { files, namespaceId: first.namespaceId }
 }
 
-function isReadable({ folder, length, etag, persistenceState }: FileInfo): boolean {
-  return !folder && length > 0 && etag !== '' && persistenceState === 'PERSISTED'
+function isReadable({ kind, length, etag, persistence }: FileDetails): boolean {
+  return kind === 'file' && length > 0 && etag !== '' && persistence === 'persisted'
 }
 
 async function chosenWorker(

@@ -8,7 +8,6 @@ import { loadLooks, lookDeadlineMs } from '../../../client/load-looks.ts'
 import type { SweepRun } from '../../../tuning/sweep-state.ts'
 import type { LoadStatus } from '../../../wire/generated/job.ts'
 import type { CommandContext } from '../../frame/context.ts'
-import { longCallMs } from '../../frame/long-call.ts'
 
 export interface MeasuredLoadOptions {
   readonly activeJobs: number
@@ -28,7 +27,7 @@ export async function measuredLoad(
   path: string,
   { isFresh, ...options }: MeasuredLoadOptions,
 ): Promise<Omit<SweepRun, 'point' | 'round'>> {
-  if (!isFresh) await cluster.master().free({ path, force: false }, { signal, deadlineMs: longCallMs })
+  if (!isFresh) await cluster.files.free(path, { signal })
   const jobs = cluster.jobMaster()
   const request = { requestKey: uniqueId(), path, options: { replication: 1, keepReplication: true, ...options } }
   const { loadId } = await jobs.submitLoad(request, { signal })

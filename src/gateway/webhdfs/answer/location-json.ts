@@ -2,7 +2,8 @@
 // pure functions that give both forms of Hadoop's answers. A block without a replica in the cache
 // has no host: any worker reads it from the store.
 import { blockLength } from '../../../base/block-id.ts'
-import type { BlockLocation, FileStatus } from '../../../client/file-system.ts'
+import type { FileStatus } from '../../../client/file-system.ts'
+import type { BlockLocation } from '../../../client/status/amounts.ts'
 
 export interface LocatedRange {
   readonly offset: number

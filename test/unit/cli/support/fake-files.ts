@@ -1,17 +1,26 @@
 // Why: commands that read files do so through the file system of the client, so tests run its real
 // code. How: over a master and bytes that a test gives.
 import type { Clock } from '../../../../src/base/clock.ts'
+import type { Config } from '../../../../src/config/config.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
 import { ConnectedFileSystem } from '../../../../src/client/connected-file-system.ts'
-import type { FileStatus, FileSystem } from '../../../../src/client/file-system.ts'
+import type { FileStatus } from '../../../../src/client/file-system.ts'
 import { FileReads } from '../../../../src/client/open/file-reads.ts'
 import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
-import type { FileChanges } from '../../../../src/client/write/file-changes.ts'
+import type { WholeFileSystem } from '../../../../src/client/upkeep/file-upkeep.ts'
+import { MasterFileUpkeep } from '../../../../src/client/upkeep/master-file-upkeep.ts'
+import { type FileChanges, MasterFileChanges } from '../../../../src/client/write/file-changes.ts'
+import type { LifecycleServiceDefinition } from '../../../../src/wire/generated/lifecycle.ts'
 import { FileInfo, type MasterServiceDefinition } from '../../../../src/wire/generated/master.ts'
 import type { Service } from '../../../../src/wire/service.ts'
 
+const syncKey = 'goosefs.user.file.metadata.sync.interval'
+
 export interface FakeFiles {
   readonly master: Service<MasterServiceDefinition>
+  readonly lifecycle: Service<LifecycleServiceDefinition>
+  /** Whose `-D` says how old what is known of a store may be. */
+  readonly config: Config
   /** Whether the test gave the method openFile, and getStatus. */
   readonly hasOpenFile: boolean
   readonly hasStatus: boolean
@@ -25,7 +34,8 @@ export interface FakeFiles {
   readonly close: () => void
 }
 
-export function fakeFiles(fake: FakeFiles): FileSystem {
+export function fakeFiles(fake: FakeFiles): WholeFileSystem {
+  const { lifecycle, config } = fake
   const { master, hasOpenFile, hasStatus, files, written, clock, onChunk, close } = fake
   const opened = new OpenedFiles({ clock, keepMs: 0 })
   const openFile: Service<MasterServiceDefinition>['openFile'] = async (request, options) => {
@@ -66,6 +76,7 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
       },
     },
     opened,
+    syncIntervalMs: config.sources.has(syncKey) ? config.user.metadataSyncIntervalMs : undefined,
     clock,
   })
   const disconnect = async (): Promise<void> => close()
@@ -86,6 +97,17 @@ export function fakeFiles(fake: FakeFiles): FileSystem {
       abort: async () => undefined,
     }
   }
-  const changes = { create } as FileChanges
-  return new ConnectedFileSystem({ reads, changes, opened, disconnect })
+  const statusOf = (): never => {
+    throw new Error('the fake files are created without a master')
+  }
+  const changing = new MasterFileChanges({ master, lifecycle, writer: { create: statusOf }, statusOf })
+  const changes: FileChanges = {
+    create,
+    makeDirectory: (...asked) => changing.makeDirectory(...asked),
+    rename: (...asked) => changing.rename(...asked),
+    delete: (...asked) => changing.delete(...asked),
+    setAttributes: (...asked) => changing.setAttributes(...asked),
+  }
+  const upkeep = new MasterFileUpkeep({ master, lifecycle, syncOf: (options) => reads.syncOf(options) })
+  return new ConnectedFileSystem({ reads, changes, upkeep, opened, disconnect })
 }

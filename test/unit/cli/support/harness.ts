@@ -7,6 +7,7 @@ import { SkeinError } from '../../../../src/base/errors.ts'
 import type { Cluster } from '../../../../src/client/cluster.ts'
 import type { CliIo } from '../../../../src/cli/frame/context.ts'
 import { runCli } from '../../../../src/cli/run.ts'
+import type { Config } from '../../../../src/config/config.ts'
 import { loadConfig } from '../../../../src/config/read-config.ts'
 import { noCounts } from '../../../../src/cli/load/load-events.ts'
 import type { JobServiceDefinition, LoadCounts, LoadStatus } from '../../../../src/wire/generated/job.ts'
@@ -102,10 +103,12 @@ export async function run(
     },
     schedule: () => () => undefined,
   }
-  const cluster = (address: string): Cluster => ({
+  const cluster = (address: string, config: Config): Cluster => ({
     address,
     files: fakeFiles({
       master: strict(fake.master),
+      lifecycle: strict(fake.lifecycle),
+      config,
       hasOpenFile: fake.master?.openFile !== undefined,
       hasStatus: fake.master?.getStatus !== undefined,
       files: fake.files ?? {},
@@ -149,7 +152,7 @@ export async function run(
     },
     connect: async (config) => {
       addresses.push(config.master.address)
-      return cluster(config.master.address)
+      return cluster(config.master.address, config)
     },
   }))
   return { code, stdout, stderr: running.stderr, addresses, exited, closed }

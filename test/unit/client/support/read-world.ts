@@ -11,6 +11,7 @@ import type { AheadMemory } from '../../../../src/client/open/ahead-memory.ts'
 import { FileReads, type FileReadsOptions } from '../../../../src/client/open/file-reads.ts'
 import { OpenedFiles } from '../../../../src/client/open/opened-files.ts'
 import { FileReader } from '../../../../src/client/read/file-reader.ts'
+import type { FileUpkeep } from '../../../../src/client/upkeep/file-upkeep.ts'
 import type { FileChanges } from '../../../../src/client/write/file-changes.ts'
 import type { ByteRange } from '../../../../src/wire/data/data-client.ts'
 import { silentLogger } from '../../../../src/telemetry/logger.ts'
@@ -126,10 +127,12 @@ export class ReadWorld {
       create: async () => ({ write: did('write'), close: () => this.#closed(), abort: did('abort') }),
       makeDirectory: did('makeDirectory'),
       rename: did('rename'),
-      delete: did('delete'),
-      setAttributes: did('setAttributes'),
+      delete: async () => (this.changes.push('delete'), { files: 1, directories: 0 }),
+      setAttributes: async () => (this.changes.push('setAttributes'), { files: 1 }),
     }
-    return new ConnectedFileSystem({ reads, changes, opened, disconnect: did('disconnect') })
+    const free = async () => (this.changes.push('free'), { paths: [], bytes: 0 })
+    const upkeep = { free } as Partial<FileUpkeep> as FileUpkeep
+    return new ConnectedFileSystem({ reads, changes, upkeep, opened, disconnect: did('disconnect') })
   }
 
   #closed(): Promise<never> {

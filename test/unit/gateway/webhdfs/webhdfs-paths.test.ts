@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { BlockLocation, FileStatus } from '../../../../src/client/file-system.ts'
+import type { FileStatus } from '../../../../src/client/file-system.ts'
+import type { BlockLocation } from '../../../../src/client/status/amounts.ts'
 import { WebHdfs } from './support/webhdfs.ts'
 
 const denied = 'org.apache.hadoop.security.AccessControlException'
@@ -230,7 +231,7 @@ describe('RENAME', () => {
         const theirs = await door.memory.create('/data/empty', { asObject: true })
         await theirs.write(Buffer.from('theirs'))
         await theirs.close()
-        await remove(path, options)
+        return await remove(path, options)
       }
       await move('/data/from', '/data/empty', 'OVERWRITE')
       expect((await door.read('/data/empty')).text).toBe('theirs')
