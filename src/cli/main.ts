@@ -15,7 +15,7 @@ const { missingBounds } = await import('./memory-bounds.ts')
 
 /**
  * SIGINT and SIGTERM go to the listener that came last; with none (only output is left to be
- * written) they end the process.
+ * written) they end the process. With SKEIN_STOP_WITH_STDIN=1 so does the end of stdin.
  */
 function stopListeners(): CliIo['onStop'] {
   const listeners: (() => void)[] = []
@@ -26,6 +26,8 @@ function stopListeners(): CliIo['onStop'] {
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  // Whoever started this process holds the other end: it is closed when they end, however they do.
+  if (process.env['SKEIN_STOP_WITH_STDIN'] === '1') process.stdin.resume().once('close', onSignal)
   return (listener) => {
     listeners.push(listener)
     return () => {

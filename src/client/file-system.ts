@@ -272,6 +272,13 @@ export interface DeleteOptions extends BusyOptions {
   readonly keepEntries?: boolean
   /** Objects at the store stay, and are files again when the store is looked at. Default: false. */
   readonly cacheOnly?: boolean
+  /**
+   * Only this kind: what became the other one meanwhile stays, and failed_precondition
+   * (`is_directory`, `is_file`) is thrown. Default: either.
+   */
+  readonly kind?: FileStatus['kind']
+  /** Only this version; else aborted (`file_changed`) is thrown. Default: any. */
+  readonly ifFileId?: number
 }
 
 /** What was deleted. */
@@ -281,6 +288,11 @@ export interface DeletedEntries {
 }
 
 export interface RenameOptions extends BusyOptions {
+  /**
+   * What is moved, where the caller knows its `fileId`: the call succeeds, too, if an earlier one
+   * has moved it already, and its answer was lost. It does not matter otherwise.
+   */
+  readonly fileId?: number
   /** If `to` is a directory, what is moved goes into it under its own name. Default: false. */
   readonly intoDirectory?: boolean
   /**

@@ -80,8 +80,11 @@ const optionsOf = {
   },
   close: metadata,
   makeDirectory: { ...call, asObject: flag },
-  rename: { ...busy, ifExists: word('exclusive', 'overwrite'), intoDirectory: flag },
-  delete: { ...busy, recursive: flag, keepEntries: flag, cacheOnly: flag },
+  rename: { ...busy, ifExists: word('exclusive', 'overwrite'), intoDirectory: flag, fileId: whole(0) },
+  delete: {
+    ...{ ...busy, recursive: flag, keepEntries: flag, cacheOnly: flag },
+    ...{ kind: word('file', 'directory'), ifFileId: whole(0) },
+  },
   free: { ...call, force: flag },
   loadMetadata: { ...call, recursive: flag },
   checkConsistency: { ...call, repair: flag },

@@ -56,6 +56,7 @@ export function errnoOf(thrown: unknown): ErrnoName {
   const error = toSkeinError(thrown)
   if (error.reason === 'read_only') return 'EROFS'
   if (error.reason === 'path_busy') return 'EBUSY'
+  if (error.reason === 'is_directory') return 'EISDIR'
   return ofCodes[error.code]
 }
 

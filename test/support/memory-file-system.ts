@@ -34,7 +34,7 @@ import { checkBytes, checkOptions, checkPath } from '../../src/client/given-opti
 import { listedEntries, type MemoryNode } from './memory-listing.ts'
 import { checkMetadata } from './memory-metadata.ts'
 import { MemoryFile } from './memory-file.ts'
-import { MemoryNamespace } from './memory-namespace.ts'
+import { checkNamed, MemoryNamespace } from './memory-namespace.ts'
 import { directoryOf, directoryStatus, fileStatus } from './memory-status.ts'
 import { MemoryUpkeep } from './memory-upkeep.ts'
 
@@ -183,8 +183,9 @@ export class MemoryFileSystem implements WholeFileSystem {
   async rename(from: string, to: string, options: RenameOptions = {}): Promise<void> {
     checkPath(to)
     await begun('rename', from, options)
-    const { ifExists } = options
+    const { ifExists, fileId } = options
     const [source, target] = [this.#parse(from), this.#parse(await this.#placeOf(from, to, options))]
+    if (fileId !== undefined && target.namespace.fileAt(target.key)?.fileId === fileId) return
     checkWritable(source.namespace)
     checkWritable(target.namespace)
     if (source.namespace !== target.namespace)
@@ -213,11 +214,12 @@ export class MemoryFileSystem implements WholeFileSystem {
     const { namespace, key } = this.#parse(path)
     checkWritable(namespace)
     const file = key.endsWith('/') ? undefined : namespace.fileAt(key)
+    if (file === undefined) this.#directory(namespace, key)
+    checkNamed(path, file, options)
     if (file !== undefined) {
       this.#removeFile(namespace, file, options)
       return { files: 1, directories: 0 }
     }
-    this.#directory(namespace, key)
     const below = namespace.below(key)
     const own = key.endsWith('/') ? key : `${key}/`
     const hasEntries = below.some((node) => node.key !== own || node.kind === 'file')

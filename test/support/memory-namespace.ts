@@ -1,6 +1,8 @@
 // Why: the nodes of one namespace are found, put and removed by their keys. How: a sorted list; a
 // file whose TTL (DELETE) is over is not there.
 import type { Clock } from '../../src/base/clock.ts'
+import { SkeinError } from '../../src/base/errors.ts'
+import type { DeleteOptions } from '../../src/client/file-system.ts'
 import { firstAtOrAfter, type MemoryNode } from './memory-listing.ts'
 
 export class MemoryNamespace {
@@ -47,4 +49,14 @@ export class MemoryNamespace {
     const index = firstAtOrAfter(this.#nodes, key)
     if (this.#nodes[index]?.key === key) this.#nodes.splice(index, 1)
   }
+}
+
+/** @param file undefined: a directory */
+export function checkNamed(path: string, file: MemoryNode | undefined, { kind, ifFileId }: DeleteOptions): void {
+  if (kind === 'file' && file === undefined)
+    throw new SkeinError('failed_precondition', `${path} is a directory`, { reason: 'is_directory' })
+  if (kind === 'directory' && file !== undefined)
+    throw new SkeinError('failed_precondition', `${path} is a file`, { reason: 'is_file' })
+  if (ifFileId !== undefined && file?.fileId !== ifFileId)
+    throw new SkeinError('aborted', `${path} was changed`, { reason: 'file_changed', retryable: false })
 }

@@ -45,6 +45,9 @@ export class RenameTargets {
       throw new SkeinError('invalid_argument', `${source.path} cannot be moved into itself`)
     }
     if (to !== fromKey) checkHiddenMove(record, source.key, source.directory === undefined ? to : `${to}/`)
+    // The move itself finds out whether the store has another version: only so can it see that an
+    // earlier call has moved the object already.
+    if (mayReplace && source.file.persisted && fileAt(this.#context.tables, record.rootId, to) !== undefined) return to
     const isFile = await this.#isFile(source, to, signal)
     if (isFile && mayReplace) return to
     if (isFile || (await this.#isDirectory(record, to, signal)))

@@ -2,15 +2,16 @@
 // first: a file in the one step the store has for it; a tree by objects, all of them before the
 // edge moves, and back again when one of them fails, so that nothing is half done.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, resolve } from '../../meta/resolve-path.ts'
+import { formatPath, type NamespacePath, parsePath } from '../../base/paths.ts'
+import { directoryAt, fileAt, placeOf, resolve } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { currentNamespace, type MasterContext } from '../master-context.ts'
+import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
 import { persistAppeared } from './hidden-moves.ts'
 import { type Movable, ObjectMoves } from './object-moves.ts'
-import { isRefused, submitRename } from './rename-command.ts'
+import { movedAnyway } from './moved-anyway.ts'
+import { isRefused, type Move, submitRename } from './rename-command.ts'
 import { RenameTargets } from './rename-targets.ts'
 import { isMoved, replaceFile } from './replacing-file.ts'
 import { checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
@@ -25,6 +26,7 @@ import { pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts
  * until the end.
  */
 const movedObjectsMax = 100_000
+const anyAge = -1
 
 interface PlacedFile {
   readonly key: string
@@ -64,8 +66,6 @@ export class RenameService {
    *   deadline_exceeded (`path_busy`), and what the store says
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
-    const { signal } = options
-    const patience = this.#holds.patienceOf(options, request.waitMs)
     const from = parsePath(request.from)
     const asked = parsePath(request.to)
     if (from.namespace !== asked.namespace) {
@@ -74,10 +74,46 @@ export class RenameService {
     }
     if (from.key === '')
       throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: give a path below it`)
-    const known = await targetOf(this.#locator, request.from, '', signal)
+    const move = await this.#moveOnce(request, from, asked, options)
+    await persistAppeared(this.#context, this.#persisting, move, options)
+  }
+
+  /** A call that is made again, because the answer to it was lost, may find its work done. */
+  async #moveOnce(
+    request: RenameRequest,
+    from: NamespacePath,
+    asked: NamespacePath,
+    options: CallOptions,
+  ): Promise<Move> {
+    const record = namespaceNamed(this.#context, from.namespace)
+    const done = { record, from: from.key, to: asked.key }
+    if (this.#isMoved(request, done)) return done
+    try {
+      return await this.#move(request, from, asked, options)
+    } catch (thrown) {
+      if (isRefused(thrown) && this.#isMoved(request, done)) return done
+      throw thrown
+    }
+  }
+
+  /** Whether what the caller means is at its new name. */
+  #isMoved({ fileId }: RenameRequest, { record, from, to }: Move): boolean {
+    const { tables } = this.#context
+    const inode = fileId === undefined ? undefined : tables.inode(fileId)
+    if (inode === undefined || inode.kind === 'pending') return false
+    const place = placeOf(tables, inode)
+    const [at, before, after] = [place?.key, from, to].map((key) => key?.replace(/\/$/, ''))
+    return place?.record.id === record.id && at === after && at !== before
+  }
+
+  async #move(request: RenameRequest, from: NamespacePath, asked: NamespacePath, options: CallOptions): Promise<Move> {
+    const { signal } = options
+    const patience = this.#holds.patienceOf(options, request.waitMs)
+    const known = await this.#sourceOf(request, from, signal)
     checkWritable(known.record, 'nothing is moved there')
     const to = await this.#targets.keyFor(known, asked, request, signal)
-    if (to === known.key && known.file !== undefined) return
+    const move = { record: known.record, from: known.key, to }
+    if (to === known.key && known.file !== undefined) return move
     const hold = await this.#holds.take(known.record, [known.key, to, `${to}/`], 'moved', patience)
     try {
       for (const key of [known.key, to, `${to}/`]) await this.#persisting.settle(known.record, key, patience)
@@ -91,7 +127,17 @@ export class RenameService {
     } finally {
       hold.release()
     }
-    await persistAppeared(this.#context, this.#persisting, { record: known.record, from: known.key, to }, options)
+    return move
+  }
+
+  /**
+   * What is moved. Of the version that the caller knows the store is not asked: it may have the
+   * object at its new name already, from a call that was cut off.
+   */
+  async #sourceOf({ from, fileId }: RenameRequest, { namespace, key }: NamespacePath, signal: AbortSignal) {
+    const { rootId } = namespaceNamed(this.#context, namespace)
+    const isKnown = fileId !== undefined && fileAt(this.#context.tables, rootId, key)?.id === fileId
+    return await targetOf(this.#locator, from, '', signal, isKnown ? anyAge : undefined)
   }
 
   /** The same as it is since its path is held: what was being persisted is so, or is not. */
@@ -127,7 +173,10 @@ export class RenameService {
     try {
       const moved = await this.#objects
         .moveObject(record, store, { fileId: file.id, from: key, etag: file.etag }, to, signal)
-        .catch((thrown: unknown) => {
+        .catch(async (thrown: unknown) => {
+          const there = await movedAnyway(store, { from: key, to, file, replaces: '' }, thrown)
+          if (there.how === 'same') return { fileId: file.id, from: key, to, ...there }
+          if (there.how === 'unproven') return undefined
           if (isSkeinError(thrown, 'already_exists'))
             throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
           throw thrown
@@ -136,9 +185,10 @@ export class RenameService {
         // Somebody looked at the old name meanwhile: the store has the object at its new name only.
         const isGone = isSkeinError(thrown, 'not_found')
         if (isGone && (await isMoved({ sync: this.#sync }, { record, from: key, to }, signal))) return
-        if (isRefused(thrown)) await this.#objects.moveBack(store, [moved])
+        if (isRefused(thrown) && moved !== undefined) await this.#objects.moveBack(store, [moved])
         throw thrown
       })
+      if (moved === undefined) return void (await this.#sync.refresh(record, to, signal))
       await this.#objects.keepVersions([moved])
       await this.#objects.lookAgain(record, [moved], signal)
     } finally {

@@ -12,6 +12,7 @@ import { pathOf, type Target } from '../paths/tree-pages.ts'
 import { deleteObject, hasObject } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { replacedVersion } from '../written/begun-files.ts'
+import { movedAnyway } from './moved-anyway.ts'
 import { type Move, submitRename } from './rename-command.ts'
 
 interface Parts {
@@ -43,22 +44,28 @@ export async function replaceFile(
   const end = context.changes.changing(record, [from, to])
   try {
     const stored = await moveObject(parts, move, known.replacesEtag, signal)
-    await submitRename(context, move, { overwrites: true, stored }).catch(async (thrown: unknown) => {
-      // Somebody looked at the old name meanwhile: the store has the object at its new name only.
-      if (!isSkeinError(thrown, 'not_found') || !(await isMoved(parts, move, signal))) throw thrown
-    })
+    await submitRename(context, move, { overwrites: true, ...(stored !== undefined && { stored }) }).catch(
+      async (thrown: unknown) => {
+        // Somebody looked at the old name meanwhile: the store has the object at its new name only.
+        if (!isSkeinError(thrown, 'not_found') || !(await isMoved(parts, move, signal))) throw thrown
+      },
+    )
+    if (stored === undefined) await parts.sync.refresh(record, to, signal)
   } finally {
     end()
   }
 }
 
-/** What another client has changed since it was looked at is looked at once more. */
+/**
+ * What another client has changed since it was looked at is looked at once more.
+ * @returns undefined: the store has moved it, and nobody can prove in which version
+ */
 async function moveObject(
   { context, sync }: Parts,
   { record, from, to }: Move,
   replacesEtag: string | undefined,
   signal: AbortSignal,
-): Promise<Stored> {
+): Promise<Stored | undefined> {
   const { tables, stores, persistProblems } = context
   const store = await stores.get(record)
   for (let attempts = 1; ; attempts += 1) {
@@ -73,6 +80,10 @@ async function moveObject(
     } catch (thrown) {
       const isConflict = isSkeinError(thrown, 'aborted', 'object_changed') || isSkeinError(thrown, 'already_exists')
       // Also what failed may have come to the store.
+      const there = await movedAnyway(store, { from, to, file, replaces }, thrown)
+      if (there.how === 'same') return { etag: there.etag, modifiedMs: there.modifiedMs, movedEtag: file.etag }
+      if (there.how === 'unproven') return undefined
+      if (there.how === 'unknown') throw thrown
       await Promise.all([from, to].map((key) => sync.refresh(record, key, signal).catch(() => undefined)))
       if (!isConflict) throw thrown
       if (attempts === 1) continue

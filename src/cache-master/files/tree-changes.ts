@@ -76,9 +76,9 @@ export class TreeService {
   /**
    * Removes a file, or with `recursive` a directory and all below it, at the store too unless
    * `cacheOnly`. With `keepEntries` a directory is from then on there only for what is below it.
-   * @throws SkeinError not_found, invalid_argument (`/`, a namespace), failed_precondition (not
-   *   empty, read-only),
-   *   deadline_exceeded (`path_busy`), and what the store says
+   * @throws SkeinError not_found, invalid_argument (`/`, a namespace, another kind than there is),
+   *   failed_precondition (not empty, read-only, `is_directory`, `is_file`), aborted
+   *   (`file_changed`), deadline_exceeded (`path_busy`), and what the store says
    */
   async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
     const patience = this.#holds.patienceOf(options, request.waitMs)
@@ -89,6 +89,7 @@ export class TreeService {
       )
     }
     const target = await targetOf(this.#locator, request.path, '', options.signal)
+    checkNamed(target, request)
     const hold = await this.#holds.take(target.record, [target.key], 'removed', patience)
     try {
       if (!request.cacheOnly) await this.#persisting.settle(target.record, target.key, patience)
@@ -98,16 +99,14 @@ export class TreeService {
     }
   }
 
-  async #deleteHeld(
-    target: Target,
-    { recursive, cacheOnly, keepEntries }: DeleteRequest,
-    signal: AbortSignal,
-  ): Promise<DeleteResponse> {
+  async #deleteHeld(target: Target, request: DeleteRequest, signal: AbortSignal): Promise<DeleteResponse> {
     const { tables } = this.#context
     const { path, key } = target
+    const { recursive, cacheOnly, keepEntries } = request
     const record = currentNamespace(this.#context, target.record)
     if (target.file !== undefined) {
       const file = fileAt(tables, record.rootId, key)
+      if (file !== undefined) checkNamed({ path, file }, request)
       // Removed while it was waited for: so it was to be.
       if (file !== undefined) await this.#removeEntries(record, [{ key, file }], cacheOnly, signal)
       return { files: 1, directories: 0 }
@@ -229,4 +228,22 @@ export class TreeService {
       retryable: error.retryable,
     })
   }
+}
+
+/** The caller names what is to go: another thing that has come to its path stays. */
+function checkNamed(
+  { path, file, directory }: Pick<Target, 'path' | 'file'> & { readonly directory?: DirectoryInode | undefined },
+  { kind, ifFileId }: DeleteRequest,
+): void {
+  if (kind !== undefined && kind !== 'FILE' && kind !== 'DIRECTORY')
+    throw new SkeinError('invalid_argument', `the kind must be FILE or DIRECTORY, not '${kind}'`)
+  if (kind === 'FILE' && file === undefined)
+    throw new SkeinError('failed_precondition', `${path} is a directory`, { reason: 'is_directory' })
+  if (kind === 'DIRECTORY' && file !== undefined)
+    throw new SkeinError('failed_precondition', `${path} is a file`, { reason: 'is_file' })
+  if (ifFileId !== undefined && (file ?? directory)?.id !== ifFileId)
+    throw new SkeinError('aborted', `${path} was changed or removed meanwhile`, {
+      reason: 'file_changed',
+      retryable: false,
+    })
 }

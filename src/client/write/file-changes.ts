@@ -92,24 +92,30 @@ export class MasterFileChanges implements FileChanges {
   async rename(
     from: string,
     to: string,
-    { signal = neverAborted(), ifExists = 'exclusive', waitMs = busyMs, intoDirectory }: RenameOptions = {},
+    { signal = neverAborted(), ifExists = 'exclusive', waitMs = busyMs, intoDirectory, fileId }: RenameOptions = {},
   ): Promise<void> {
     const request = {
       ...{ from, to, waitMs },
       ...(ifExists === 'overwrite' && { overwrite: true }),
       ...(intoDirectory === true && { intoDirectory }),
+      ...(fileId !== undefined && { fileId }),
     }
     await this.#options.lifecycle.rename(request, { signal, deadlineMs: treeMs })
   }
 
   async delete(
     path: string,
-    { signal = neverAborted(), recursive = false, keepEntries, cacheOnly = false, waitMs = busyMs }: DeleteOptions = {},
+    { signal = neverAborted(), recursive = false, cacheOnly = false, waitMs = busyMs, ...named }: DeleteOptions = {},
   ): Promise<DeletedEntries> {
+    const { keepEntries, kind, ifFileId } = named
     if (recursive && keepEntries === true)
       throw new SkeinError('invalid_argument', 'recursive and keepEntries exclude each other')
     return await this.#options.lifecycle.delete(
-      { path, recursive, cacheOnly, waitMs, ...(keepEntries === true && { keepEntries }) },
+      {
+        ...{ path, recursive, cacheOnly, waitMs, ...(keepEntries === true && { keepEntries }) },
+        ...(kind !== undefined && { kind: kind.toUpperCase() }),
+        ...(ifFileId !== undefined && { ifFileId }),
+      },
       { signal, deadlineMs: treeMs },
     )
   }

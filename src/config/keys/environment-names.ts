@@ -38,6 +38,7 @@ export const ownNames: ReadonlySet<string> = new Set([
     'SKEIN_MASTER',
     'SKEIN_CONF',
     'SKEIN_PROGRESS_FILE',
+    'SKEIN_STOP_WITH_STDIN',
     'GOOSEFS_CONF_DIR',
     'GOOSEFS_JAVA_OPTS',
     'GOOSEFS_MASTER_JAVA_OPTS',

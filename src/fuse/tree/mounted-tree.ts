@@ -185,7 +185,8 @@ export class MountedTree {
     }
     await patience
       .run(signal, (isAgain) =>
-        files.delete(path, { signal }).catch((thrown: unknown) => {
+        // A directory that has come to this name meanwhile is not what is removed.
+        files.delete(path, { kind: 'file', signal }).catch((thrown: unknown) => {
           const isGone = isSkeinError(thrown, 'not_found') && (isAgain || written !== undefined)
           if (!isGone) throw thrown
         }),
@@ -235,7 +236,7 @@ export class MountedTree {
     await patience.run(signal, async (isAgain) => {
       try {
         await files.rename(path, newPath, {
-          signal,
+          ...{ fileId: status.fileId, signal },
           ...(mayReplace && status.kind === 'file' && { ifExists: 'overwrite' as const }),
         })
       } catch (thrown) {

@@ -35,6 +35,14 @@ export interface DeleteRequest {
   path: string;
   recursive: boolean;
   cacheOnly: boolean;
+  /** FILE | DIRECTORY: only that; failed_precondition (is_directory, is_file) for the other */
+  kind?:
+    | string
+    | undefined;
+  /** only what has this id; else aborted (file_changed) */
+  ifFileId?:
+    | number
+    | undefined;
   /** only the directory itself: it stays, as one that nobody made, while something is below it */
   keepEntries?:
     | boolean
@@ -48,7 +56,7 @@ export interface DeleteResponse {
   directories: number;
 }
 
-/** Not idempotent: the second call finds nothing at `from`. */
+/** Idempotent with `file_id`; without it a second call finds nothing at `from`. */
 export interface RenameRequest {
   from: string;
   to: string;
@@ -61,7 +69,11 @@ export interface RenameRequest {
     | boolean
     | undefined;
   /** if `to` is a directory, the file or directory goes into it */
-  intoDirectory?: boolean | undefined;
+  intoDirectory?:
+    | boolean
+    | undefined;
+  /** what is moved, as the caller knows it: a call that finds it at `to` succeeds */
+  fileId?: number | undefined;
 }
 
 export interface SetTtlRequest {
@@ -470,7 +482,15 @@ export const MakeDirectoryRequest: MessageFns<MakeDirectoryRequest> = {
 };
 
 function createBaseDeleteRequest(): DeleteRequest {
-  return { path: "", recursive: false, cacheOnly: false, keepEntries: undefined, waitMs: undefined };
+  return {
+    path: "",
+    recursive: false,
+    cacheOnly: false,
+    kind: undefined,
+    ifFileId: undefined,
+    keepEntries: undefined,
+    waitMs: undefined,
+  };
 }
 
 export const DeleteRequest: MessageFns<DeleteRequest> = {
@@ -483,6 +503,12 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     if (message.cacheOnly !== false) {
       writer.uint32(24).bool(message.cacheOnly);
+    }
+    if (message.kind !== undefined) {
+      writer.uint32(50).string(message.kind);
+    }
+    if (message.ifFileId !== undefined) {
+      writer.uint32(56).uint64(message.ifFileId);
     }
     if (message.keepEntries !== undefined) {
       writer.uint32(40).bool(message.keepEntries);
@@ -530,6 +556,22 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
             message.cacheOnly = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.ifFileId = longToNumber(reader.uint64());
+            continue;
+          }
           case 5: {
             if (tag !== 40) {
               break;
@@ -566,6 +608,8 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     message.path = object.path ?? "";
     message.recursive = object.recursive ?? false;
     message.cacheOnly = object.cacheOnly ?? false;
+    message.kind = object.kind ?? undefined;
+    message.ifFileId = object.ifFileId ?? undefined;
     message.keepEntries = object.keepEntries ?? undefined;
     message.waitMs = object.waitMs ?? undefined;
     return message;
@@ -640,7 +684,7 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
 };
 
 function createBaseRenameRequest(): RenameRequest {
-  return { from: "", to: "", waitMs: undefined, overwrite: undefined, intoDirectory: undefined };
+  return { from: "", to: "", waitMs: undefined, overwrite: undefined, intoDirectory: undefined, fileId: undefined };
 }
 
 export const RenameRequest: MessageFns<RenameRequest> = {
@@ -659,6 +703,9 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     }
     if (message.intoDirectory !== undefined) {
       writer.uint32(40).bool(message.intoDirectory);
+    }
+    if (message.fileId !== undefined) {
+      writer.uint32(48).uint64(message.fileId);
     }
     return writer;
   },
@@ -716,6 +763,14 @@ export const RenameRequest: MessageFns<RenameRequest> = {
             message.intoDirectory = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -738,6 +793,7 @@ export const RenameRequest: MessageFns<RenameRequest> = {
     message.waitMs = object.waitMs ?? undefined;
     message.overwrite = object.overwrite ?? undefined;
     message.intoDirectory = object.intoDirectory ?? undefined;
+    message.fileId = object.fileId ?? undefined;
     return message;
   },
 };

@@ -32,13 +32,14 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
       recursive: flag,
       cacheOnly: flag,
       keepEntries: optional(flag),
+      ...{ kind: optional(word), ifFileId: optional(fileId) },
       waitMs: optional(whole(0, durationMsMax)),
     },
   },
   rename: {
     fields: {
       ...{ from: path, to: path, waitMs: optional(whole(0, durationMsMax)) },
-      ...{ overwrite: optional(flag), intoDirectory: optional(flag) },
+      ...{ overwrite: optional(flag), intoDirectory: optional(flag), fileId: optional(fileId) },
     },
   },
   setTtl: { fields: { path, ttlMs, action: word } },

@@ -1,5 +1,5 @@
-// Why: the command line stands on the contract of client/upkeep/file-upkeep.ts, and on options for
-// changes that doors do not use. How: one behaviour a test; file-system.ts gives each its directory.
+// Why: the command line stands on the contract of client/upkeep/file-upkeep.ts, and on options of
+// changes that doors do not need. How: one behaviour a test; file-system.ts gives each its place.
 import { describe, expect, it } from 'vitest'
 import type { FileDetails, WholeFileSystem } from '../../../src/client/upkeep/file-upkeep.ts'
 import { entries, names, read, write } from './file-system-steps.ts'
@@ -131,6 +131,32 @@ export function upkeepSuite(place: () => Place): void {
       await fileSystem.rename(`${top}/a`, `${top}/d`, { intoDirectory: true, waitMs: 1000 })
       await fileSystem.rename(`${top}/d/a`, `${top}/b`, { intoDirectory: true })
       expect(await names(fileSystem, top, { recursive: true })).toEqual(['b', 'd/'])
+    })
+
+    it('a deletion that names what goes leaves another thing that has come to its path', async () => {
+      const { fileSystem, top, code } = place()
+      const { fileId } = await write(fileSystem, `${top}/a`, 'one')
+      await write(fileSystem, `${top}/a`, 'two', { ifExists: 'overwrite' })
+      expect(await code(fileSystem.delete(`${top}/a`, { ifFileId: fileId }))).toBe('aborted')
+      expect(await code(fileSystem.delete(`${top}/a`, { kind: 'directory' }))).toBe('failed_precondition')
+      expect(await read(fileSystem, `${top}/a`)).toBe('two')
+      await fileSystem.makeDirectory(`${top}/d`)
+      expect(await code(fileSystem.delete(`${top}/d`, { kind: 'file', recursive: true }))).toBe('failed_precondition')
+      expect(await code(fileSystem.delete(`${top}/none`, { kind: 'file' }))).toBe('not_found')
+      expect(await names(fileSystem, top)).toEqual(['a', 'd/'])
+      await fileSystem.delete(`${top}/d`, { kind: 'directory' })
+      const now = await fileSystem.stat(`${top}/a`)
+      await fileSystem.delete(`${top}/a`, { kind: 'file', ifFileId: now.fileId })
+      expect(await code(fileSystem.stat(`${top}/a`))).toBe('not_found')
+    })
+
+    it('a rename that names what it moves can be made again', async () => {
+      const { fileSystem, top, code } = place()
+      const { fileId } = await write(fileSystem, `${top}/a`, 'one')
+      await write(fileSystem, `${top}/b`, 'two')
+      for (const _again of [1, 2]) await fileSystem.rename(`${top}/a`, `${top}/b`, { fileId, ifExists: 'overwrite' })
+      expect(await read(fileSystem, `${top}/b`)).toBe('one')
+      expect(await code(fileSystem.rename(`${top}/a`, `${top}/b`, { ifExists: 'overwrite' }))).toBe('not_found')
     })
 
     it('only the bits of the mask change', async () => {

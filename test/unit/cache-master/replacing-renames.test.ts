@@ -150,18 +150,6 @@ describe('a file that the store has', () => {
     await expectSame(fixture, store)
   })
 
-  it('is known as what the store has when the store was changed and its answer was lost', async () => {
-    const renameOver = store.renameOver.bind(store)
-    store.renameOver = async (...asked) => {
-      await renameOver(...asked)
-      throw new SkeinError('unavailable', 'the answer was lost')
-    }
-    await expect(over('/ns/d/new', '/ns/d/f')).rejects.toMatchObject({ code: 'unavailable' })
-    expect(await fixture.stat('/ns/d/f')).toMatchObject({ etag: 'new', length: 4 })
-    expect(await filesOf(fixture)).toEqual(['d/f'])
-    await expectSame(fixture, store)
-  })
-
   it('keeps what comes with it when it is freed meanwhile', async () => {
     await fixture.stat('/ns/d/new')
     const owned = { owner: 'alice', group: 'staff', mode: 0o640 }

@@ -65,8 +65,9 @@ export async function startOwnCluster(
   const descriptor = openSync(log, 'a', 0o600)
   const words = [main, 'local', '--home', home, ...Object.entries(all).map(([key, value]) => `-D${key}=${value}`)]
   const child = spawn(process.execPath, [...process.execArgv, ...words], {
-    stdio: ['ignore', 'ignore', descriptor],
-    env: cleanEnvironment(environment),
+    // It ends with its stdin, so also when this process is killed.
+    stdio: ['pipe', 'ignore', descriptor],
+    env: { ...cleanEnvironment(environment), SKEIN_STOP_WITH_STDIN: '1' },
   })
   closeSync(descriptor)
   const kill = (): void => void child.kill('SIGKILL')

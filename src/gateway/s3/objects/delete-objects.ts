@@ -64,12 +64,14 @@ async function deleteOne(fileSystem: FileSystem, address: ObjectAddress, signal:
     const status = await fileSystem.stat(path, { signal })
     const isDirectory = status.kind === 'directory'
     if (isDirectory !== address.key.endsWith('/')) return true
-    if (!isDirectory) await fileSystem.delete(path, { signal })
+    if (!isDirectory) await fileSystem.delete(path, { kind: 'file', signal })
     else if (status.isExplicit) await fileSystem.delete(path, { keepEntries: true, signal })
     else await refuseNameless(fileSystem, path, signal)
     return true
   } catch (thrown) {
     if (isSkeinError(thrown, 'not_found')) return false
+    // A directory has come in the place of the object, which is gone.
+    if (isSkeinError(thrown, 'failed_precondition', 'is_directory')) return true
     throw thrown
   }
 }

@@ -17,6 +17,8 @@ import { found, nameOf, parentOf, withoutSlash } from './paths-found.ts'
 interface Move {
   readonly from: string
   readonly to: string
+  /** Of what is at `from`. */
+  readonly fileId?: number
 }
 
 /** RENAME */
@@ -45,7 +47,7 @@ async function moved(context: WebHdfsContext, from: string, asked: string, signa
   if (taken !== undefined) return false
   if ((await found(fileSystem, parentOf(to), signal))?.kind !== 'directory') return false
   try {
-    await move(context, { from, to }, signal)
+    await move(context, { from, to, fileId: source.fileId }, signal)
     return true
   } catch (thrown) {
     if (isSkeinError(thrown, 'not_found') || isSkeinError(thrown, 'already_exists')) return false
@@ -80,7 +82,7 @@ async function moveOrThrow(
       throw hadoopError('IOException', `Source ${from} and destination ${to} must both be files or directories`)
     if (there.kind === 'directory') await makeRoom(context, { from, to }, signal)
   }
-  await move(context, { from, to }, signal, there?.kind === 'file' ? 'overwrite' : 'exclusive')
+  await move(context, { from, to, fileId: source.fileId }, signal, there?.kind === 'file' ? 'overwrite' : 'exclusive')
 }
 
 /** Removes the empty directory that is to be replaced. */
@@ -100,13 +102,13 @@ async function makeRoom({ fileSystem }: WebHdfsContext, { from, to }: Move, sign
 
 async function move(
   { fileSystem }: WebHdfsContext,
-  { from, to }: Move,
+  { from, to, fileId }: Move,
   signal: AbortSignal,
   ifExists: 'exclusive' | 'overwrite' = 'exclusive',
 ): Promise<void> {
   refuseOtherNamespace(from, to)
   try {
-    await fileSystem.rename(from, to, { ifExists, signal })
+    await fileSystem.rename(from, to, { ifExists, signal, ...(fileId !== undefined && { fileId }) })
   } catch (thrown) {
     const error = toSkeinError(thrown)
     throw error.code === 'invalid_argument' ? refusedMove(error) : error

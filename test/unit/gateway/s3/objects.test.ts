@@ -92,6 +92,21 @@ describe('an object', () => {
     expect(await failureOf(client.send(new HeadObjectCommand({ ...bucket, Key: 'a' })))).toEqual(['NotFound', 404])
   })
 
+  it('is gone, and the directory that came in its place meanwhile stays', async () => {
+    await put('a', 'one')
+    const remove = door.fileSystem.delete.bind(door.fileSystem)
+    door.fileSystem.delete = async (...asked) => {
+      await remove('/bucket/a')
+      await door.fileSystem.makeDirectory('/bucket/a')
+      return await remove(...asked)
+    }
+    const { $metadata } = await client.send(new DeleteObjectCommand({ ...bucket, Key: 'a' }))
+    door.fileSystem.delete = remove
+    expect($metadata.httpStatusCode).toBe(204)
+    expect(await door.fileSystem.stat('/bucket/a')).toMatchObject({ kind: 'directory' })
+    await remove('/bucket/a')
+  })
+
   it('of a bucket that does not exist', async () => {
     const nowhere = { Bucket: 'nowhere', Key: 'a' }
     expect(await failureOf(client.send(new GetObjectCommand(nowhere)))).toEqual(['NoSuchBucket', 404])

@@ -192,6 +192,21 @@ describe('RENAME', () => {
     expect((await door.read('/data/full/a')).text).toBe('y')
   })
 
+  it.each(['', '&renameoptions=OVERWRITE'])(
+    'that is made again, because its answer was lost, is done: %j',
+    async (more) => {
+      if (more !== '') await door.write('/data/b', 'old')
+      const move = door.memory.rename.bind(door.memory)
+      door.memory.rename = async (...asked) => {
+        await move(...asked)
+        await move(...asked)
+      }
+      expect((await door.ask('PUT', `/data/dir/a?op=RENAME&destination=/data/b${more}`)).status).toBe(200)
+      door.memory.rename = move
+      expect((await door.read('/data/b')).text).toBe('hello')
+    },
+  )
+
   it('of a file to itself is done', async () => {
     expect(await rename('/data/dir/a', '/data/dir/a')).toEqual({ boolean: true })
   })
