@@ -93,7 +93,7 @@ fi
 # The versions of pom.xml, and the Hadoop that this Spark has.
 sources="$(dirname "$0")/../test/clients/hadoop"
 if [ "$hadoop" = yes ]; then
-  if ls "$cache"/hadoop/hadoop-aws-*.jar >/dev/null 2>&1; then say "clients of Hadoop are there: in $cache/hadoop"
+  if ls "$cache"/hadoop/hadoop-distcp-*.jar >/dev/null 2>&1; then say "clients of Hadoop are there: in $cache/hadoop"
   elif ! command -v mvn >/dev/null 2>&1; then say "clients of Hadoop cannot be installed: mvn is not there"
   else
     say "clients of Hadoop: mvn dependency:copy-dependencies into $cache/hadoop"

@@ -17,6 +17,7 @@ import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
 const canMount = existsSync('/dev/fuse') && process.getuid?.() === 0 && isInstalled('mount')
+if (canMount && !isInstalled('rsync')) console.log('rsync is not there: apt-get install rsync')
 if (!canMount) console.log('skipped: mounts need root, /dev/fuse and mount(8)')
 
 const pythonLoader = `
@@ -103,6 +104,20 @@ describe.runIf(canMount)('a mount', () => {
     await shell('(cd mnt/data/copied && find . -printf "%p %TY%Tm%Td%TT\\n" | sort) | cmp - times')
     await shell('touch -d "1969-12-31 23:59:58.5 UTC" mnt/data/copied/empty')
     expect(await shell('stat -c %.3Y mnt/data/copied/empty')).toBe('-1.500\n')
+  })
+
+  it.skipIf(!isInstalled('rsync'))('is the source and the target of rsync, which finds what has changed', async () => {
+    const sync = (from: string, to: string): Promise<string> =>
+      shell(`rsync -a --delete --out-format=%n ${from}/ ${to}/`)
+    await shell('mkdir -p synced/many synced/d && for i in $(seq 300); do echo "$i" > "synced/many/f$i"; done')
+    await shell('echo x > synced/d/ü')
+    expect((await sync('synced', 'mnt/data/synced')).split('\n').filter((name) => name !== '')).toHaveLength(304)
+    expect(await sync('synced', 'mnt/data/synced')).toBe('')
+    await shell('diff -r synced mnt/data/synced')
+    await shell('echo longer than before > synced/many/f7; rm synced/many/f8')
+    expect(await sync('synced', 'mnt/data/synced')).toBe('deleting many/f8\nmany/\nmany/f7\n')
+    await sync('mnt/data/synced', 'back')
+    await shell('diff -r synced back && rm -r mnt/data/synced')
   })
 
   it('reads by O_DIRECT, by mappings, and by the processes of a loader', async () => {

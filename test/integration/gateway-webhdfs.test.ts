@@ -1,11 +1,11 @@
 // Why: programs use the cache as if it were HDFS, by Hadoop's own client and by Spark. How: `skein
 // local` with a store in a folder; plain requests, a program on Hadoop's client, and one session of
 // Spark over both doors. The last two are skipped where scripts/clients.sh did not put them.
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contentOf, sha256 } from '../support/dataset.ts'
-import { hasHadoop, hasSpark, runHadoop, runSpark } from '../support/hadoop-clients.ts'
+import { hasDistCp, hasHadoop, hasSpark, runDistCp, runHadoop, runSpark } from '../support/hadoop-clients.ts'
 import { LocalSkein, oneLine } from '../support/local-skein.ts'
 
 const mebibyte = 1024 * 1024
@@ -118,6 +118,7 @@ describe('the WebHDFS door', () => {
 
 describe('clients of Hadoop', () => {
   if (!hasHadoop) console.warn("Hadoop's client is not there: bash scripts/clients.sh --hadoop")
+  if (!hasDistCp) console.warn('distcp is not there: bash scripts/clients.sh --hadoop')
   if (!hasSpark) console.warn('Spark is not there: bash scripts/clients.sh --spark')
 
   it.skipIf(!hasHadoop)('do what they do with HDFS', { timeout: 600_000 }, async () => {
@@ -126,6 +127,33 @@ describe('clients of Hadoop', () => {
     expect(result.names).toBe(oddNames)
     expect(result.checks).toBeGreaterThan(80)
   })
+
+  it.skipIf(!hasDistCp)(
+    'copy trees to the cache and back by distcp, and what has changed',
+    { timeout: 600_000 },
+    async () => {
+      const { webhdfs = '' } = skein.addresses()
+      const [tree, back] = [join(skein.folder, 'tree'), join(skein.folder, 'back')]
+      mkdirSync(join(tree, 'a/b c'), { recursive: true })
+      for (let index = 0; index < 100; index += 1)
+        writeFileSync(join(tree, `a/f${index}`), contentOf(`f${index}`, index * 100))
+      writeFileSync(join(tree, 'a/b c/ü'), 'one')
+      const place = `webhdfs://${webhdfs}/spark-cosntest/distcp`
+      await runDistCp(skein.folder, '-skipcrccheck', `file://${tree}`, place)
+      writeFileSync(join(tree, 'a/b c/ü'), 'two, longer')
+      utimesSync(join(tree, 'a/b c/ü'), 2_000_000_000, 2_000_000_000)
+      await runDistCp(skein.folder, '-update', '-delete', '-skipcrccheck', `file://${tree}`, place)
+      await runDistCp(skein.folder, '-pt', '-update', '-skipcrccheck', place, `file://${back}`)
+      const contents = (root: string): Record<string, string> =>
+        Object.fromEntries(
+          readdirSync(root, { recursive: true, encoding: 'utf8' })
+            .filter((name) => statSync(join(root, name)).isFile() && !name.endsWith('.crc'))
+            .map((name) => [name, sha256(readFileSync(join(root, name)))]),
+        )
+      expect(contents(back)).toEqual(contents(tree))
+      expect(Object.keys(contents(back))).toHaveLength(101)
+    },
+  )
 
   it.skipIf(!hasSpark)('count words and read tables by both doors in Spark', { timeout: 600_000 }, async () => {
     const { webhdfs = '', s3 = '' } = skein.addresses()

@@ -18,6 +18,7 @@ const hasJava = spawnSync('java', ['-version']).status === 0
 const jars = existsSync(jarsFolder) ? readdirSync(jarsFolder) : []
 
 export const hasHadoop = hasJava && jars.some((name) => name.startsWith('hadoop-client-runtime'))
+export const hasDistCp = hasHadoop && jars.some((name) => name.startsWith('hadoop-distcp'))
 export const hasSpark = hasJava && existsSync(sparkPython) && jars.some((name) => name.startsWith('hadoop-aws'))
 
 /** Hadoop's client does what programs do. @returns how many results it compared, and its names */
@@ -29,6 +30,23 @@ export async function runHadoop(
   const program = join(programs, 'HadoopOperations.java')
   const options = ['-Xmx256m', '-Dfile.encoding=UTF-8', '-cp', join(jarsFolder, '*'), program]
   return lastLine('java', [...options, `webhdfs://${address}`, directory, String(names)])
+}
+
+/**
+ * Copies by Hadoop's distcp, whose tasks run in its own process.
+ * @param words options, the source and the target
+ * @throws Error with the output when it fails
+ */
+export async function runDistCp(folder: string, ...words: readonly string[]): Promise<void> {
+  const mapReduce = [
+    '-Dmapreduce.framework.name=local',
+    `-Dhadoop.tmp.dir=${folder}`,
+    '-Dfs.permissions.umask-mode=022',
+  ]
+  const options = ['-Xmx256m', '-Dfile.encoding=UTF-8', '-cp', join(jarsFolder, '*')]
+  await promisify(execFile)('java', [...options, 'org.apache.hadoop.tools.DistCp', ...mapReduce, ...words], {
+    ...{ timeout: longMs, env: childEnvironment(), cwd: tmpdir(), maxBuffer: 16 * 1024 * 1024 },
+  })
 }
 
 export interface SparkResult {
