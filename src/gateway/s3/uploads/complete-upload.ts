@@ -32,12 +32,31 @@ interface ChosenPart {
 }
 
 export async function completeMultipartUpload(context: S3Context, call: S3Call): Promise<S3Reply> {
-  const { fileSystem, logger } = context
-  const { bucket, key, headers, signal } = call
-  const records = new UploadRecords(fileSystem, bucket, call)
-  const record = await records.find(key, call.query.get('uploadId'))
+  const records = new UploadRecords(context.fileSystem, call.bucket, call)
+  const uploadId = call.query.get('uploadId')
+  const record = await records.find(call.key, uploadId)
   const asked = withoutRepeated(readComplete(await call.document()))
   if (record.completed !== undefined) return completed(call, record.completed)
+  try {
+    return await completeNow(context, call, records, record, asked)
+  } catch (thrown) {
+    // A client that gave up waiting asks again while its first call goes on. That one takes the
+    // parts away, and its object is in the way of a condition.
+    const now = await records.find(call.key, uploadId).catch(() => undefined)
+    if (now?.completed === undefined) throw thrown
+    return completed(call, now.completed)
+  }
+}
+
+async function completeNow(
+  context: S3Context,
+  call: S3Call,
+  records: UploadRecords,
+  record: UploadRecord,
+  asked: readonly CompletedPart[],
+): Promise<S3Reply> {
+  const { fileSystem, logger } = context
+  const { bucket, key, headers, signal } = call
   const parts = await chosenParts(records, record, asked)
   checkWhole(call, record, parts)
   const as = await writableAs(fileSystem, call, writeCondition(conditionHeaders(headers)), signal)

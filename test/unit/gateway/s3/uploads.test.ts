@@ -95,6 +95,21 @@ describe('an upload in parts', () => {
     expect(door.fileSystem.unfinished + door.fileSystem.openHandles).toBe(0)
   })
 
+  it.each([{}, { IfNoneMatch: '*' }])('can be completed by two calls at a time: %j', async (condition) => {
+    const id = await begin()
+    const parts = [await part(id, 1, large), await part(id, 2, small)]
+    const create = door.fileSystem.create.bind(door.fileSystem)
+    let second: string | undefined
+    door.fileSystem.create = async (...asked) => {
+      door.fileSystem.create = create
+      second = (await complete(id, parts, condition)).ETag
+      return await create(...asked)
+    }
+    expect((await complete(id, parts, condition)).ETag).toBe(composed)
+    expect(second).toBe(composed)
+    expect(await isWhole()).toBe(true)
+  })
+
   it('can be completed twice, and nothing else be done then', async () => {
     const id = await begin()
     const parts = [await part(id, 1, small)]
