@@ -5,6 +5,7 @@
 // readers do not notice.
 import { abortReason, type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError } from '../../base/errors.ts'
+import { PiecePool } from '../../base/flow/piece-pool.ts'
 import { pageBytes } from '../../base/page-checksum.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { MetricRegistry } from '../../telemetry/registry.ts'
@@ -34,6 +35,8 @@ export interface ScrubPass {
 
 export class BlockScrub {
   readonly #options: BlockScrubOptions
+  /** One page at a time is read. */
+  readonly #pieces: PiecePool
   readonly #stopping = new AbortController()
   #running: Promise<void> = Promise.resolve()
   /** When what was read so far may have been read, at the rate. */
@@ -41,6 +44,7 @@ export class BlockScrub {
 
   constructor(options: BlockScrubOptions) {
     this.#options = options
+    this.#pieces = new PiecePool({ pieceBytes: pageBytes, idleMax: 1, clock: options.clock })
   }
 
   /** Begins to go round. Does not wait, does not throw. */
@@ -102,7 +106,7 @@ export class BlockScrub {
     try {
       for (let at = 0; at < length; at += pageBytes) {
         const page = Math.min(pageBytes, length - at)
-        await reader.read(at, page, signal)
+        this.#pieces.giveBack(await reader.read(at, page, signal, this.#pieces))
         this.#options.metrics.add('skein_worker_scrubbed_bytes_total', page)
         await this.#pace(page, signal)
       }

@@ -11,6 +11,7 @@
 import { assert } from '../../base/assert.ts'
 import { type Clock, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, toSkeinError } from '../../base/errors.ts'
+import { freeAtOnce } from '../../base/flow/free-memory.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { rottenPage } from '../disk/block-file.ts'
 import type { BlockEntry, BlockLedger } from './block-ledger.ts'
@@ -161,6 +162,7 @@ export class SegmentCompaction {
   async #copyLive(segment: Segment, window: RecordWindow): Promise<number> {
     let bytes = 0
     const copies: Promise<void>[] = []
+    const beyond: Buffer[] = []
     for (const { position, record } of window.records) {
       if (record.kind !== 'block') continue
       const entry = this.#options.ledger.committed(record.header.blockId)
@@ -170,6 +172,7 @@ export class SegmentCompaction {
       const whole = inWindow
         ? window.bytes.subarray(from, from + record.bytes)
         : await readRecord(segment, position, record.bytes)
+      if (!inWindow) beyond.push(whole)
       const data = whole.subarray(record.headBytes)
       if (data.length !== record.header.length || rottenPage(data, 0, record.checksums) !== undefined) {
         await this.#options.dropCorrupt(entry)
@@ -179,6 +182,7 @@ export class SegmentCompaction {
       bytes += record.bytes
     }
     await Promise.all(copies)
+    for (const record of beyond) freeAtOnce(record)
     return bytes
   }
 

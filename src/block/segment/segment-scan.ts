@@ -1,13 +1,15 @@
 // Why: the records of a segment are read in order at a restart and by compaction. How: windows of
 // the file; a record's data is skipped when it reaches beyond its window. Where a head is rotten,
 // the next mark that begins a sound head is looked for, so that one bad bit costs one block and not
-// the rest of the segment.
+// the rest of the segment. All windows use the same memory: after each load every segment is read
+// for its heads, and a window of its own for each MiB was up to 64 MiB of garbage at a time [M].
 import { throwIfAborted } from '../../base/clock.ts'
+import { freeAtOnce } from '../../base/flow/free-memory.ts'
 import { readFully } from '../disk/disk-calls.ts'
 import type { Segment } from './segment-file.ts'
 import { decodeRecord, headStartBytes, markBytes, type SegmentRecord } from './segment-record.ts'
 
-/** The records whose heads lie in one window. */
+/** The records whose heads lie in one window. The bytes are the reader's until the next window. */
 export interface RecordWindow {
   /** Of the window in the segment. */
   readonly position: number
@@ -27,22 +29,25 @@ export async function* readWindows(
 ): AsyncGenerator<RecordWindow> {
   const end = segment.size
   let wanted = windowBytes
+  let memory = Buffer.alloc(0)
   for (let at = 0; at < end;) {
     throwIfAborted(signal)
-    const bytes = await readWindow(segment, at, Math.min(wanted, end - at))
+    const length = Math.min(wanted, end - at)
+    if (length > memory.length) {
+      freeAtOnce(memory)
+      memory = Buffer.allocUnsafeSlow(length)
+    }
+    const bytes = memory.subarray(0, await readFully(segment.fd, memory.subarray(0, length), at))
     const window = parse(bytes, at, end, segment.mark)
     if (window.records.length > 0) yield { position: at, bytes, records: window.records }
     // A window that ends inside a head begins there the next time, and is large enough for the
     // head.
-    if (window.next === at && bytes.length < wanted) return
+    if (window.next === at && bytes.length < wanted) break
     wanted = Math.max(windowBytes, window.needed)
     at = window.next
   }
-}
-
-async function readWindow(segment: Segment, position: number, length: number): Promise<Buffer> {
-  const window = Buffer.allocUnsafeSlow(length)
-  return window.subarray(0, await readFully(segment.fd, window, position))
+  // Not after an error: whoever reads, or the disk, may still use the memory.
+  freeAtOnce(memory)
 }
 
 /** The records in the window, where to go on, and how many bytes are needed from there. */
