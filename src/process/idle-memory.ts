@@ -2,7 +2,8 @@
 // only when the heap grows again: an idle role keeps memory that other programs of the machine
 // could use. How: the role looks at its own processor time once a second. When it was busy, or
 // worked a little for long, and has been idle for a while, it collects garbage once, and returns
-// the free pages to the system.
+// the free pages to the system. When the heap has grown much, the first short pause is enough: else
+// a load begins on top of the garbage of the one before, and the peak is the sum of both [M].
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock } from '../base/clock.ts'
@@ -19,6 +20,12 @@ const workShare = 1 / 15
 const lookMs = 1000
 /** A collection stops the process, longer for more bytes in use. A larger heap is left alone. */
 const heapBytesMax = 128 * 1024 * 1024
+/**
+ * A pause between two loads, and a growth of the heap that is worth a collection in it. The growth
+ * is not less than the heap after the last one, so that few bytes in use are looked at for each.
+ */
+const pauseMs = 250
+const growthBytesMin = 64 * 1024 * 1024
 
 /** Decides when to collect. Work -> idle for `idleMs` -> collect, once. */
 export class IdleWatch {
@@ -57,22 +64,68 @@ export class IdleWatch {
   }
 }
 
-/** Collects when the process has been idle for `idleMs`. @returns what ends it */
+/** Decides when to collect in a pause. Grown and worked -> a look's interval idle -> collect. */
+export class PauseWatch {
+  #last: { readonly nowMs: number; readonly processorMs: number } | undefined
+  /** When it collected last. */
+  #since: { readonly processorMs: number; readonly heapBytes: number } | undefined
+
+  /** `heapBytes`: of the heap, with what is free in it. True: collect now. */
+  look(nowMs: number, processorMs: number, heapBytes: number): boolean {
+    const last = this.#last
+    this.#last = { nowMs, processorMs }
+    this.#since ??= { processorMs, heapBytes }
+    const since = this.#since
+    if (last === undefined || nowMs <= last.nowMs) return false
+    const isIdle = (processorMs - last.processorMs) / (nowMs - last.nowMs) < idleShare
+    const growthBytes = heapBytes - since.heapBytes
+    return (
+      isIdle &&
+      since.heapBytes <= heapBytesMax &&
+      growthBytes >= Math.max(growthBytesMin, since.heapBytes) &&
+      processorMs - since.processorMs >= workMs
+    )
+  }
+
+  /** It, or somebody else, has collected. The next look begins anew. */
+  collected(): void {
+    this.#last = undefined
+    this.#since = undefined
+  }
+}
+
+/**
+ * Collects when the process has been idle for `idleMs`, and in a pause when its heap has grown.
+ * @returns what ends it
+ */
 export function collectWhenIdle(
   clock: Clock,
   idleMs: number,
   collect: () => Promise<void> = collectGarbage,
 ): () => void {
   const watch = new IdleWatch(idleMs, Math.min(workMs, idleMs * workShare))
+  const pauses = new PauseWatch()
+  let lookedMs = Number.NEGATIVE_INFINITY
   let stopped = false
   let cancel: () => void = () => undefined
-  const look = async (): Promise<void> => {
+  const isDue = (): boolean => {
+    const nowMs = clock.monotonicMs()
     const { user, system } = process.cpuUsage()
-    if (watch.look(clock.monotonicMs(), (user + system) / 1000) && process.memoryUsage().heapUsed <= heapBytesMax) {
+    const processorMs = (user + system) / 1000
+    const { heapTotal, heapUsed } = process.memoryUsage()
+    const inPause = pauses.look(nowMs, processorMs, heapTotal) && heapUsed <= heapBytesMax + growthBytesMin
+    if (nowMs - lookedMs < lookMs) return inPause
+    lookedMs = nowMs
+    const whenIdle = watch.look(nowMs, processorMs) && heapUsed <= heapBytesMax
+    return inPause || whenIdle
+  }
+  const look = async (): Promise<void> => {
+    if (isDue()) {
       await collect().catch(() => undefined)
       watch.collected()
+      pauses.collected()
     }
-    if (!stopped) cancel = clock.schedule(lookMs, () => void look())
+    if (!stopped) cancel = clock.schedule(pauseMs, () => void look())
   }
   void look()
   return () => {
