@@ -20,6 +20,7 @@ import { LocalSkein, storeFlags } from '../../test/support/local-skein.ts'
 import { type Origin, startOrigin } from '../../test/support/origin/server.ts'
 import { testCredential } from '../../test/support/origin/stores.ts'
 import { startRedis } from '../../test/support/redis.ts'
+import { undoing, Undos } from './undos.ts'
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +36,7 @@ const sampleMs = 250
 const windowMs = 10_000
 const warmMs = 3000
 const never = new AbortController().signal
+const undos = new Undos()
 const scratch = mkdtempSync(join(tmpdir(), 'skein-bandwidth-'))
 process.env['TMPDIR'] = scratch
 
@@ -103,7 +105,9 @@ async function withCluster(
   body: (roles: Cluster, client: Client) => Promise<void>,
 ): Promise<void> {
   const redis = await startRedis()
+  undos.onEnd(() => redis.dispose())
   const roles = await Cluster.start({ queueUrl: redis.url, workers: 2, quota: '8GB', properties })
+  undos.onEnd(() => roles.stop())
   const client = clientOf(roles.masterAddress)
   try {
     await body(roles, client)
@@ -209,14 +213,18 @@ interface ReadFrom {
 }
 
 async function localSkein(): Promise<ReadFrom> {
-  const skein = await LocalSkein.start({ quota: '14GB' })
+  const skein = new LocalSkein({ quota: '14GB' })
+  undos.onEnd(() => skein.dispose())
+  await skein.start()
   const master = skein.addresses()['master'] ?? ''
   return { what: 'skein local', master, cli: (...args) => skein.cli(...args), end: () => skein.dispose() }
 }
 
 async function processes(): Promise<ReadFrom> {
   const redis = await startRedis()
+  undos.onEnd(() => redis.dispose())
   const roles = await Cluster.start({ queueUrl: redis.url, workers: 1, quota: '14GB' })
+  undos.onEnd(() => roles.stop())
   const end = async (): Promise<void> => {
     await roles.stop()
     await redis.dispose()
@@ -236,6 +244,7 @@ async function demand(start: () => Promise<ReadFrom>): Promise<void> {
   const { accessKeyId, secretAccessKey } = testCredential
   const args = ['test/support/origin/main.ts', '--access-key', accessKeyId, '--secret-key', secretAccessKey, ...data]
   const origin = startChild(process.execPath, args, { logFile: join(scratch, 'origin.log') })
+  undos.onEnd(() => origin.end('SIGKILL'))
   const { url } = JSON.parse(await origin.line((line) => (line.startsWith('{') ? line : undefined), 30_000)) as {
     url: string
   }
@@ -311,8 +320,7 @@ const scenarios = {
     await demand(processes)
   },
 }
-try {
+await undoing(async () => {
+  undos.onEnd(() => rmSync(scratch, { recursive: true, force: true }))
   for (const [name, run] of Object.entries(scenarios)) if (only.has(name)) await run()
-} finally {
-  rmSync(scratch, { recursive: true, force: true })
-}
+}, undos)

@@ -17,6 +17,7 @@ import { uploadAll } from './doors/http-load.ts'
 import { libraryCases } from './doors/library-cases.ts'
 import { s3Cases } from './doors/s3-cases.ts'
 import { webHdfsCases } from './doors/webhdfs-cases.ts'
+import { undoing, Undos } from './undos.ts'
 
 /** Of all doors. */
 const caseLists: readonly ((setup: DoorSetup) => Promise<DoorCase[]>)[] = [s3Cases, webHdfsCases, libraryCases]
@@ -34,7 +35,7 @@ const { values } = parseArgs({
 const mebibyte = 1024 * 1024
 const largeBytes = Number(values['object-mib']) * mebibyte
 const smallBytes = 16 * 1024
-const undos: (() => Promise<void> | void)[] = []
+const undos = new Undos()
 
 async function setUp(folder: string): Promise<DoorSetup> {
   const plain = join(folder, 'plain')
@@ -50,16 +51,16 @@ async function setUp(folder: string): Promise<DoorSetup> {
   ] as const)
     for (const name of names) writeFileSync(join(plain, name), randomFillSync(Buffer.alloc(bytes)))
   const cluster = await startCluster(folder, (Number(values.rounds) + 4) * Number(values.mib) + 512)
-  undos.push(() => cluster.close())
+  undos.onEnd(() => cluster.close())
   const nginx = await startNginx(folder, plain)
-  undos.push(() => nginx?.close())
+  undos.onEnd(() => nginx?.close())
   if (nginx === undefined) process.stderr.write('nginx is not installed: it is left out\n')
   const { s3 = '' } = cluster.addresses
   const written = [...large, ...small].map((name) => ({ path: join(plain, name), url: `http://${s3}/data/${name}` }))
   for (let from = 0; from < written.length; from += 200) await uploadAll(written.slice(from, from + 200))
   return {
     ...{ folder, plain, large, largeBytes, small, smallBytes, nginx, pid: cluster.pid },
-    ...{ addresses: cluster.addresses, home: cluster.home, onEnd: (undo) => undos.push(undo) },
+    ...{ addresses: cluster.addresses, home: cluster.home, onEnd: (undo) => undos.onEnd(undo) },
   }
 }
 
@@ -82,8 +83,8 @@ function told(one: DoorCase, results: readonly WayResult[]): void {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'skein-doors-bench-'))
-undos.push(() => rmSync(folder, { recursive: true, force: true }))
-try {
+undos.onEnd(() => rmSync(folder, { recursive: true, force: true }))
+await undoing(async () => {
   const setup = await setUp(folder)
   const all: WayResult[] = []
   const cases: DoorCase[] = []
@@ -95,6 +96,4 @@ try {
     all.push(...results)
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(all, undefined, 2)}\n`)
-} finally {
-  for (const undo of undos.toReversed()) await undo()
-}
+}, undos)

@@ -16,6 +16,7 @@ import { startCluster } from './doors/door-cluster.ts'
 import { startGateway } from './doors/gateway-process.ts'
 import { uploadAll } from './doors/http-load.ts'
 import { processorSeconds, sizesOf } from './process-figures.ts'
+import { undoing } from './undos.ts'
 
 const { values } = parseArgs({
   options: {
@@ -65,10 +66,10 @@ async function measured(what: string, pid: number, read: () => Promise<Read>): P
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'skein-gateway-memory-'))
-const undos: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })]
-try {
+await undoing(async (undos) => {
+  undos.onEnd(() => rmSync(folder, { recursive: true, force: true }))
   const cluster = await startCluster(folder, objects.length * Number(values['object-mib']) + 512)
-  undos.push(() => cluster.close())
+  undos.onEnd(() => cluster.close())
   const plain = join(folder, 'plain')
   const { s3 = '', master = '' } = cluster.addresses
   for (const name of objects) {
@@ -76,7 +77,7 @@ try {
     await uploadAll([{ path: plain, url: `http://${s3}/data/${name}` }])
   }
   const gateway = await startGateway(folder, master, values.property)
-  undos.push(() => gateway.close())
+  undos.onEnd(() => gateway.close())
   for (const [name, address, pid] of [
     ['skein gateway', gateway.s3, gateway.pid],
     ['skein local', s3, cluster.pid],
@@ -86,6 +87,4 @@ try {
     const slowly = (): Promise<Read> => readMany(urls, values['slow-rate'], values['slow-seconds'])
     await measured(`${name}, slow readers`, pid, slowly)
   }
-} finally {
-  for (const undo of undos.toReversed()) await undo()
-}
+})

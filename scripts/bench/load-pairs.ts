@@ -18,6 +18,7 @@ import { childEnvironment } from '../../test/support/child-environment.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { freePorts, storeFlags } from '../../test/support/local-skein.ts'
 import { childrenSeconds, processorSeconds, sizesOf } from './process-figures.ts'
+import { undoing, Undos } from './undos.ts'
 
 const { values } = parseArgs({
   options: {
@@ -55,6 +56,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'skein-pairs-'))
 // Started by root, nginx reads as somebody else.
 chmodSync(scratch, 0o755)
 const originFolder = join(scratch, 'origin')
+const undos = new Undos()
 let homes = 0
 
 function origin(verb: string, ...args: readonly string[]): void {
@@ -80,6 +82,7 @@ async function cost(main: string, properties: readonly string[], bucket: string,
       logFile: join(scratch, 'local.log'),
     },
   )
+  undos.onEnd(() => skein.end('SIGTERM'))
   const cli = (...words: readonly string[]): void => {
     execFileSync(process.execPath, [main, ...words], {
       env: childEnvironment({ SKEIN_HOME: home }),
@@ -128,10 +131,12 @@ function report(set: string, befores: readonly Cost[], afters: readonly Cost[]):
   console.log(`${set}: peak resident ${peak(befores)} MiB before, ${peak(afters)} MiB after`)
 }
 
-mkdirSync(originFolder, { recursive: true })
-const port = await freePort()
-origin('start', String(port), ...values.set.map((set) => `${set}=${specs[set] ?? ''}`))
-try {
+await undoing(async () => {
+  undos.onEnd(() => rmSync(scratch, { recursive: true, force: true }))
+  mkdirSync(originFolder, { recursive: true })
+  const port = await freePort()
+  undos.onEnd(() => origin('stop'))
+  origin('start', String(port), ...values.set.map((set) => `${set}=${specs[set] ?? ''}`))
   for (const set of values.set) {
     const costs: Record<keyof typeof mains, Cost[]> = { before: [], after: [] }
     for (let pair = 0; pair < pairs; pair += 1) {
@@ -141,7 +146,4 @@ try {
     }
     report(set, costs.before, costs.after)
   }
-} finally {
-  origin('stop')
-  rmSync(scratch, { recursive: true, force: true })
-}
+}, undos)

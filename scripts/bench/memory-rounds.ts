@@ -17,6 +17,7 @@ import { main, run } from '../../test/support/cluster.ts'
 import { freePorts, storeFlags } from '../../test/support/local-skein.ts'
 import { type ProcessSizes, processorSeconds, sizesOf } from './process-figures.ts'
 import { freePort } from '../../test/support/free-port.ts'
+import { undoing, type Undos } from './undos.ts'
 
 const { values } = parseArgs({
   options: {
@@ -58,7 +59,7 @@ function origin(verb: string, ...args: readonly string[]): void {
   })
 }
 
-async function measure(port: number): Promise<void> {
+async function measure(port: number, undos: Undos): Promise<void> {
   const home = join(scratch, 'home')
   const properties = [
     'goosefs.worker.tieredstore.level0.dirs.quota=4GB',
@@ -75,63 +76,59 @@ async function measure(port: number): Promise<void> {
     ...properties.map((property) => `-D${property}`),
   ]
   const skein = startChild(process.execPath, args, { logFile: join(scratch, 'local.log') })
-  try {
-    await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
-    const { web = '' } = JSON.parse(readFileSync(join(home, 'skein.json'), 'utf8')) as { web?: string }
-    const cli = async (...words: readonly string[]): Promise<void> => {
-      const { code, stderr } = await run(words, {
-        env: { SKEIN_HOME: home, SKEIN_MASTER: undefined },
-        timeoutMs: 300_000,
-      })
-      if (code !== 0) throw new Error(`skein ${words.join(' ')} ended with ${code}: ${stderr}`)
-    }
-    const print = async (what: string): Promise<ProcessSizes> => {
-      const atOnce = sizesOf(skein.pid)
-      await new Promise((resolve) => setTimeout(resolve, settleMs))
-      const { peak, resident, anonymous, files } = sizesOf(skein.pid)
-      console.log(
-        `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, idle ${mib(resident)} ` +
-          `(anonymous ${mib(anonymous)}, files ${mib(files)}) MiB; ${await ownFigures(web)}`,
-      )
-      return { peak, resident, anonymous, files }
-    }
-    const load = async (): Promise<void> => {
-      for (const bucket of buckets) await cli('fs', 'distributedLoad', `/${bucket}`)
-    }
-    await print('started    ')
-    const store = storeFlags(`http://127.0.0.1:${port}`)
-    for (const bucket of buckets) await cli('ns', 'create', bucket, `s3://${bucket}/`, ...store)
-    const beganMs = performance.now()
-    await load()
-    const firstSeconds = (performance.now() - beganMs) / 1000
-    const firstProcessorSeconds = processorSeconds(skein.pid)
-    const first = await print('first loads')
-    const idleBytes: number[] = []
-    let last = first
-    for (let round = 1; round <= rounds; round += 1) {
-      for (const bucket of buckets) await cli('fs', 'free', `/${bucket}`)
-      await load()
-      last = await print(`round ${String(round).padStart(5)}`)
-      idleBytes.push(last.resident)
-    }
-    const ratio = (medianOf(idleBytes.slice(-3)) / medianOf(idleBytes.slice(0, warm).slice(-3))).toFixed(3)
-    console.log(
-      `first loads ${firstSeconds.toFixed(1)} s (${firstProcessorSeconds.toFixed(1)} s of processor, start ` +
-        `included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; idle after ` +
-        `${rounds} rounds ${ratio} times of after ${warm}, medians of three rounds`,
-    )
-  } finally {
-    await skein.end('SIGTERM')
+  undos.onEnd(() => skein.end('SIGTERM'))
+  await skein.line((line) => (line.startsWith('{"ready"') ? line : undefined), 40_000)
+  const { web = '' } = JSON.parse(readFileSync(join(home, 'skein.json'), 'utf8')) as { web?: string }
+  const cli = async (...words: readonly string[]): Promise<void> => {
+    const { code, stderr } = await run(words, {
+      env: { SKEIN_HOME: home, SKEIN_MASTER: undefined },
+      timeoutMs: 300_000,
+    })
+    if (code !== 0) throw new Error(`skein ${words.join(' ')} ended with ${code}: ${stderr}`)
   }
+  const print = async (what: string): Promise<ProcessSizes> => {
+    const atOnce = sizesOf(skein.pid)
+    await new Promise((resolve) => setTimeout(resolve, settleMs))
+    const { peak, resident, anonymous, files } = sizesOf(skein.pid)
+    console.log(
+      `${what}: peak ${mib(peak)}, resident ${mib(atOnce.resident)}, idle ${mib(resident)} ` +
+        `(anonymous ${mib(anonymous)}, files ${mib(files)}) MiB; ${await ownFigures(web)}`,
+    )
+    return { peak, resident, anonymous, files }
+  }
+  const load = async (): Promise<void> => {
+    for (const bucket of buckets) await cli('fs', 'distributedLoad', `/${bucket}`)
+  }
+  await print('started    ')
+  const store = storeFlags(`http://127.0.0.1:${port}`)
+  for (const bucket of buckets) await cli('ns', 'create', bucket, `s3://${bucket}/`, ...store)
+  const beganMs = performance.now()
+  await load()
+  const firstSeconds = (performance.now() - beganMs) / 1000
+  const firstProcessorSeconds = processorSeconds(skein.pid)
+  const first = await print('first loads')
+  const idleBytes: number[] = []
+  let last = first
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const bucket of buckets) await cli('fs', 'free', `/${bucket}`)
+    await load()
+    last = await print(`round ${String(round).padStart(5)}`)
+    idleBytes.push(last.resident)
+  }
+  const ratio = (medianOf(idleBytes.slice(-3)) / medianOf(idleBytes.slice(0, warm).slice(-3))).toFixed(3)
+  console.log(
+    `first loads ${firstSeconds.toFixed(1)} s (${firstProcessorSeconds.toFixed(1)} s of processor, start ` +
+      `included), peak of them ${mib(first.peak)} MiB; peak of all ${mib(last.peak)} MiB; idle after ` +
+      `${rounds} rounds ${ratio} times of after ${warm}, medians of three rounds`,
+  )
 }
 
 if (!existsSync(main)) throw new Error('run npm run build first')
-mkdirSync(originFolder, { recursive: true })
-const port = await freePort()
-origin('start', String(port), ...specs)
-try {
-  await measure(port)
-} finally {
-  origin('stop')
-  rmSync(scratch, { recursive: true, force: true })
-}
+await undoing(async (undos) => {
+  undos.onEnd(() => rmSync(scratch, { recursive: true, force: true }))
+  mkdirSync(originFolder, { recursive: true })
+  const port = await freePort()
+  undos.onEnd(() => origin('stop'))
+  origin('start', String(port), ...specs)
+  await measure(port, undos)
+})

@@ -20,6 +20,7 @@ import { freePort } from '../../test/support/free-port.ts'
 import { LocalSkein, storeFlags } from '../../test/support/local-skein.ts'
 import { startListedOrigin } from './listed-origin.ts'
 import { processorSeconds, sizesOf } from './process-figures.ts'
+import { undoing } from './undos.ts'
 
 const doorNames = ['library', 's3', 's3-delimiter', 's3-v1', 'webhdfs', 'webhdfs-batch', 'cli', 'fuse'] as const
 type DoorName = (typeof doorNames)[number]
@@ -233,7 +234,10 @@ async function createNamespace(name: string): Promise<void> {
   if (made.code !== 0) throw new Error(made.stderr)
 }
 
-try {
+await undoing(async (undos) => {
+  undos.onEnd(() => skein.dispose())
+  undos.onEnd(() => origin.stop())
+  undos.onEnd(() => skein.stop('SIGTERM'))
   await skein.start()
   const cold = doorsOf(values.cold)
   const warm = doorsOf(values.warm)
@@ -248,8 +252,4 @@ try {
     await listings.library(known)
   }
   for (const name of warm) await measure('warm', name, known)
-} finally {
-  await skein.stop('SIGTERM')
-  await origin.stop()
-  await skein.dispose()
-}
+})

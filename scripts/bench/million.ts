@@ -19,6 +19,7 @@ import { Cluster, run } from '../../test/support/cluster.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { type RedisServer, startRedis } from '../../test/support/redis.ts'
 import { type ListedOrigin, startListedOrigin } from './listed-origin.ts'
+import { undoing, Undos } from './undos.ts'
 
 const { values } = parseArgs({
   options: {
@@ -38,6 +39,7 @@ const scratch = mkdtempSync(join(values.dir, 'skein-million-'))
 chmodSync(scratch, 0o755)
 process.env['TMPDIR'] = scratch
 const never = new AbortController().signal
+const undos = new Undos()
 const mib = (bytes: number): string => `${(bytes / 1024 ** 2).toFixed(0)} MiB`
 
 /** Highest values seen, by name; bytes. */
@@ -175,7 +177,9 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
   const name = `tiny-${count}`
   origin.create(name, count)
   const redis = await startRedis()
+  undos.onEnd(() => redis.dispose())
   const cluster = await Cluster.start({ queueUrl: redis.url, workers, quota: '40GB' })
+  undos.onEnd(() => cluster.stop())
   const client = connectCluster(
     loadConfig({
       mode: 'client',
@@ -247,16 +251,15 @@ async function measure(origin: ListedOrigin, count: number): Promise<number> {
   }
 }
 
-const home = join(scratch, 'origin')
-mkdirSync(home)
-const origin = await startListedOrigin(home, await freePort(), objectBytes)
-try {
+await undoing(async () => {
+  undos.onEnd(() => rmSync(scratch, { recursive: true, force: true }))
+  const home = join(scratch, 'origin')
+  mkdirSync(home)
+  const origin = await startListedOrigin(home, await freePort(), objectBytes)
+  undos.onEnd(() => origin.stop())
   const seconds: number[] = []
   for (const count of sizes) seconds.push(await measure(origin, count))
   const [first, last] = [seconds[0] ?? 0, seconds.at(-1) ?? 0]
   if (sizes.length > 1)
     console.log(`${sizes.at(-1)} files took ${(last / first).toFixed(2)} times as long as ${sizes[0]}`)
-} finally {
-  await origin.stop()
-  rmSync(scratch, { recursive: true, force: true })
-}
+}, undos)

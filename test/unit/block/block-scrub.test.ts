@@ -125,6 +125,25 @@ describe('a pass over all blocks', () => {
     expect(deps.metrics.get('skein_worker_scrubbed_bytes_total')).toBe(5 * mebibyte)
   })
 
+  test('uses one memory for all pages', async () => {
+    const { store, scrub } = await opened(0)
+    for (let id = 1; id <= 3; id += 1) await store.put(headerOf(id, 2 * mebibyte), bytesOf(2 * mebibyte, id))
+    const memories = new Set<ArrayBufferLike>()
+    const open = store.open.bind(store)
+    vi.spyOn(store, 'open').mockImplementation(async (blockId) => {
+      const reader = await open(blockId)
+      const read = reader.read.bind(reader)
+      vi.spyOn(reader, 'read').mockImplementation(async (...words) => {
+        const page = await read(...words)
+        memories.add(page.buffer)
+        return page
+      })
+      return reader
+    })
+    expect(await scrub.pass(never)).toMatchObject({ blocks: 3, bytes: 6 * mebibyte })
+    expect(memories.size).toBe(1)
+  })
+
   test('is made by a worker of its own accord, and touches no block', async () => {
     const tasks: (() => void)[] = []
     const schedule: Clock['schedule'] = (ms, task) => {

@@ -136,6 +136,38 @@ async function scan(segment: Awaited<ReturnType<typeof createSegment>>, windowBy
 }
 
 describe('a scan', () => {
+  test('uses one memory for all windows, and frees it unless its reader fails', async () => {
+    const folder = await temporaryFolder()
+    const { segment, bytes } = await segmentOf(folder.path, seededRandom(3))
+    writeSync(segment.fd, bytes)
+    segment.size = bytes.length
+    try {
+      const memories = new Set<ArrayBufferLike>()
+      let windows = 0
+      for await (const window of readWindows(segment, 16_384, never)) {
+        windows += 1
+        memories.add(window.bytes.buffer)
+        expect(window.bytes.equals(bytes.subarray(window.position, window.position + window.bytes.length))).toBe(true)
+      }
+      expect(windows).toBeGreaterThan(5)
+      expect([...memories].map(({ byteLength }) => byteLength)).toEqual([0])
+      let kept: Uint8Array = new Uint8Array()
+      const failing = async (): Promise<void> => {
+        for await (const window of readWindows(segment, 16_384, never)) {
+          kept = window.bytes
+          throw new Error('not written')
+        }
+      }
+      await expect(failing()).rejects.toThrow('not written')
+      // A write of it may still be under way.
+      expect(bytes.subarray(0, kept.length).equals(kept)).toBe(true)
+      expect(kept.length).toBeGreaterThan(0)
+    } finally {
+      segment.retire()
+      await folder.remove()
+    }
+  })
+
   test.each([16, 64, 1000, 65_536])(
     'of a sound, a cut and a rotten segment by windows of %i bytes',
     async (windowBytes) => {

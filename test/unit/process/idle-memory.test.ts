@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { collectWhenIdle, IdleWatch } from '../../../src/process/idle-memory.ts'
+import { collectWhenIdle, IdleWatch, PauseWatch } from '../../../src/process/idle-memory.ts'
 
 /** The seconds after which it collected, of a process that used these shares of each second. */
 function collections(shares: readonly number[], idleMs = 3000): number[] {
@@ -66,6 +66,60 @@ describe('a role collects garbage', () => {
     expect(collections([1, 0.15, 0.15, 0.15, 0.15, 0.15])).toEqual([])
     expect(collections([1, 0, 0, 0.15, 0, 0, 0.15])).toEqual([])
     expect(collections([0, 0.05, 0.15, 0, 0, 0, 0, 0])).toEqual([])
+  })
+})
+
+const mebibyte = 1024 ** 2
+
+interface Look {
+  /** Of a quarter of a second. */
+  readonly share: number
+  readonly heapMiB: number
+}
+
+/** The looks after which it collected; a collection leaves a heap of 50 MiB. */
+function pauses(looks: readonly Look[], firstHeapMiB = 50): number[] {
+  const watch = new PauseWatch()
+  const at: number[] = []
+  let processorMs = 700
+  watch.look(0, processorMs, firstHeapMiB * mebibyte)
+  looks.forEach(({ share, heapMiB }, index) => {
+    processorMs += share * 250
+    if (!watch.look((index + 1) * 250, processorMs, heapMiB * mebibyte)) return
+    at.push(index + 1)
+    watch.collected()
+  })
+  return at
+}
+
+const times = (count: number, look: Look): Look[] => Array.from({ length: count }, () => look)
+
+describe('a role whose heap has grown collects garbage', () => {
+  const load = times(8, { share: 1, heapMiB: 140 })
+
+  it('in the first pause, once', () => {
+    expect(pauses([...load, ...times(2, { share: 0, heapMiB: 140 })])).toEqual([9])
+    expect(pauses([...load, ...times(8, { share: 0, heapMiB: 140 }), ...times(8, { share: 0, heapMiB: 60 })])).toEqual([
+      9,
+    ])
+  })
+
+  it('again after it has grown and worked again', () => {
+    const pause = times(3, { share: 0.02, heapMiB: 60 })
+    const again = [{ share: 0, heapMiB: 140 }, ...pause, ...load, { share: 0, heapMiB: 140 }, ...pause]
+    expect(pauses([...load, ...again])).toEqual([9, 21])
+  })
+
+  it('not while it works, after little work, or when the heap has not grown by much', () => {
+    expect(pauses(times(20, { share: 0.15, heapMiB: 200 }))).toEqual([])
+    expect(pauses([...times(3, { share: 1, heapMiB: 140 }), ...times(9, { share: 0, heapMiB: 140 })])).toEqual([])
+    expect(pauses([...load, ...times(9, { share: 0, heapMiB: 110 })])).toEqual([])
+    expect(pauses([...load, ...times(9, { share: 0, heapMiB: 170 })], 100)).toEqual([])
+  })
+
+  it('not when a collection would stop it for long', () => {
+    const heap = { heapMiB: 400 }
+    expect(pauses([...times(8, { share: 1, ...heap }), ...times(9, { share: 0, ...heap })], 150)).toEqual([])
   })
 })
 
