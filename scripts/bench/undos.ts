@@ -1,7 +1,7 @@
 // Why: a benchmark that is stopped must not leave servers running, nor folders behind. How: what
 // was started is undone in reverse order, when the work has ended and when a signal stops it.
+import { stopSignals } from './harness/bench-tools.ts'
 
-export const stopSignals = ['SIGINT', 'SIGTERM'] as const
 /** Of a shell, for a program that SIGINT ended. */
 const stoppedCode = 130
 
