@@ -21,11 +21,12 @@ const lookMs = 1000
 /** A collection stops the process, longer for more bytes in use. A larger heap is left alone. */
 const heapBytesMax = 128 * 1024 * 1024
 /**
- * A pause between two loads, and a growth of the heap that is worth a collection in it. The growth
- * is not less than the heap after the last one, so that few bytes in use are looked at for each.
+ * A pause between two loads, and a growth of the heap that is worth a collection in it. The larger
+ * the heap was after the last one, the more it must grow: a collection looks at all that is in use.
  */
 const pauseMs = 250
-const growthBytesMin = 64 * 1024 * 1024
+const growthBytesMin = 48 * 1024 * 1024
+const growthShare = 3 / 4
 
 /** Decides when to collect. Work -> idle for `idleMs` -> collect, once. */
 export class IdleWatch {
@@ -82,7 +83,7 @@ export class PauseWatch {
     return (
       isIdle &&
       since.heapBytes <= heapBytesMax &&
-      growthBytes >= Math.max(growthBytesMin, since.heapBytes) &&
+      growthBytes >= Math.max(growthBytesMin, since.heapBytes * growthShare) &&
       processorMs - since.processorMs >= workMs
     )
   }

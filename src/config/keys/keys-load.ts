@@ -30,7 +30,7 @@ export const loadKeys = {
   },
   'skein.job.worker.read.budget': {
     kind: 'bytes',
-    default: '96MB',
+    default: '128MB',
     min: 2 ** 20,
     scope: 'job-worker',
     doc: 'Memory limit of all reads of a job worker together',

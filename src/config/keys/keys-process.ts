@@ -58,8 +58,8 @@ export const processKeys = {
     scope: 'roles',
     doc:
       'Idle time after which a role that was busy collects garbage once and returns the memory to the system, if ' +
-      'at most 128 MiB of the JavaScript heap are in use. A role whose heap has grown by 64 MiB or more since the ' +
-      'last time, and at least doubled, does so in the first pause of 250 ms. 0 turns both off',
+      'at most 128 MiB of the JavaScript heap are in use. A role whose heap has grown by 48 MiB or more since the ' +
+      'last time, and by three quarters, does so in the first pause of 250 ms. 0 turns both off',
   },
   'skein.memory.malloc.arenas': {
     kind: 'integer',

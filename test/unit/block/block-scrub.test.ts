@@ -3,7 +3,7 @@
 // files; one pass must find them all.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { seededRandom, systemClock, type Clock } from '../../../src/base/clock.ts'
 import { BlockScrub } from '../../../src/block/assembly/block-scrub.ts'
 import { openTiers } from '../../../src/block/assembly/open-tiers.ts'
