@@ -1,16 +1,25 @@
-// Why: the pages of keys, metrics and commands are those of their definitions, word for word. `npm
-// run document` writes them; with --check, as the lint runs it, a page that is out of date is
-// named. Usage: node document.ts [--check]
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+// Why: the pages of keys, metrics and commands are those of their definitions, word for word, and
+// the figures that pages quote are those of the last results (bench/report/quotes.ts). `npm run
+// document` writes them; with --check, as the lint runs it, a page that is out of date is named.
+// Usage: node document.ts [--check]
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { documentCommands } from '../src/cli/document-commands.ts'
 import { commandTree } from '../src/cli/program.ts'
 import { documentKeys } from '../src/config/keys/document-keys.ts'
 import { documentNamespaceKeys } from '../src/cli/frame/namespace-keys.ts'
 import { documentMetrics } from '../src/telemetry/document-metrics.ts'
+import { quoted } from './bench/report/quotes.ts'
+import { ResultFolder } from './bench/report/result-folder.ts'
 
 const made = '<!-- Made by `npm run document`; edit the definitions in src. -->'
+const root = join(import.meta.dirname, '..')
+const results = new ResultFolder(join(root, 'tuning/results')).read()
+const quoting = ['README.md', ...globSync('docs/*.md', { cwd: root })].map(
+  (name) => [name, quoted(readFileSync(join(root, name), 'utf8'), results)] as const,
+)
 const pages: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(quoting),
   'docs/configuration.md': `# Configuration
 
 ${made}
@@ -52,7 +61,7 @@ ${documentCommands(await commandTree())}`,
 
 const isCheck = process.argv.includes('--check')
 for (const [name, text] of Object.entries(pages)) {
-  const path = join(import.meta.dirname, '..', name)
+  const path = join(root, name)
   const before = existsSync(path) ? readFileSync(path, 'utf8') : ''
   if (before === text) continue
   if (isCheck) {

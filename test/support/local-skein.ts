@@ -120,7 +120,11 @@ export class LocalSkein {
 }
 
 /** Attributes and secrets of an S3 namespace. */
-export function storeFlags(endpoint: string, secretKey: string = testCredential.secretAccessKey): string[] {
+export function storeFlags(
+  endpoint: string,
+  secretKey: string = testCredential.secretAccessKey,
+  accessKey: string = testCredential.accessKeyId,
+): string[] {
   return [
     ...[
       '--attribute',
@@ -130,7 +134,7 @@ export function storeFlags(endpoint: string, secretKey: string = testCredential.
       '--attribute',
       's3.forcePathStyle=true',
     ],
-    ...['--secret', `s3.accessKeyId=${testCredential.accessKeyId}`, '--secret', `s3.secretAccessKey=${secretKey}`],
+    ...['--secret', `s3.accessKeyId=${accessKey}`, '--secret', `s3.secretAccessKey=${secretKey}`],
   ]
 }
 

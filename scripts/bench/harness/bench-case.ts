@@ -23,6 +23,8 @@ export interface BenchWay {
   readonly kind: WayKind
   /** Why it cannot be had here. */
   readonly missing?: string | undefined
+  /** Work of one run, where it is not that of the case. */
+  readonly amount?: number
   readonly run: () => Promise<RunResult>
 }
 
@@ -33,10 +35,14 @@ export interface RatioGoal {
   readonly ratio: number
 }
 
-/** A figure of a way is at most `most`, or at least `least`. `figure` may be `peak` (bytes). */
+/**
+ * A figure of a way is at most `most`, or at least `least`; with `over`, its quotient by that of
+ * this other way. `figure` may be `peak` (MiB).
+ */
 export interface FigureGoal {
   readonly way: string
   readonly figure: string
+  readonly over?: string
   readonly most?: number
   readonly least?: number
 }
@@ -47,12 +53,18 @@ export interface BenchCase {
   readonly unit: 'MiB' | 'files' | 'tasks' | 'calls' | 'reads'
   readonly ways: readonly BenchWay[]
   readonly goals?: readonly (RatioGoal | FigureGoal)[]
+  /** What a reader of the table has to know. */
+  readonly note?: string
 }
 
 export interface CaseDefinition {
   readonly name: string
   /** One line. */
   readonly what: string
+  /** Most runs as one case of many. Default: as many as are asked for. */
+  readonly runsMax?: number
+  /** Cases of one group that follow each other share their tools, and what these have made. */
+  readonly group?: string
   readonly prepare: (tools: BenchTools) => Promise<BenchCase>
 }
 
@@ -64,4 +76,6 @@ export interface ScriptDefinition {
   readonly script: string
   readonly words: readonly string[]
   readonly tinyWords: readonly string[]
+  /** Part of `all`. */
+  readonly isInAll: boolean
 }

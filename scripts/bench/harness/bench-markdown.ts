@@ -9,13 +9,32 @@ const colors = { ours: '#2563eb', peer: '#f59e0b', limit: '#6b7280' } as const
 export function benchMarkdown({ machine, cases }: BenchReport): string {
   const lines = Object.entries(machine).map(([name, value]) => `- ${name}: ${value}`)
   const parts = Object.values(cases).map(caseMarkdown)
-  const head = '# Results\n\nMade by `npm run bench`. Medians; ratios are of medians.\n'
-  return `${head}\n${lines.join('\n')}\n\n${parts.join('\n')}`
+  const head = '# Results\n\nMade by `npm run bench`. Medians; ratios are of medians of one run.\n'
+  return `${head}\n${lines.join('\n')}\n\n${targetsMarkdown(cases)}\n${parts.join('\n')}`
 }
 
-function caseMarkdown({ name, what, at, runs, scale, unit, ways, goals, text }: CaseReport): string {
+/** Every goal that a case names, and what was reached. */
+export function targetsMarkdown(cases: BenchReport['cases']): string {
+  const rows = Object.values(cases).flatMap(({ name, goals, scale, failed }) => {
+    if (failed !== undefined) return [`| ${name} | the case failed | | |`]
+    const tiny = scale === 1 ? '' : ` (sizes x ${scale})`
+    return goals.map(
+      ({ text, reached, isMet }) =>
+        `| ${name}${tiny} | ${text} | ${figure(reached)} | ${isMet ? 'met' : '**not met**'} |`,
+    )
+  })
+  return ['## Targets', '', '| case | target | reached | |', '|---|---|---|---|', ...rows, ''].join('\n')
+}
+
+function caseMarkdown(report: CaseReport): string {
+  const { name, what, circumstances, runs, scale, unit, ways, goals, text, note, failed } = report
   const tiny = scale === 1 ? '' : `, sizes x ${scale}`
-  const head = `## ${name}\n\n${what} (${at}, ${runs} runs${tiny})\n`
+  const { at, commit, node, loadAtStart, loadAtEnd, tookSeconds } = circumstances
+  const head =
+    `## ${name}\n\n${what} (${runs === 1 ? 'one run' : `medians of ${runs} runs`}${tiny})\n\n` +
+    `${at}, version ${commit}, Node.js ${node}; load average at the start ${loadAtStart}, at the end ${loadAtEnd}; ` +
+    `the case took ${Math.round(tookSeconds)} s\n${note === undefined ? '' : `\n${note}\n`}`
+  if (failed !== undefined) return `${head}\nnot measured: ${failed}\n`
   if (text !== undefined) return `${head}\n\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`
   const first = ways[0]?.name ?? ''
   const table = [
@@ -47,12 +66,12 @@ function row(way: WayReport, isFirst: boolean): string {
   return `| ${cells.join(' | ')} |`
 }
 
-export function caseSvg({ name, what, at, unit, ways }: CaseReport): string {
+export function caseSvg({ name, what, circumstances, unit, ways }: CaseReport): string {
   const measured = ways.filter(({ rate }) => rate > 0)
   const fastest = Math.max(...measured.map(({ rate }) => rate))
   return barChartSvg({
     title: name,
-    subtitle: `${what}; ${at}`,
+    subtitle: `${what}; ${circumstances.at}`,
     legend: Object.entries(colors).map(([text, color]) => ({ text, color })),
     labelWidth: 190,
     rows: measured.map(({ name: label, kind, rate }) => ({

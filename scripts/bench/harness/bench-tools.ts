@@ -1,12 +1,13 @@
 // Why: cases need the same things: a folder, an origin, programs that are measured from outside.
 // How: one object for a run. What was started is ended at the end, in reverse order.
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { freePort } from '../../../test/support/free-port.ts'
 import { childrenSeconds, sizesOf } from '../process-figures.ts'
 import type { RunResult } from './bench-case.ts'
+import { type OriginKind, withOriginKind } from './origin-kind.ts'
 
 const lookMs = 20
 export const stopSignals = ['SIGINT', 'SIGTERM'] as const
@@ -24,30 +25,39 @@ export interface BenchOrigin {
   readonly objects: readonly OriginObject[]
   /** The folder with the objects as plain files. */
   readonly folder: string
+  /** What signs requests. Undefined: no signature is checked. */
+  readonly credential?: { readonly accessKey: string; readonly secretKey: string }
 }
 
 export interface ToolOptions {
   /** 1: the usual sizes. Less: for trying a case out. */
   readonly scale: number
-  /** Kept folder with the origin's files. Default: a temporary one. */
-  readonly originFolder: string | undefined
+  /** Cases go up to sizes that take long. */
+  readonly isFull: boolean
+  /** For the files of origins, which are made once. */
+  readonly originFolder: string
+  readonly originKind: OriginKind
 }
 
 export class BenchTools {
   readonly scratch: string
   readonly scale: number
+  readonly isFull: boolean
   readonly #originFolder: string
+  readonly #originKind: OriginKind
+  readonly #made = new Map<string, Promise<unknown>>()
   readonly #undos: (() => Promise<void> | void)[] = []
-  readonly #origins = new Map<string, BenchOrigin>()
   #closing: Promise<void> | undefined
   #folders = 0
 
-  constructor({ scale, originFolder }: ToolOptions) {
+  constructor({ scale, isFull, originFolder, originKind }: ToolOptions) {
     this.scale = scale
+    this.isFull = isFull
     this.scratch = mkdtempSync(join(tmpdir(), 'skein-bench-'))
     // Started by root, nginx reads as somebody else.
     chmodSync(this.scratch, 0o755)
-    this.#originFolder = originFolder ?? join(this.scratch, 'origin')
+    this.#originFolder = originFolder
+    this.#originKind = originKind
     this.onEnd(() => rmSync(this.scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }))
   }
 
@@ -66,6 +76,13 @@ export class BenchTools {
     for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) await undo()
   }
 
+  /** What `make` made the first time. */
+  once<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const made = (this.#made.get(name) as Promise<T> | undefined) ?? make()
+    this.#made.set(name, made)
+    return made
+  }
+
   /** A count that gets smaller with the scale. */
   scaled(count: number): number {
     return Math.max(1, Math.round(count * this.scale))
@@ -78,26 +95,29 @@ export class BenchTools {
     return folder
   }
 
-  /** nginx with `count` objects of `size` (`16KiB`, or `64KiB~2`: log-normal), made once. */
-  async origin(count: number, size: string): Promise<BenchOrigin> {
+  /** A store with `count` objects of `size` (`16KiB`, or `64KiB~2`: log-normal), made once. */
+  origin(count: number, size: string): Promise<BenchOrigin> {
     const spec = `${this.scaled(count)}x${size}`
-    const known = this.#origins.get(spec)
-    if (known !== undefined) return known
+    return this.once(`origin ${spec}`, async () =>
+      withOriginKind(this, this.#originKind, await this.#nginxOrigin(spec)),
+    )
+  }
+
+  async #nginxOrigin(spec: string): Promise<BenchOrigin> {
     const bucket = `b${spec.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')}`
     const home = join(this.#originFolder, bucket)
     mkdirSync(home, { recursive: true })
     const port = await freePort()
+    // Before, so that it is stopped when the run is stopped meanwhile.
+    this.onEnd(() => void execFileSync(process.execPath, [staticOrigin, 'stop', home]))
     execFileSync(process.execPath, [staticOrigin, 'start', home, String(port), `${bucket}=${spec}`], {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
-    this.onEnd(() => void execFileSync(process.execPath, [staticOrigin, 'stop', home]))
     const folder = join(home, 'root', bucket)
     const objects = objectsBelow(folder)
     // Into the page cache: the disk of the origin is not measured.
     execFileSync('sh', ['-c', 'find "$0" -type f -print0 | xargs -0 cat > /dev/null', folder])
-    const origin = { url: `http://127.0.0.1:${port}`, bucket, objects, folder }
-    this.#origins.set(spec, origin)
-    return origin
+    return { url: `http://127.0.0.1:${port}`, bucket, objects, folder }
   }
 
   /** Writes what earlier runs left, so that the next one does not wait for it. */
@@ -171,10 +191,4 @@ function peakOf(pid: number | undefined): number {
 export function findProgram(name: string, folders: readonly string[] = []): string | undefined {
   const places = [...folders, ...(process.env['PATH'] ?? '').split(':')]
   return places.map((folder) => join(folder, name)).find((path) => existsSync(path))
-}
-
-/** Of this machine, for the report. */
-export function processorName(): string {
-  const info = readFileSync('/proc/cpuinfo', 'utf8')
-  return /^model name\s*:\s*(.+)$/m.exec(info)?.[1] ?? 'unknown processor'
 }

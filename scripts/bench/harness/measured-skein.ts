@@ -19,11 +19,14 @@ export interface SkeinOptions {
   readonly quota: number
   /** Workers beside the one of `skein local`. */
   readonly moreWorkers?: number
+  /** Job workers beside the one of `skein local`; they need a queue on Redis. */
+  readonly moreJobWorkers?: number
 }
 
 export class MeasuredSkein {
   readonly home: string
   readonly #children = new Map<string, Child>()
+  #isClosed = false
 
   private constructor(home: string) {
     this.home = home
@@ -43,24 +46,34 @@ export class MeasuredSkein {
     return skein
   }
 
-  async #startAll({ properties = {}, quota, moreWorkers = 0 }: SkeinOptions): Promise<void> {
+  async #startAll({ properties = {}, quota, moreWorkers = 0, moreJobWorkers = 0 }: SkeinOptions): Promise<void> {
     const given = { 'goosefs.worker.tieredstore.level0.dirs.quota': String(quota), ...properties }
-    const flags = [...freePorts, ...Object.entries(given).map(([key, value]) => `-D${key}=${value}`)]
-    await this.#start('skein local', ['local', '--home', this.home, ...flags])
+    const own = Object.entries(given).map(([key, value]) => `-D${key}=${value}`)
+    await this.#start('skein local', ['local', '--home', this.home, ...freePorts, ...own])
     const [host = '', port = ''] = this.address.split(/:(?=\d+$)/)
-    const master = [`-Dgoosefs.master.hostname=${host}`, `-Dgoosefs.master.rpc.port=${port}`]
-    const ports = freePorts.filter((flag) => !flag.includes('goosefs.master.rpc.port'))
-    for (let number = 1; number <= moreWorkers; number += 1) {
-      const home = join(this.home, `worker-${number}`)
+    const others = [
+      ...freePorts.filter((flag) => !flag.includes('goosefs.master.rpc.port')),
+      ...[`-Dgoosefs.master.hostname=${host}`, `-Dgoosefs.master.rpc.port=${port}`],
+      ...['-Dskein.ufs.allowPrivateEndpoints=true', ...own],
+    ]
+    const homeOf = (name: string): string => {
+      const home = join(this.home, name)
       mkdirSync(home)
-      const own = ['-Dskein.ufs.allowPrivateEndpoints=true', `-Dskein.home=${home}`]
+      return home
+    }
+    for (let number = 1; number <= moreWorkers; number += 1) {
+      const home = homeOf(`worker-${number}`)
       const directory = `-Dgoosefs.worker.tieredstore.level0.dirs.path=${join(home, 'blocks')}`
-      const others = Object.entries(given).map(([key, value]) => `-D${key}=${value}`)
-      await this.#start(`skein worker ${number}`, ['worker', ...ports, ...master, ...own, ...others, directory])
+      await this.#start(`skein worker ${number}`, ['worker', ...others, `-Dskein.home=${home}`, directory])
+    }
+    for (let number = 1; number <= moreJobWorkers; number += 1) {
+      const home = homeOf(`job-worker-${number}`)
+      await this.#start(`skein job-worker ${number}`, ['job-worker', ...others, `-Dskein.home=${home}`])
     }
   }
 
   async #start(name: string, words: readonly string[]): Promise<void> {
+    if (this.#isClosed) throw new Error('the run was stopped')
     const child = startChild(process.execPath, [main, ...words], {
       logFile: join(this.home, 'bench.log'),
       env: childEnvironment(),
@@ -81,8 +94,13 @@ export class MeasuredSkein {
   }
 
   /** @param url another way to the same origin, such as a proxy */
-  async createNamespace({ bucket, url }: Pick<BenchOrigin, 'bucket' | 'url'>): Promise<void> {
-    await this.command('ns', 'create', bucket, `s3://${bucket}/`, ...storeFlags(url))
+  async createNamespace({
+    bucket,
+    url,
+    credential,
+  }: Pick<BenchOrigin, 'bucket' | 'url' | 'credential'>): Promise<void> {
+    const flags = storeFlags(url, credential?.secretKey, credential?.accessKey)
+    await this.command('ns', 'create', bucket, `s3://${bucket}/`, ...flags)
   }
 
   /** Processor time so far, of all processes. */
@@ -98,16 +116,23 @@ export class MeasuredSkein {
     return Object.fromEntries([...this.#children].map(([name, { pid }]) => [name, sizesOf(pid).peak]))
   }
 
-  /** A command whose cost includes what the processes of the cluster do for it. */
-  async measure(...words: readonly string[]): Promise<RunResult & { readonly stdout: string }> {
+  /**
+   * A command whose cost includes what the processes of the cluster do for it; `roleSeconds` is
+   * theirs alone.
+   */
+  async measure(
+    ...words: readonly string[]
+  ): Promise<RunResult & { readonly stdout: string; readonly roleSeconds: number }> {
     const before = this.processorSeconds
     const { seconds, processorSeconds: own, peakBytes, stdout } = await this.command(...words)
+    const roleSeconds = this.processorSeconds - before
     const peaks = { ...this.peaks, [`skein ${words.slice(0, 2).join(' ')}`]: peakBytes }
-    return { seconds, processorSeconds: own + this.processorSeconds - before, peaks, stdout }
+    return { seconds, processorSeconds: own + roleSeconds, peaks, stdout, roleSeconds }
   }
 
   /** Ends all processes, and deletes the home. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const children = [...this.#children.values()].toReversed()
     this.#children.clear()
     for (const child of children) await child.end('SIGTERM')

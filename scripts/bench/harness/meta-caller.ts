@@ -2,9 +2,10 @@
 // with a connection each, one call after the other; or the same bytes against echo-server.ts, which
 // is the least that a call costs. Prints seconds, percentiles of single calls and the size of an
 // answer as JSON.
-//   node meta-caller.ts stat|list|make|echo HOST:PORT CLIENTS CALLS PATH...
-//     stat: of the paths in turn; list: the first 1000 entries of them; make: a directory below the
-//     first path; echo: PATH is the size of an answer
+//   node meta-caller.ts stat|list|create|make|rename|echo HOST:PORT CLIENTS CALLS PATH...
+//     stat: of the paths in turn; list: the first 1000 entries of them; create: an empty file below
+//     the first path; make: a directory there; rename: files that are made there before; echo: PATH
+//     is the size of an answer
 import { randomUUID } from 'node:crypto'
 import { systemClock, systemRandom } from '../../../src/base/clock.ts'
 import { LifecycleServiceDefinition } from '../../../src/wire/generated/lifecycle.ts'
@@ -26,6 +27,7 @@ const deadlineMs = 60_000
 const tookMs: number[] = []
 let [next, answerBytes] = [0, 0]
 const run = randomUUID()
+let isPreparing = false
 
 /** Makes one call. */
 type Call = (index: number) => Promise<void>
@@ -41,8 +43,21 @@ function caller(): Call {
       if (status !== 0) throw new Error(details)
     }
   }
-  if (kind === 'make') {
+  if (kind === 'make' || kind === 'create' || kind === 'rename') {
     const { service } = createClient(LifecycleServiceDefinition, address, options)
+    const folder = `${pathOf(0)}/${kind}-${run}`
+    const create = async (index: number): Promise<void> => {
+      const path = `${folder}/file-${index}`
+      const { fileId } = await service.createFile({ path, blockSizeBytes: 0, requestKey: randomUUID() }, { signal })
+      await service.completeFile({ fileId, length: 0 }, { signal })
+    }
+    if (kind === 'create') return create
+    if (kind === 'rename')
+      return async (index) => {
+        const from = `${folder}/file-${index}`
+        if (isPreparing) await create(index)
+        else await service.rename({ from, to: `${from}-renamed` }, { signal })
+      }
     return async (index) => {
       await service.makeDirectory({ path: `${pathOf(0)}/made-${run}/${index}` }, { signal })
     }
@@ -71,8 +86,14 @@ async function work(call: Call): Promise<void> {
 }
 
 const callers = Array.from({ length: clients }, caller)
-// Connects.
-for (const call of callers) await call(0)
+if (kind === 'rename') {
+  isPreparing = true
+  await Promise.all(callers.map(work))
+  isPreparing = false
+  next = tookMs.length = 0
+}
+// Connects those that have made no file.
+else for (const [at, call] of callers.entries()) await call(kind === 'create' ? calls + at : 0)
 const beganMs = performance.now()
 await Promise.all(callers.map(work))
 const seconds = (performance.now() - beganMs) / 1000

@@ -38,6 +38,7 @@ function swept(set: (typeof sets)[number], roundTripMs: number): CaseDefinition 
   return {
     name: roundTripMs === 0 ? `auto-${set.name}` : `auto-far-${set.name}`,
     what: `the set ${set.name}${where}, with skein.tuning=auto beside fixed numbers of reads`,
+    runsMax: roundTripMs === 0 ? 2 : 1,
     prepare: async (tools) => {
       const origin = await tools.origin(set.count, set.size)
       const store = await changingStore(tools, origin)
@@ -113,6 +114,7 @@ const measuredSeconds = 5
 const distance: CaseDefinition = {
   name: 'auto-distance',
   what: 'small files of a store 1 ms away that is 50 ms away after 2 s; throughput 10 s after that',
+  runsMax: 1,
   prepare: async (tools) => {
     const origin = await tools.origin(manyFiles.count, manyFiles.size)
     const way = (name: string, properties: Readonly<Record<string, string>>): BenchWay => ({
@@ -143,6 +145,7 @@ function slowDown(name: string, what: string, mood: StoreMood): CaseDefinition {
   return {
     name,
     what: `small files of a store 5 ms away that ${what} for 20 s; requests a second before, meanwhile and afterwards`,
+    runsMax: 1,
     prepare: async (tools) => {
       const origin = await tools.origin(manyFiles.count, manyFiles.size)
       const run = (): Promise<RunResult> =>
