@@ -73,7 +73,14 @@ export class BenchTools {
 
   async #undoAll(): Promise<void> {
     // What is still being started adds more.
-    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) await undo()
+    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) {
+      try {
+        await undo()
+      } catch (thrown) {
+        // The others are ended all the same.
+        process.stderr.write(`${(thrown as Error).message}\n`)
+      }
+    }
   }
 
   /** What `make` made the first time. */
