@@ -134,16 +134,15 @@ function countedOf({ readBytes, readRequests, firstBytes }: StoreCounters, slowD
 
 type Difference = Pick<TuningObservation, 'bytes' | 'answers' | 'slowDowns' | 'firstByteMs'>
 
-/** Counters that began again count from 0. */
+/** Each counter may have begun again at 0. */
 function difference(before: Counted, now: Counted): Difference {
-  const isRestarted = now.bytes < before.bytes || now.answers < before.answers
-  const from = isRestarted ? { bytes: 0, answers: 0, logMsSum: 0, slowDowns: 0 } : before
-  const answers = now.answers - from.answers
-  const logMs = now.logMsSum === undefined ? undefined : now.logMsSum - (from.logMsSum ?? 0)
+  const isTimedAnew = now.answers < before.answers
+  const answers = isTimedAnew ? now.answers : now.answers - before.answers
+  const logMs = (now.logMsSum ?? 0) - (isTimedAnew ? 0 : (before.logMsSum ?? 0))
   return {
-    bytes: now.bytes - from.bytes,
+    bytes: now.bytes < before.bytes ? now.bytes : now.bytes - before.bytes,
     answers,
-    slowDowns: Math.max(0, now.slowDowns - from.slowDowns),
-    firstByteMs: logMs === undefined || answers === 0 ? undefined : Math.exp(logMs / answers),
+    slowDowns: Math.max(0, now.slowDowns - before.slowDowns),
+    firstByteMs: now.logMsSum === undefined || answers === 0 ? undefined : Math.exp(logMs / answers),
   }
 }

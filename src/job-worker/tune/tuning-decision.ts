@@ -54,7 +54,7 @@ export function latencyText(baseMs: number, nowMs: number): string {
 }
 
 export function rangeText(share: number): string {
-  return `waiting for the first byte takes ${percent(share)} of the time of a range`
+  return `waiting for the first byte takes ${percent(Math.min(1, share))} of the time of a range`
 }
 
 /** What settings brought; `ratio`: throughput with them, divided by throughput before. */
