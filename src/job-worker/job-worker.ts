@@ -153,6 +153,7 @@ export function createJobWorker(options: JobWorkerOptions): JobWorker {
           budgets,
           demand,
           pacer,
+          busyMs: () => performance.eventLoopUtilization().active,
           tasksRunning: () => runner.running().length,
           onTasks: (tasks) => lanes.resize(tasks),
         })

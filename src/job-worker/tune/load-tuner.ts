@@ -41,6 +41,8 @@ export interface LoadTunerOptions {
   readonly tasksRunning: () => number
   /** Sets how many tasks run at once. */
   readonly onTasks: (tasks: number) => void
+  /** Milliseconds in which the event loop had work, since its start. */
+  readonly busyMs: () => number
   readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>
   readonly logger: Pick<Logger, 'info'>
   readonly metrics: Pick<MetricRegistry, 'add'>
@@ -80,6 +82,7 @@ export class LoadTuner {
   #tasks: number
   #waits = { reads: 0, bytes: 0 }
   #lookedMs = 0
+  #busyMs = 0
   #isLooking = false
 
   constructor(options: LoadTunerOptions) {
@@ -160,6 +163,7 @@ export class LoadTuner {
   #beginLooking(): void {
     this.#isLooking = true
     this.#lookedMs = this.#options.clock.monotonicMs()
+    this.#busyMs = this.#options.busyMs()
     this.#lookLater()
   }
 
@@ -172,9 +176,14 @@ export class LoadTuner {
     this.#isLooking = inUse.length > 0
     if (!this.#isLooking) return
     const { clock, pacer, demand } = this.#options
-    const nowMs = clock.monotonicMs()
-    const process = { ms: Math.max(1, nowMs - this.#lookedMs), ...this.#shortages() }
+    const [nowMs, busyMs] = [clock.monotonicMs(), this.#options.busyMs()]
+    const process = {
+      ms: Math.max(1, nowMs - this.#lookedMs),
+      busyMs: busyMs - this.#busyMs,
+      ...this.#shortages(),
+    }
     this.#lookedMs = nowMs
+    this.#busyMs = busyMs
     for (const [namespaceId, used] of inUse) {
       const isHeldBack = demand.active || pacer.isPaused(namespaceId)
       const decision = used.store.look({ ...process, isHeldBack })

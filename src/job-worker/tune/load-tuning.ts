@@ -3,7 +3,8 @@
 // per store. Observations are added up to windows. More reads are tried while reads wait for their
 // turn, and kept while throughput grows: doubled at first, later by steps. Fewer are tried when the
 // first byte takes longer without more throughput, or when memory is used up, and kept if that
-// costs no throughput. SlowDown halves the reads at once; they come back by steps. What did not
+// costs no throughput. Where the event loop has no time left, more reads would only hold memory, and
+// are not tried. SlowDown halves the reads at once; they come back by steps. What did not
 // help is tried again less and less often. No clock and no I/O: time is part of the observations.
 import {
   distanceText,
@@ -83,6 +84,8 @@ const inflationFactor = 2
 /** Below this a first byte measures the event loop, not the store. */
 const inflationMsMin = 2
 const fellTo = 0.85
+/** Share of the time in which an event loop has work that has no time left for more reads. */
+const busyShareMax = 0.9
 /** Throughput that a trial must bring, or may cost. */
 const gainOfDoubling = 1.05
 const gainOfStep = 1.02
@@ -175,7 +178,7 @@ function looked(before: TuningState, window: TuningWindow, bounds: TuningBounds)
   }
   return (
     fewerForMemory(state, window, figures, bounds) ??
-    fewerForLatency(state, figures, bounds) ??
+    fewerForLatency(state, window, figures, bounds) ??
     more(state, window, figures, bounds)
   )
 }
@@ -195,8 +198,15 @@ function fewerForMemory(
   return tried(state, next, 'fewer', 'memory', figures, memoryText)
 }
 
-function fewerForLatency(state: TuningState, figures: Figures, bounds: TuningBounds): TuningStep | undefined {
+function fewerForLatency(
+  state: TuningState,
+  window: TuningWindow,
+  figures: Figures,
+  bounds: TuningBounds,
+): TuningStep | undefined {
   const { base } = state
+  // The first bytes wait for the event loop, not for the store.
+  if (isBusy(window)) return undefined
   const now = figures.firstByteMs
   if (base?.firstByteMs === undefined || now === undefined) return undefined
   const isInflated = now > inflationMsMin && now > inflationFactor * base.firstByteMs
@@ -205,6 +215,10 @@ function fewerForLatency(state: TuningState, figures: Figures, bounds: TuningBou
   if (reads === state.reads) return { state: { ...state, base: figures } }
   const next = { reads, rangeBytes: state.rangeBytes }
   return tried(state, next, 'fewer', 'latency', figures, latencyText(base.firstByteMs, now))
+}
+
+function isBusy({ busyMs, ms }: TuningWindow): boolean {
+  return busyMs > busyShareMax * ms
 }
 
 function fewer({ reads }: TuningState, { readsMin }: TuningBounds): number {
@@ -226,6 +240,7 @@ function more(
     const hold = next.reads < recoverTo || state.failures === 0 ? 0 : holdAfter(state.failures)
     return changed({ ...state, hold }, next, 'increase', 'recovery', recoveryText)
   }
+  if (isBusy(window)) return { state }
   const wanted = state.growth === 'doubling' ? reads * 2 : reads + step
   const next = { reads: Math.min(wanted, bounds.readsMax), rangeBytes }
   // Where more reads did not help, larger ranges may: both bring more bytes in flight.

@@ -20,6 +20,7 @@ export interface ProcessLook {
   readonly isShortOfReads: boolean
   readonly isShortOfMemory: boolean
   readonly isHeldBack: boolean
+  readonly busyMs: number
 }
 
 export interface TunedStoreOptions {

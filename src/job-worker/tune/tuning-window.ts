@@ -15,6 +15,8 @@ export interface TuningObservation {
   readonly isShortOfReads: boolean
   /** Reads have waited for the read budget. */
   readonly isShortOfMemory: boolean
+  /** Milliseconds of this time in which the event loop had work. */
+  readonly busyMs: number
   /** Reads must wait for a reason that is not the store's speed: it says nothing about settings. */
   readonly isHeldBack: boolean
 }
@@ -43,6 +45,7 @@ export const noWindow: TuningWindow = {
   bytes: 0,
   answers: 0,
   slowDowns: 0,
+  busyMs: 0,
   logMsSum: 0,
   timedAnswers: 0,
   isShortOfReads: false,
@@ -50,13 +53,14 @@ export const noWindow: TuningWindow = {
 }
 
 export function addedTo(window: TuningWindow, observation: TuningObservation): TuningWindow {
-  const { ms, bytes, answers, slowDowns, firstByteMs, isShortOfReads, isShortOfMemory } = observation
+  const { ms, bytes, answers, slowDowns, busyMs, firstByteMs, isShortOfReads, isShortOfMemory } = observation
   const timed = firstByteMs === undefined ? 0 : answers
   return {
     ms: window.ms + ms,
     bytes: window.bytes + bytes,
     answers: window.answers + answers,
     slowDowns: window.slowDowns + slowDowns,
+    busyMs: window.busyMs + busyMs,
     logMsSum: window.logMsSum + (firstByteMs === undefined ? 0 : timed * Math.log(firstByteMs)),
     timedAnswers: window.timedAnswers + timed,
     isShortOfReads: window.isShortOfReads || isShortOfReads,

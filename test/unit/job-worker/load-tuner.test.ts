@@ -21,7 +21,7 @@ function house(readAhead?: { rangeBytes: number; rangesAhead: number; isRangeGiv
   }
   const told = { tasks: [] as number[], lines: [] as string[] }
   const metrics = new MetricRegistry()
-  const process = { demand: false, paused: false, limited: false }
+  const process = { demand: false, paused: false, limited: false, busyMs: 0 }
   const logger: Pick<Logger, 'info'> = { info: (message) => void told.lines.push(message) }
   const tuner = new LoadTuner({
     begin: { reads: 8, smallReadsPerSlot: 8, rangeBytes: 4 * mib, tasks: 16, streams: 10 },
@@ -38,6 +38,7 @@ function house(readAhead?: { rangeBytes: number; rangesAhead: number; isRangeGiv
       },
       isPaused: () => process.paused,
     },
+    busyMs: () => process.busyMs,
     tasksRunning: () => 1000,
     onTasks: (tasks) => told.tasks.push(tasks),
     clock,
@@ -109,6 +110,17 @@ describe('LoadTuner', () => {
     const turns = [1, 2].map(() => slow.reads.slots.tryAcquire(1))
     expect(turns.map((turn) => turn !== undefined)).toEqual([true, false])
     expect(well.reads.slots.tryAcquire(1)).toBeDefined()
+  })
+
+  it('tries no more reads while the event loop has no time left', () => {
+    const { clock, process, store, told } = house()
+    const { tick } = store('ns')
+    for (let look = 0; look < 50; look += 1) {
+      tick(8)
+      process.busyMs += 95
+      clock.passMs(100)
+    }
+    expect(told.lines).toEqual([])
   })
 
   it('does not judge a store while reads are held back', () => {

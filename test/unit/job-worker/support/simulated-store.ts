@@ -20,6 +20,8 @@ export interface SimulatedStore {
   readonly budgetBytes?: number
   /** Throughput varies by this share, up and down. */
   readonly noise?: number
+  /** Share of the time in which the event loop has work. Default: none. */
+  readonly busyShare?: number
 }
 
 const smallPerRead = 8
@@ -49,6 +51,7 @@ export function simulated(store: SimulatedStore, settings: TuningSettings, rando
     isShortOfReads: inFlight === wanted,
     isShortOfMemory: inFlight < wanted,
     isHeldBack: false,
+    busyMs: store.busyShare === undefined ? 0 : store.busyShare * tickMs,
   }
 }
 
