@@ -42,7 +42,7 @@ export const processKeys = {
   },
   'skein.memory.heap.growth': {
     kind: 'integer',
-    default: '100',
+    default: '50',
     min: 0,
     max: 1000,
     scope: 'roles',
