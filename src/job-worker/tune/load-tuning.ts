@@ -3,9 +3,9 @@
 // per store. Observations are added up to windows. More reads are tried while reads wait for their
 // turn, and kept while throughput grows: doubled at first, later by steps. Fewer are tried when the
 // first byte takes longer without more throughput, or when memory is used up, and kept if that
-// costs no throughput. Where the event loop has no time left, more reads would only hold memory, and
-// are not tried. SlowDown halves the reads at once; they come back by steps. What did not
-// help is tried again less and less often. No clock and no I/O: time is part of the observations.
+// costs no throughput. Where the event loop has no time left, more reads would only hold memory,
+// and are not tried. SlowDown halves the reads at once; they come back by steps. What did not help
+// is tried again less and less often. No clock and no I/O: time is part of the observations.
 import {
   distanceText,
   gainText,
