@@ -27,7 +27,8 @@ const reader = new FileReader({ ...parts, master, data, origin: undefined, hostn
 async function* allFiles(): AsyncGenerator<FileInfo> {
   for (let pageToken = ''; ;) {
     const page = await master.listStatus({ path, recursive: true, pageToken, limit: 1000 }, { signal })
-    yield* page.files.filter((file) => !file.folder)
+    // Other namespaces are below the root mount.
+    yield* page.files.filter((file) => !file.folder && file.namespaceId === namespace.namespaceId)
     pageToken = page.nextPageToken
     if (pageToken === '') return
   }
@@ -39,7 +40,7 @@ async function sha256Of(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   return hash.digest('hex')
 }
 
-const namespace = await master.getNamespace({ name: path.split('/')[1] ?? '' }, { signal })
+const namespace = await master.getNamespace({ name: '', path }, { signal })
 const access = await master.getNamespaceAccess({ namespaceId: namespace.namespaceId }, { signal })
 const secrets = Object.fromEntries(Object.entries(access.secrets).map(([name, value]) => [name, new Secret(value)]))
 const store = await openUnderFileSystem({ uri: access.uri, attributes: access.attributes, secrets }, cosnDefaults, {

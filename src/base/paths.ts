@@ -1,11 +1,12 @@
 // Why: `/ns/dir/file` has one meaning for the command line, the master and the job master. How: a
-// path is a namespace and an object key. The key keeps the spelling of the store (case, `%`, `+`,
-// blanks, empty segments), so every object has a path, except for keys with NUL, `.` or `..`
-// segments, which are refused.
+// path is a namespace and an object key. Which namespace that is follows from the names that there
+// are (placeOfPath), which only the master knows: a path whose first name is no namespace's is in
+// the root mount. The key keeps the spelling of the store (case, `%`, `+`, blanks, empty segments),
+// so every object has a path, except for keys with NUL, `.` or `..` segments, which are refused.
 import { SkeinError } from './errors.ts'
 
 export interface NamespacePath {
-  /** Empty for the root `/`. */
+  /** Empty for the root mount, whose name is empty, and for `/` itself. */
   readonly namespace: string
   /**
    * The object key below the namespace's prefix. Empty for the namespace itself. May end in `/`.
@@ -49,31 +50,73 @@ export function checkNamespaceName(name: string): void {
 }
 
 /**
- * Parses `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored). Nothing is decoded or
- * normalised.
+ * The path of `/ns/key` and `gfs://host:port/ns/key` (the authority is ignored). Nothing is decoded
+ * or normalised.
  * @throws SkeinError invalid_argument when the text is not an absolute path or has a refused
  *   segment
  */
-export function parsePath(text: string): NamespacePath {
+export function pathOfText(text: string): string {
   const path = text.replace(/^(?:gfs|goosefs|skein):\/\/[^/]*(?=\/|$)/, '') || '/'
   if (!path.startsWith('/'))
     throw new SkeinError('invalid_argument', `'${text}' is not a path: write /namespace/dir/file`)
+  parts(path, namespacePattern.test(firstName(path)))
+  return path
+}
+
+/**
+ * Where a path is: in the namespace of its first name where there is one, else in the root mount
+ * (whether there is one or not). This is the only rule for that.
+ * @throws SkeinError invalid_argument, see pathOfText
+ */
+export function placeOfPath(text: string, isNamespace: (name: string) => boolean): NamespacePath {
+  const path = pathOfText(text)
+  return parts(path, isNamespace(firstName(path)))
+}
+
+/**
+ * The place of a path in this namespace: the root mount when it is empty, else that of the path's
+ * first name. @throws SkeinError invalid_argument, see pathOfText
+ */
+export function placeWithin(namespace: string, text: string): NamespacePath {
+  return placeOfPath(text, (name) => name === namespace && name !== '')
+}
+
+/**
+ * The first name of a path, empty for `/`: a namespace's, or that of something in the root mount.
+ * @throws SkeinError invalid_argument, see pathOfText
+ */
+export function firstNameOf(text: string): string {
+  return firstName(pathOfText(text))
+}
+
+/**
+ * The name of the namespace that must be there for a path when there is no root mount. @throws
+ * SkeinError invalid_argument when it can be none's
+ */
+export function namespaceNeeded(path: string): string {
+  const name = firstName(path)
+  if (name === '') throw new SkeinError('invalid_argument', `'${path}' has an empty namespace name`)
+  checkNamespaceName(name)
+  return name
+}
+
+function firstName(path: string): string {
   const slash = path.indexOf('/', 1)
-  const namespace = slash < 0 ? path.slice(1) : path.slice(1, slash)
-  const key = slash < 0 ? '' : path.slice(slash + 1)
-  if (namespace === '') {
-    if (key !== '') throw new SkeinError('invalid_argument', `'${text}' has an empty namespace name`)
-    return { namespace, key }
-  }
-  checkNamespaceName(namespace)
+  return slash < 0 ? path.slice(1) : path.slice(1, slash)
+}
+
+function parts(path: string, isNamespace: boolean): NamespacePath {
+  const namespace = isNamespace ? firstName(path) : ''
+  const key = isNamespace ? path.slice(namespace.length + 2) : path.slice(1)
   const problem = keyProblem(key)
-  if (problem !== undefined) throw new SkeinError('invalid_argument', `'${text}' is refused: ${problem}`)
+  if (problem !== undefined) throw new SkeinError('invalid_argument', `'${path}' is refused: ${problem}`)
   return { namespace, key }
 }
 
-/** The text of the path; the inverse of parsePath. */
-export function formatPath(path: NamespacePath): string {
-  return path.key === '' ? `/${path.namespace}` : `/${path.namespace}/${path.key}`
+/** The text of a place: what placeOfPath was given. */
+export function formatPath({ namespace, key }: NamespacePath): string {
+  if (namespace === '') return `/${key}`
+  return key === '' ? `/${namespace}` : `/${namespace}/${key}`
 }
 
 /**

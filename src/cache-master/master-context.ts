@@ -3,7 +3,8 @@
 import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { BlockMap } from '../meta/block-map.ts'
-import { namespaceById, namespaceByName } from '../meta/resolve-path.ts'
+import { formatPath } from '../base/paths.ts'
+import { namespaceById, namespaceByName, type Place, placeOfText } from '../meta/resolve-path.ts'
 import type { NamespaceRecord, Tables } from '../meta/meta-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -68,12 +69,44 @@ export interface MasterContext {
   readonly options: MasterOptions
 }
 
-/** @throws SkeinError not_found when there is no namespace of this name */
+/**
+ * @param name empty or `/` for the root mount, else with or without a slash before it
+ * @throws SkeinError not_found when there is no namespace of this name
+ */
 export function namespaceNamed(context: MasterContext, name: string): NamespaceRecord {
-  const record = namespaceByName(context.tables, name)
-  if (record === undefined)
-    throw new SkeinError('not_found', `namespace '/${name}' does not exist: list namespaces with 'skein ns ls'`)
-  return record
+  const bare = name.replace(/^\//, '')
+  const record = namespaceByName(context.tables, bare)
+  if (record !== undefined) return record
+  const which = bare === '' ? 'the root mount' : `namespace '/${bare}'`
+  throw new SkeinError('not_found', `${which} does not exist: list namespaces with 'skein ns ls'`)
+}
+
+/** Why `/` itself is refused. */
+export const noRootMount = 'name a namespace, /namespace or /namespace/dir: there is no root mount'
+
+/**
+ * The place of a path that must be in a namespace or in the root mount.
+ * @throws SkeinError invalid_argument (with `rootRefusal` for `/` without a root mount), not_found
+ */
+export function placeAt({ tables }: Pick<MasterContext, 'tables'>, path: string, rootRefusal: string): Place {
+  const place = placeOfText(tables, path)
+  if (place === undefined) throw new SkeinError('invalid_argument', rootRefusal)
+  return place
+}
+
+/**
+ * The places of a path for what is done to all namespaces at `/`: the root mount, and each
+ * namespace. @throws SkeinError invalid_argument, not_found
+ */
+export function placesOf(context: MasterContext, path: string): Place[] {
+  const place = placeOfText(context.tables, path)
+  if (place !== undefined && (place.key !== '' || place.record.name !== '')) return [place]
+  return sortedNamespaces(context).map((record) => ({ record, key: '' }))
+}
+
+/** The path of a place. */
+export function pathOf({ name }: Pick<NamespaceRecord, 'name'>, key: string): string {
+  return formatPath({ namespace: name, key })
 }
 
 /** The namespace as it is now. @throws SkeinError not_found when it was deleted meanwhile */
@@ -83,7 +116,7 @@ export function currentNamespace(context: MasterContext, { id, name }: Namespace
   return record
 }
 
-/** In the order of their names. */
+/** In the order of their names: the root mount is the first. */
 export function sortedNamespaces(context: MasterContext): NamespaceRecord[] {
   return [...context.tables.namespaces()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -8,7 +8,7 @@ import type { ClusterService } from './cluster/cluster-summary.ts'
 import type { WorkerCalls } from './cluster/worker-calls.ts'
 import type { FreeService } from './files/freeing.ts'
 import type { ListService } from './listings/listing.ts'
-import type { NamespaceService } from './files/namespaces.ts'
+import type { NamespaceService } from './namespaces/namespaces.ts'
 import type { StagingService } from './loads/load-staging.ts'
 import type { SyncService } from './loads/load-sync.ts'
 import type { MasterContext } from './master-context.ts'
@@ -53,7 +53,7 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
   const { workers } = context
   return {
     createNamespace: (request, options) => namespaces.create(request, options),
-    getNamespace: async ({ name }) => namespaces.get(name),
+    getNamespace: async (request) => namespaces.get(request),
     listNamespaces: async () => ({ namespaces: namespaces.list() }),
     updateNamespace: (request, options) => namespaces.update(request, setTtl, options),
     deleteNamespace: async (request, options) => {

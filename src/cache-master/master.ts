@@ -31,6 +31,7 @@ import { ClusterGate } from './workers/cluster-gate.ts'
 import { BlockNotices } from './workers/block-notices.ts'
 import { ClusterService } from './cluster/cluster-summary.ts'
 import { decodeCommand, encodeCommand } from './state/command-codec.ts'
+import { mountConfiguredRoot, type WantedRoot } from './namespaces/configured-root.ts'
 import { DetachedClearing } from './files/detached-clearing.ts'
 import { Decommission } from './cluster/decommission.ts'
 import { DelayedDrops } from './workers/delayed-drops.ts'
@@ -42,7 +43,7 @@ import { ListService } from './listings/listing.ts'
 import { type Accepted, LmdbTables } from './state/lmdb-tables.ts'
 import type { MasterContext, MasterOptions } from './master-context.ts'
 import { masterService } from './master-service.ts'
-import { NamespaceService } from './files/namespaces.ts'
+import { NamespaceService } from './namespaces/namespaces.ts'
 import { PathLocator } from './paths/path-locator.ts'
 import type { PersistOn } from './written/persisting.ts'
 import { DefinitionHolders } from './workers/definition-holders.ts'
@@ -90,6 +91,11 @@ export interface CacheMasterDependencies {
 export interface CacheMaster {
   readonly service: Service<typeof MasterServiceDefinition>
   readonly lifecycle: Service<typeof LifecycleServiceDefinition>
+  /**
+   * Makes the root mount that is set, before anybody calls. @throws SkeinError, see
+   * configured-root.ts
+   */
+  mountRoot(wanted: WantedRoot): Promise<void>
   /** As `lifecycle.decommission`. */
   decommission(request: DecommissionRequest): Promise<DecommissionResponse>
   /**
@@ -255,7 +261,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   const locator = new PathLocator(context, sync)
   const lists = new ListService(context, locator, sync)
   const clearing = new DetachedClearing(context)
-  const namespaces = new NamespaceService(context, clearing)
+  const namespaces = new NamespaceService(context, clearing, locator)
   const safeMode = new SafeMode(context)
   const staging = new StagingService(context, sync)
   const gate = new ClusterGate(identity, context.clock, context.logger)
@@ -289,6 +295,7 @@ function assemble(context: MasterContext, assembly: Assembly): CacheMaster {
   return {
     service: limited(MasterServiceDefinition, service),
     lifecycle: limited(LifecycleServiceDefinition, lifecycle.service),
+    mountRoot: (wanted) => mountConfiguredRoot(context, namespaces, wanted, closing.signal),
     decommission: (request) => decommission.decommission(request),
     stopped: AbortSignal.any([context.log.stopped, assembly.damaged]),
     start: (signal) => {

@@ -87,7 +87,7 @@ export interface FileStatus extends FileOwnership, ObjectMetadata {
   readonly replicationMax: number | undefined
   /** Undefined: none. */
   readonly ttl: { readonly ms: number; readonly action: 'FREE' | 'DELETE' } | undefined
-  /** The namespace itself, directly below `/`. */
+  /** The namespace itself, directly below `/`; and `/`, if there is a root mount. */
   readonly isMountPoint: boolean
   /**
    * Whether a directory is itself something: made by a user, or an object `dir/` at the store.

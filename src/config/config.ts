@@ -36,7 +36,15 @@ export interface Tier {
   readonly watermarks: { readonly highRatio: number; readonly lowRatio: number } | undefined
 }
 
+export interface RootMountConfig {
+  readonly uri: string
+  /** The default of `skein local`: a directory in the home, which the role makes. */
+  readonly directory: string | undefined
+}
+
 export interface MasterConfig extends Listen {
+  /** What is mounted at `/`. Undefined: nothing, or what was mounted by a command. */
+  readonly root: RootMountConfig | undefined
   /** `host:port` that clients and roles call. */
   readonly address: string
   /** All addresses; `address` is the first. */

@@ -1,6 +1,6 @@
 // Why: converts settings to the typed configuration, and checks the rules between keys. Pure: the
 // facts about the machine are passed in.
-import { isAbsolute, resolve as resolvePath } from 'node:path'
+import { resolve as resolvePath } from 'node:path'
 import { type Bandwidth, parseBandwidth } from '../base/flow/bandwidth.ts'
 import { toSkeinError } from '../base/errors.ts'
 import { isLoopback } from '../base/loopback.ts'
@@ -25,6 +25,7 @@ import { userOf } from './user-config.ts'
 import { tuningValuesOf } from './configured-tuning.ts'
 import { tuningLimitsOf } from './tuning-limits.ts'
 import { brokenRules, tuningWarning } from './tuning-rules.ts'
+import { fileRootsOf, rootOf } from './root-config.ts'
 import { type UsableKey, Values } from './values.ts'
 
 /** The facts about the machine on which defaults depend. */
@@ -87,13 +88,13 @@ export function resolveConfig(
       jobMasterSkip: values.amount('skein.job.master.journal.skip'),
     },
     queue: queueOf(values, mode),
-    master: masterOf(values, home, machine),
+    master: masterOf(values, home, machine, mode),
     worker: workerOf(values, home, machine, mode),
     jobMaster: jobMasterOf(values, machine),
     jobWorker: jobWorkerOf(values, machine),
     gateway: gatewayOf(values, machine.hostname, (path) => resolvePath(machine.cwd, path)),
     fuse: fuseOf(values),
-    ufs: ufsOf(values, machine),
+    ufs: ufsOf(values, home, machine, mode),
     user: userOf(values, (path) => resolvePath(machine.cwd, path)),
     load: loadOf(values),
     sources: new Map([...merged].map(([key, { layer, where }]) => [key, { layer, where }])),
@@ -138,7 +139,7 @@ function hostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-function masterOf(values: Values, home: string, machine: Machine): MasterConfig {
+function masterOf(values: Values, home: string, machine: Machine, mode: ConfigMode): MasterConfig {
   const given = values.given('goosefs.master.hostname')
   const hostname = values.word('goosefs.master.hostname')
   const listed = given ? undefined : values.words('goosefs.master.rpc.addresses')
@@ -148,6 +149,7 @@ function masterOf(values: Values, home: string, machine: Machine): MasterConfig 
   const restoreFrom = values.text('skein.master.restore.from')
   return {
     ...listenOf(values, 'master', given ? hostname : machine.hostname),
+    root: rootOf(values, home, mode),
     address: addresses[0] ?? '',
     addresses,
     secretKeyFile: resolvePath(home, values.text('skein.master.secret.key.file') ?? 'master/secret.key'),
@@ -221,11 +223,11 @@ function readsMaxOf(values: Values, machine: Machine): number {
   return values.number('fs.cosn.upload_thread_pool') ?? 3 * Math.max(1, machine.cpus)
 }
 
-function ufsOf(values: Values, machine: Machine): UfsConfig {
+function ufsOf(values: Values, home: string, machine: Machine, mode: ConfigMode): UfsConfig {
   const trafficLimit = values.amount('fs.cosn.traffic.limit')
   return {
     allowPrivateEndpoints: values.flag('skein.ufs.allowPrivateEndpoints'),
-    fileRoots: fileRootsOf(values),
+    fileRoots: fileRootsOf(values, rootOf(values, home, mode)),
     proxy: {
       host: values.text('fs.cosn.http.proxy.ip'),
       port: values.number('fs.cosn.http.proxy.port'),
@@ -256,14 +258,6 @@ function ufsOf(values: Values, machine: Machine): UfsConfig {
       sessionToken: values.secret('fs.cosn.userinfo.sessionToken'),
     },
   }
-}
-
-function fileRootsOf(values: Values): readonly string[] {
-  const roots = values.words('skein.ufs.file.roots') ?? []
-  const wrong = roots.find((root) => !isAbsolute(root))
-  if (wrong !== undefined)
-    throw values.error('skein.ufs.file.roots', `'${wrong}' is not an absolute path: begin it with /`)
-  return roots.map((root) => resolvePath(root))
 }
 
 function loadOf(values: Values): LoadConfig {

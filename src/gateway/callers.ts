@@ -11,7 +11,7 @@ export interface Caller {
   readonly id: string
   /** Checks the signatures of the caller. */
   readonly secret: Secret
-  /** `write` includes `read`. */
+  /** `write` includes `read`. @param namespace the first name of a path */
   may(access: Access, namespace: string): boolean
 }
 
@@ -22,7 +22,11 @@ export interface Callers {
 
 /** What callers may do who give a name. */
 export interface Permissions {
-  /** @param user empty: no name was given. `write` includes `read`. */
+  /**
+   * `write` includes `read`.
+   * @param user empty: no name was given
+   * @param namespace the first name of a path, also where it is in the root mount
+   */
   may(user: string, access: Access, namespace: string): boolean
 }
 

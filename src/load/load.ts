@@ -2,6 +2,7 @@
 // the mode of a load, so that no other code decides which transitions are allowed.
 import { assert } from '../base/assert.ts'
 import { blockLength } from '../base/block-id.ts'
+import { firstNameOf } from '../base/paths.ts'
 import type { HostChoice, PlacementWish } from './placing/placement.ts'
 import type { Selection } from './choice/selection.ts'
 
@@ -96,6 +97,8 @@ export interface LoadRecord {
   readonly path: string
   /** The staged list of paths to load. */
   readonly indexId?: string
+  /** The path is in the root mount, not in a namespace of its first name. */
+  readonly inRoot?: boolean
   /** Only the versions in the index are loaded. */
   readonly exactVersions?: boolean
   readonly options: LoadOptions
@@ -264,6 +267,11 @@ export function stagingOf(
 ): { readonly stagingId?: string; readonly stagingExpiresMs?: number } {
   if (options.atomic !== true) return {}
   return { stagingId, stagingExpiresMs: nowMs + (options.expireTimeMs ?? stagedForMsDefault) }
+}
+
+/** The namespace of a load's files, empty for the root mount. */
+export function namespaceOfLoad({ path, inRoot }: Pick<LoadRecord, 'path' | 'inRoot'>): string {
+  return inRoot === true ? '' : firstNameOf(path)
 }
 
 /** The id of load 42 in messages and tasks: `L42`. */

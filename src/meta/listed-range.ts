@@ -5,6 +5,7 @@
 import { internalKeyPrefix } from '../base/paths.ts'
 import { compareKeys } from './edge-order.ts'
 import type { Tables } from './meta-tables.ts'
+import { hiddenByNamespaces } from './resolve-path.ts'
 import { walk, type WalkEntry, type WalkPosition } from './walk.ts'
 
 /** Which entries of a directory are listed. Keys below the directory; empty: no limit. */
@@ -13,12 +14,17 @@ export interface ListedRange {
   readonly prefix: string
   /** Only keys that are greater, in the order of their UTF-8 bytes. */
   readonly startAfter: string
-  /**
-   * The whole key of a directory that is not shown, nor what is below it, except when it or a
-   * directory below it is listed itself.
-   */
-  readonly hidden?: string | undefined
+  /** What is left out. Default: everything is listed. */
+  readonly hidden?: HiddenAt | undefined
+  /** Only keys that are less. */
+  readonly before?: string | undefined
 }
+
+/**
+ * Tells of a key that it is hidden: the key of the file itself, or of a directory that is hidden
+ * with all below it, which ends in `/`.
+ */
+export type HiddenAt = (key: string) => string | undefined
 
 export interface ListedDirectory {
   readonly id: number
@@ -37,8 +43,7 @@ export function* entriesOf(
   range: ListedRange,
   after: WalkPosition | undefined,
 ): Generator<WalkEntry> {
-  const { isRecursive, prefix } = range
-  const hidden = range.hidden === undefined || directory.key.startsWith(range.hidden) ? undefined : range.hidden
+  const { isRecursive, prefix, before } = range
   const first = directory.key + prefix
   const from = (start: WalkPosition | undefined): Iterator<WalkEntry> =>
     isRecursive ? walk(tables, directory.id, directory.key, start) : children(tables, directory, start)
@@ -47,10 +52,14 @@ export function* entriesOf(
     for (let step = entries.next(); step.done !== true; step = entries.next()) {
       const entry = step.value
       if (!entry.key.startsWith(first)) return
-      if (hidden === undefined || !entry.key.startsWith(hidden)) {
+      if (before !== undefined && compareKeys(entry.key, before) >= 0) return
+      const hidden = range.hidden?.(entry.key)
+      if (hidden === undefined) {
         yield entry
         continue
       }
+      // A file has nothing below it.
+      if (!hidden.endsWith('/')) continue
       entries.return?.()
       entries = from({ key: justBehind(hidden), folder: false, included: true })
     }
@@ -59,21 +68,29 @@ export function* entriesOf(
   }
 }
 
-/**
- * All below a directory, in key order, but what is the doors' (isHiddenKey), unless the directory
- * itself is. As entriesOf.
- */
+/** All below a directory that is shown, in key order. As entriesOf. */
 export function shownTree(
   tables: Tables,
   directory: ListedDirectory,
   after: WalkPosition | undefined,
 ): Generator<WalkEntry> {
-  return entriesOf(
-    tables,
-    directory,
-    { isRecursive: true, prefix: '', startAfter: '', hidden: internalKeyPrefix },
-    after,
-  )
+  const hidden = hiddenBelow(tables, directory)
+  return entriesOf(tables, directory, { isRecursive: true, prefix: '', startAfter: '', hidden }, after)
+}
+
+/**
+ * What of a directory is not shown: what is the doors' (isHiddenKey), unless the directory is
+ * theirs, too; and below `/` what namespaces hide of the root mount.
+ */
+export function hiddenBelow(tables: Tables, directory: ListedDirectory): HiddenAt | undefined {
+  if (directory.key.startsWith(internalKeyPrefix)) return undefined
+  const isHidden = directory.key === '' ? hiddenByNamespaces(tables, directory.id) : undefined
+  return (key) => {
+    if (key.startsWith(internalKeyPrefix)) return internalKeyPrefix
+    if (isHidden?.(key) !== true) return undefined
+    const slash = key.indexOf('/')
+    return slash < 0 ? key : key.slice(0, slash + 1)
+  }
 }
 
 /** The first text behind all that begin with a directory's key: `0` comes just behind `/`. */

@@ -9,6 +9,7 @@ import type { Timed } from '../base/attributes/set-times.ts'
 /** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
 export interface NamespaceRecord {
   readonly id: string
+  /** Empty: the root mount, which is at `/`. */
   readonly name: string
   readonly uri: string
   readonly attributes: Readonly<Record<string, string>>
@@ -18,6 +19,8 @@ export interface NamespaceRecord {
   readonly version: number
   /** The inode of its root directory. */
   readonly rootId: number
+  /** Its directory is in the home of `skein local`, and goes where the home goes. */
+  readonly inHome?: boolean
   /**
    * When its attributes last came to name another store, maybe: what was known up to then is to be
    * looked at again.

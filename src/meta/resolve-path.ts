@@ -1,7 +1,9 @@
-// Why: one way from a path's key to its inodes. How: down the edges from the namespace's root, a
-// name a step. A key without a slash at its end may name a file and a directory at once; with one
+// Why: one way from a path to its namespace, and from there to its inodes. How: a namespace of the
+// path's first name, else the root mount; then down the edges from the namespace's root, a name a
+// step. A key without a slash at its end may name a file and a directory at once; with one
 // it names the directory.
-import { directoryNames, fileNames } from '../base/paths.ts'
+import { SkeinError } from '../base/errors.ts'
+import { directoryNames, fileNames, namespaceNeeded, pathOfText, placeOfPath } from '../base/paths.ts'
 import type { DirectoryInode, FileInode, Inode, NamedInode, NamespaceRecord, Tables } from './meta-tables.ts'
 
 export interface Resolved {
@@ -9,7 +11,49 @@ export interface Resolved {
   readonly directory: DirectoryInode | undefined
 }
 
-/** @returns the namespace of this name, if there is one */
+/** A key of a namespace. */
+export interface Place {
+  readonly record: NamespaceRecord
+  readonly key: string
+}
+
+/**
+ * Where a path is (base/paths.ts): every path of a request comes through here.
+ * @returns undefined for `/` without a root mount
+ * @throws SkeinError invalid_argument, not_found when there is neither the namespace nor a root
+ *   mount
+ */
+export function placeOfText(tables: Tables, text: string): Place | undefined {
+  const { namespace, key } = placeOfPath(text, (name) => name !== '' && namespaceByName(tables, name) !== undefined)
+  const record = namespaceByName(tables, namespace)
+  if (record !== undefined) return { record, key }
+  if (key === '') return undefined
+  const name = namespaceNeeded(pathOfText(text))
+  throw new SkeinError('not_found', `namespace '/${name}' does not exist: list namespaces with 'skein ns ls'`)
+}
+
+/** The namespace whose content is below `/`, beside the other namespaces, if there is one. */
+export function rootMount(tables: Tables): NamespaceRecord | undefined {
+  return namespaceByName(tables, '')
+}
+
+/**
+ * What namespaces hide of a namespace's content: of the root mount, the keys at and below their
+ * names. It is there, and seen again when the namespace has gone.
+ * @returns undefined when nothing is hidden
+ */
+export function hiddenByNamespaces(tables: Tables, rootId: number): ((key: string) => boolean) | undefined {
+  if (rootMount(tables)?.rootId !== rootId) return undefined
+  const names = new Set([...tables.namespaces()].map(({ name }) => name))
+  names.delete('')
+  if (names.size === 0) return undefined
+  return (key) => {
+    const slash = key.indexOf('/')
+    return names.has(slash < 0 ? key : key.slice(0, slash))
+  }
+}
+
+/** @returns the namespace of this name, if there is one; the root mount has an empty one */
 export function namespaceByName(tables: Tables, name: string): NamespaceRecord | undefined {
   for (const record of tables.namespaces()) if (record.name === name) return record
   return undefined
@@ -72,10 +116,7 @@ export function keyOf(tables: Tables, inode: NamedInode): string {
 }
 
 /** Where an inode is; undefined when its namespace was deleted. */
-export function placeOf(
-  tables: Tables,
-  inode: NamedInode,
-): { readonly record: NamespaceRecord; readonly key: string } | undefined {
+export function placeOf(tables: Tables, inode: NamedInode): Place | undefined {
   const { key, rootId } = climb(tables, inode)
   for (const record of tables.namespaces()) if (record.rootId === rootId) return { record, key }
   return undefined

@@ -26,7 +26,9 @@ describe('commands and data that are wrong', () => {
     origin.bucket('archive').generateMany('x/', 3, 1000)
     origin.bucket('archive').generate('x/old', 5000, { storageClass: 'DEEP_ARCHIVE' })
     origin.bucket('large').generateMany('x/', 30, 10_000_000)
-    skein = await LocalSkein.start({ quota: '100MB' })
+    // With a root mount nothing at / is an unknown namespace.
+    const properties = { 'goosefs.master.mount.table.root.ufs': 'none' }
+    skein = await LocalSkein.start({ quota: '100MB', properties })
     for (const name of ['good', 'archive', 'large', 'nothing'])
       expect(await skein.createNamespace(name, origin, name)).toMatchObject({ code: 0 })
   })

@@ -5,16 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectCluster } from '../../src/client/connect.ts'
 import { loadConfig } from '../../src/config/read-config.ts'
-import { fileSystemSuite } from '../conformance/support/file-system.ts'
+import { fileSystemSuite, type FileSystemUnderTest } from '../conformance/support/file-system.ts'
 import { startChild } from '../support/child.ts'
 import { freePortProperties } from '../support/local-skein.ts'
 
-fileSystemSuite('of a cluster', async () => {
+fileSystemSuite('of a cluster', () => clusterWith('ns'))
+fileSystemSuite('of the root mount of a cluster', () => clusterWith(''))
+
+async function clusterWith(namespace: string): Promise<FileSystemUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'skein-file-system-'))
   const home = join(folder, 'home')
   const store = join(folder, 'store')
+  const noRoot = { 'goosefs.master.mount.table.root.ufs': 'none' }
   for (const path of [home, store]) mkdirSync(path)
-  const definitions = { ...freePortProperties, 'skein.home': home, 'skein.ufs.file.roots': store }
+  const definitions = { ...freePortProperties, 'skein.home': home, 'skein.ufs.file.roots': store, ...noRoot }
   const script = join(import.meta.dirname, '../torture/support/written-files-child.ts')
   const logFile = join(folder, 'local.log')
   const child = startChild(process.execPath, [script, JSON.stringify(definitions)], { logFile })
@@ -23,14 +27,17 @@ fileSystemSuite('of a cluster', async () => {
   const { signal } = new AbortController()
   await cluster
     .master()
-    .createNamespace({ name: 'ns', uri: `file://${store}`, attributes: {}, secrets: {} }, { signal })
+    .createNamespace(
+      { name: namespace === '' ? '/' : namespace, uri: `file://${store}`, attributes: {}, secrets: {} },
+      { signal },
+    )
   return {
     fileSystem: cluster.files,
-    namespace: 'ns',
+    namespace,
     close: async () => {
       await cluster.files.close()
       await child.end('SIGKILL')
       rmSync(folder, { recursive: true, force: true })
     },
   }
-})
+}

@@ -34,7 +34,7 @@ function fillStore(origin: Origin): void {
 /** Pages whose commands run, and how many of their blocks do not. */
 const pages: readonly (readonly [path: string, notRun: number])[] = [
   ['README.md', 2],
-  ['docs/loading.md', 2],
+  ['docs/loading.md', 3],
 ]
 
 interface Ran {

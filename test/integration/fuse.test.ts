@@ -64,7 +64,8 @@ async function refused(...words: readonly string[]): Promise<{ readonly code: nu
 beforeAll(async () => {
   if (!canMount) return
   const port = await freePort()
-  skein = await LocalSkein.start({ quota: '2GB', properties: { 'goosefs.master.rpc.port': port } })
+  const properties = { 'goosefs.master.rpc.port': port, 'goosefs.master.mount.table.root.ufs': 'none' }
+  skein = await LocalSkein.start({ quota: '2GB', properties })
   folder = skein.folder
   point = join(folder, 'mnt')
   tree = join(folder, 'tree')

@@ -17,7 +17,9 @@ let store: string
 let door: string
 
 beforeAll(async () => {
-  skein = await LocalSkein.start({ quota: '2GB' })
+  // The clients expect that nothing can be made at /.
+  const properties = { 'goosefs.master.mount.table.root.ufs': 'none' }
+  skein = await LocalSkein.start({ quota: '2GB', properties })
   store = join(skein.folder, 'store')
   mkdirSync(store)
   copyFileSync(license, join(store, 'LICENSE'))

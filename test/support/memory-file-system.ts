@@ -10,8 +10,9 @@ import {
   internalKeyPrefix,
   isHiddenKey,
   keyProblem,
+  namespaceNeeded,
   type NamespacePath,
-  parsePath,
+  placeOfPath,
 } from '../../src/base/paths.ts'
 import type {
   AttributeChanges,
@@ -31,11 +32,11 @@ import type {
 import type { BlockLocation, CacheUsage, PathSummary } from '../../src/client/status/amounts.ts'
 import type { FileUpkeep, WholeFileSystem } from '../../src/client/upkeep/file-upkeep.ts'
 import { checkBytes, checkOptions, checkPath } from '../../src/client/given-options.ts'
-import { listedEntries, type MemoryNode } from './memory-listing.ts'
+import { listedEntries, type MemoryNode, placedBelowRoot } from './memory-listing.ts'
 import { checkMetadata } from './memory-metadata.ts'
 import { MemoryFile } from './memory-file.ts'
 import { checkNamed, MemoryNamespace } from './memory-namespace.ts'
-import { directoryOf, directoryStatus, fileStatus } from './memory-status.ts'
+import { changedMode, directoryOf, directoryStatus, fileStatus } from './memory-status.ts'
 import { MemoryUpkeep } from './memory-upkeep.ts'
 
 /** A file as a store has it. */
@@ -56,6 +57,7 @@ export class MemoryFileSystem implements WholeFileSystem {
   #lastFileId = 1000
   readonly #upkeep = new MemoryUpkeep({
     files: this,
+    placeOf: (path) => this.#placeIn(path),
     filesAt: (path) => this.#filesAt(path),
     put: (path, nodes) => nodes.forEach((node) => this.#parse(path).namespace.put(node)),
     newFileId: () => (this.#lastFileId += 1),
@@ -93,7 +95,7 @@ export class MemoryFileSystem implements WholeFileSystem {
 
   async stat(path: string, options?: StatOptions): Promise<FileStatus> {
     await begun('stat', path, options)
-    if (path === '/') return directoryStatus('/', '', undefined, false, 0)
+    if (path === '/') return directoryStatus('/', '', undefined, this.#namespaces.has(''), 0)
     const { namespace, key } = this.#parse(path)
     const node = key.endsWith('/') ? undefined : namespace.fileAt(key)
     return node === undefined ? this.#directory(namespace, key) : fileStatus(namespace.name, node)
@@ -130,7 +132,7 @@ export class MemoryFileSystem implements WholeFileSystem {
     const { namespace, key } = this.#parse(path)
     if (key === '' || key.endsWith('/'))
       throw new SkeinError('invalid_argument', `${path} cannot be written: remove the slash at the end`)
-    checkWritable(namespace)
+    namespace.checkWritable()
     checkMetadata(options)
     this.#checkTarget(namespace, key, options)
     this.unfinished += 1
@@ -170,10 +172,10 @@ export class MemoryFileSystem implements WholeFileSystem {
   async makeDirectory(path: string, options: PlacingOptions = {}): Promise<void> {
     await begun('makeDirectory', path, options)
     const { namespace, key } = this.#parse(path)
-    checkWritable(namespace)
+    namespace.checkWritable()
     const directoryKey = key.endsWith('/') || key === '' ? key : `${key}/`
     if (directoryKey === '') return
-    if (options.asObject !== true) this.#checkNotBelowFile(namespace, directoryKey)
+    if (options.asObject !== true) namespace.checkNotBelowFile(directoryKey)
     if (options.asObject !== true && namespace.fileAt(directoryKey.slice(0, -1)) !== undefined)
       throw new SkeinError('already_exists', `${path} is a file`)
     if (namespace.nodeAt(directoryKey) === undefined)
@@ -186,8 +188,8 @@ export class MemoryFileSystem implements WholeFileSystem {
     const { ifExists, fileId } = options
     const [source, target] = [this.#parse(from), this.#parse(await this.#placeOf(from, to, options))]
     if (fileId !== undefined && target.namespace.fileAt(target.key)?.fileId === fileId) return
-    checkWritable(source.namespace)
-    checkWritable(target.namespace)
+    source.namespace.checkWritable()
+    target.namespace.checkWritable()
     if (source.namespace !== target.namespace)
       throw new SkeinError('invalid_argument', 'a rename stays in its namespace')
     const file = source.namespace.fileAt(source.key)
@@ -212,7 +214,7 @@ export class MemoryFileSystem implements WholeFileSystem {
   async delete(path: string, options: DeleteOptions = {}): Promise<DeletedEntries> {
     await begun('delete', path, options)
     const { namespace, key } = this.#parse(path)
-    checkWritable(namespace)
+    namespace.checkWritable()
     const file = key.endsWith('/') ? undefined : namespace.fileAt(key)
     if (file === undefined) this.#directory(namespace, key)
     checkNamed(path, file, options)
@@ -270,7 +272,8 @@ export class MemoryFileSystem implements WholeFileSystem {
 
   async summary(path: string, options?: StatOptions): Promise<PathSummary> {
     await begun('stat', path, options)
-    const paths = path === '/' ? [...this.#namespaces.keys()].map((name) => `/${name}`) : [path]
+    const own = [...this.#namespaces.keys()].filter((name) => name !== '').map((name) => `/${name}`)
+    const paths = path === '/' && !this.#namespaces.has('') ? own : [path]
     const total = { files: 0, directories: 0, bytes: 0, cachedBytes: 0 }
     for (const each of paths) {
       const self = await this.stat(each)
@@ -306,7 +309,7 @@ export class MemoryFileSystem implements WholeFileSystem {
   /** What `to` means: with `intoDirectory` a place in the directory that is there. */
   async #placeOf(from: string, to: string, { intoDirectory }: RenameOptions): Promise<string> {
     const there = intoDirectory === true ? await this.stat(to).catch(() => undefined) : undefined
-    const { namespace, key } = parsePath(from)
+    const { namespace, key } = this.#placeIn(from)
     const name = key.replace(/\/$/, '').split('/').at(-1)
     return there?.kind === 'directory' && there.path !== formatPath({ namespace, key })
       ? `${to.replace(/\/$/, '')}/${name}`
@@ -328,10 +331,7 @@ export class MemoryFileSystem implements WholeFileSystem {
   }
 
   #entries(path: string, options: ListOptions): FileStatus[] {
-    if (path === '/') {
-      const names = [...this.#namespaces.keys()].toSorted()
-      return names.map((name) => directoryStatus(`/${name}`, name, undefined, true, 0))
-    }
+    if (path === '/') return this.#rootEntries(options)
     const { namespace, key } = this.#parse(path)
     const file = key.endsWith('/') ? undefined : namespace.fileAt(key)
     if (file !== undefined) return [fileStatus(namespace.name, file)]
@@ -347,12 +347,34 @@ export class MemoryFileSystem implements WholeFileSystem {
       )
   }
 
+  /** The root mount's entries that no namespace hides, and the namespaces among them. */
+  #rootEntries(options: ListOptions): FileStatus[] {
+    const names = [...this.#namespaces.keys()].filter((name) => name !== '')
+    const root = this.#namespaces.get('')
+    const { recursive = false, prefix = '', startAfter = '' } = options
+    const own = root === undefined ? [] : listedEntries(root.live(), '', options)
+    const ofRoot = own
+      .filter(({ key }) => !key.startsWith(internalKeyPrefix) && !names.includes(key.split('/', 1)[0] ?? ''))
+      .map(({ key, node }) =>
+        node?.kind === 'file' ? fileStatus('', node) : this.#owned(directoryOf('', key, node?.modifiedMs)),
+      )
+    const ofNamespaces = names.flatMap((name) => [
+      directoryStatus(`/${name}`, name, undefined, true, 0),
+      ...(recursive ? this.#entries(`/${name}`, { recursive }) : []),
+    ])
+    return placedBelowRoot(ofRoot, ofNamespaces, { prefix, startAfter })
+  }
+
+  #placeIn(path: string): NamespacePath {
+    return placeOfPath(path, (name) => name !== '' && this.#namespaces.has(name))
+  }
+
   #parse(path: string): { readonly namespace: MemoryNamespace; readonly key: string } {
-    const parsed: NamespacePath = parsePath(path)
-    if (parsed.namespace === '') throw new SkeinError('invalid_argument', '/ is the list of the namespaces')
+    const parsed = this.#placeIn(path)
     const namespace = this.#namespaces.get(parsed.namespace)
-    if (namespace === undefined) throw new SkeinError('not_found', `namespace '${parsed.namespace}' does not exist`)
-    return { namespace, key: parsed.key }
+    if (namespace !== undefined) return { namespace, key: parsed.key }
+    if (parsed.key === '') throw new SkeinError('invalid_argument', '/ is the list of the namespaces')
+    throw new SkeinError('not_found', `namespace '${namespaceNeeded(path)}' does not exist`)
   }
 
   #node(key: string, bytes: Uint8Array, given: CreateOptions & { readonly etag?: string }): MemoryNode {
@@ -400,25 +422,9 @@ export class MemoryFileSystem implements WholeFileSystem {
       })
     if (file !== undefined && ifExists !== 'overwrite') throw new SkeinError('already_exists', `${path} exists already`)
     if (asObject === true) return
-    this.#checkNotBelowFile(namespace, key)
+    namespace.checkNotBelowFile(key)
     if (namespace.below(`${key}/`).length > 0) throw new SkeinError('failed_precondition', `${path} is a directory`)
   }
-
-  #checkNotBelowFile(namespace: MemoryNamespace, key: string): void {
-    for (let slash = key.lastIndexOf('/', key.length - 2); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
-      if (namespace.below(key.slice(0, slash + 1)).length > 0) return
-      if (namespace.fileAt(key.slice(0, slash)) !== undefined)
-        throw new SkeinError('failed_precondition', `${key.slice(0, slash)} is a file`)
-    }
-  }
-}
-
-function changedMode({ mode: old }: FileStatus, { mode, modeMask = 0o7777 }: AttributeChanges): number | undefined {
-  return mode === undefined ? undefined : (old & ~modeMask) | (mode & modeMask)
-}
-
-function checkWritable({ name, readOnly }: MemoryNamespace): void {
-  if (readOnly) throw new SkeinError('failed_precondition', `namespace ${name} is read-only`, { reason: 'read_only' })
 }
 
 function notFound(path: string): SkeinError {

@@ -3,7 +3,7 @@
 // derived from the keys below them.
 import type { Ownership } from '../../src/base/attributes/ownership.ts'
 import type { SetTimes } from '../../src/base/attributes/set-times.ts'
-import type { ListOptions } from '../../src/client/file-system.ts'
+import type { FileStatus, ListOptions } from '../../src/client/file-system.ts'
 import { compareKeys } from '../../src/meta/edge-order.ts'
 
 export interface MemoryNode {
@@ -72,4 +72,18 @@ export function listedEntries(
     const below = key.slice(directory.length)
     return below.startsWith(prefix) && (startAfter === '' || compareKeys(below, startAfter) > 0)
   })
+}
+
+/** In the order of the keys below `/`; of the namespaces and what is in them the range only. */
+export function placedBelowRoot(
+  ofRoot: readonly FileStatus[],
+  ofNamespaces: readonly FileStatus[],
+  { prefix, startAfter }: { readonly prefix: string; readonly startAfter: string },
+): FileStatus[] {
+  const keyOf = ({ path, kind }: FileStatus): string => path.slice(1) + (kind === 'directory' ? '/' : '')
+  const shown = ofNamespaces.filter((status) => {
+    const key = keyOf(status)
+    return key.startsWith(prefix) && (startAfter === '' || compareKeys(key, startAfter) > 0)
+  })
+  return [...ofRoot, ...shown].toSorted((a, b) => compareKeys(keyOf(a), keyOf(b)))
 }

@@ -49,6 +49,19 @@ export class MemoryNamespace {
     const index = firstAtOrAfter(this.#nodes, key)
     if (this.#nodes[index]?.key === key) this.#nodes.splice(index, 1)
   }
+
+  checkWritable(): void {
+    if (this.readOnly)
+      throw new SkeinError('failed_precondition', `namespace ${this.name} is read-only`, { reason: 'read_only' })
+  }
+
+  checkNotBelowFile(key: string): void {
+    for (let slash = key.lastIndexOf('/', key.length - 2); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
+      if (this.below(key.slice(0, slash + 1)).length > 0) return
+      if (this.fileAt(key.slice(0, slash)) !== undefined)
+        throw new SkeinError('failed_precondition', `${key.slice(0, slash)} is a file`)
+    }
+  }
 }
 
 /** @param file undefined: a directory */

@@ -1,6 +1,6 @@
 // Why: the file system in memory (memory-file-system.ts) says of its entries what a cluster would.
 import { formatPath } from '../../src/base/paths.ts'
-import type { FileStatus } from '../../src/client/file-system.ts'
+import type { AttributeChanges, FileStatus } from '../../src/client/file-system.ts'
 import type { MemoryNode } from './memory-listing.ts'
 
 export function fileStatus(namespace: string, node: MemoryNode): FileStatus {
@@ -50,4 +50,11 @@ export function directoryStatus(
       isExplicit: isMountPoint || madeMs !== undefined,
     },
   }
+}
+
+export function changedMode(
+  { mode: old }: FileStatus,
+  { mode, modeMask = 0o7777 }: AttributeChanges,
+): number | undefined {
+  return mode === undefined ? undefined : (old & ~modeMask) | (mode & modeMask)
 }

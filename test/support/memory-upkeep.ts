@@ -3,7 +3,7 @@
 // `memory://`; one worker has the blocks of what is cached.
 import { blockCount } from '../../src/base/block-id.ts'
 import { SkeinError } from '../../src/base/errors.ts'
-import { parsePath } from '../../src/base/paths.ts'
+import { formatPath, type NamespacePath } from '../../src/base/paths.ts'
 import type { CallSignal, FileStatus, FileSystem, ListOptions, StatOptions } from '../../src/client/file-system.ts'
 import type {
   CheckedConsistency,
@@ -21,6 +21,7 @@ import type { MemoryNode } from './memory-listing.ts'
 
 export interface MemoryUpkeepParts {
   readonly files: Pick<FileSystem, 'stat' | 'list'>
+  readonly placeOf: (path: string) => NamespacePath
   /** The file at a path, or all files below a directory. */
   readonly filesAt: (path: string) => Promise<readonly MemoryNode[]>
   /** Puts nodes in the place of those of their keys, in the namespace of the path. */
@@ -38,12 +39,12 @@ export class MemoryUpkeep implements FileUpkeep {
   }
 
   async details(path: string, options?: StatOptions): Promise<FileDetails> {
-    return detailsOf(await this.#parts.files.stat(path, options))
+    return this.#detailsOf(await this.#parts.files.stat(path, options))
   }
 
   async *listDetails(path: string, options?: ListOptions): AsyncGenerator<readonly FileDetails[]> {
     for await (const page of this.#parts.files.list(path, options))
-      yield page.map((status) => ({ ...detailsOf(status), contentType: '', userMetadata: {} }))
+      yield page.map((status) => ({ ...this.#detailsOf(status), contentType: '', userMetadata: {} }))
   }
 
   async placement(path: string, options?: StatOptions): Promise<FilePlacement> {
@@ -61,11 +62,11 @@ export class MemoryUpkeep implements FileUpkeep {
       throw new SkeinError('failed_precondition', `${path} is pinned`)
     const freed = nodes.filter(({ isFreed }) => isFreed !== true)
     const { put, newFileId } = this.#parts
-    const { namespace } = parsePath(path)
+    const { namespace } = this.#parts.placeOf(path)
     const asFreed = freed.map((node) => ({ ...node, isFreed: true, fileId: newFileId() }))
     put(path, asFreed)
     return {
-      paths: freed.map(({ key }) => `/${namespace}/${key}`),
+      paths: freed.map(({ key }) => formatPath({ namespace, key })),
       bytes: freed.reduce((sum, { bytes }) => sum + bytes.length, 0),
     }
   }
@@ -88,20 +89,21 @@ export class MemoryUpkeep implements FileUpkeep {
     await this.#parts.filesAt(path)
     return { inconsistent: [], total: 0, repaired: false }
   }
-}
 
-function detailsOf(status: FileStatus): FileDetails {
-  const { namespace, key } = parsePath(status.path)
-  const isFile = status.kind === 'file'
-  return {
-    ...status,
-    storeUri: namespace === '' ? '' : `memory://${namespace}/${key}`,
-    namespaceId: namespace,
-    key: isFile || key === '' || key.endsWith('/') ? key : `${key}/`,
-    accessedMs: status.modifiedMs,
-    inMemoryBytes: isFile ? status.cachedBytes : undefined,
-    replicas: isFile && status.cachedBytes > 0 ? 1 : 0,
-    mayHaveMoved: isFile ? false : undefined,
-    ttlAction: status.ttl?.action ?? 'FREE',
+  #detailsOf(status: FileStatus): FileDetails {
+    const { namespace, key } = this.#parts.placeOf(status.path)
+    const isFile = status.kind === 'file'
+    return {
+      ...status,
+      // The list of the namespaces is at no store.
+      storeUri: key === '' && !status.isMountPoint ? '' : `memory://${namespace}/${key}`,
+      namespaceId: namespace,
+      key: isFile || key === '' || key.endsWith('/') ? key : `${key}/`,
+      accessedMs: status.modifiedMs,
+      inMemoryBytes: isFile ? status.cachedBytes : undefined,
+      replicas: isFile && status.cachedBytes > 0 ? 1 : 0,
+      mayHaveMoved: isFile ? false : undefined,
+      ttlAction: status.ttl?.action ?? 'FREE',
+    }
   }
 }

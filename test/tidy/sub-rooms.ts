@@ -29,6 +29,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     paths: ['master-context.ts', 'state', 'store'],
     written: ['master-context.ts', 'workers', 'store', 'paths'],
     files: ['master-context.ts', 'state', 'store', 'paths', 'written'],
+    namespaces: ['master-context.ts', 'state', 'store', 'paths', 'files'],
     listings: ['master-context.ts', 'store', 'paths'],
     loads: ['master-context.ts', 'store', 'paths'],
   },

@@ -19,10 +19,10 @@ import type {
   SetTtlRequest,
 } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { parseTtlAction } from '../store/namespace-definition.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
-import { pathOf, type Target, targetOf, type TreeEntry, treePages } from '../paths/tree-pages.ts'
+import { type Target, targetOf, type TreeEntry, treePages } from '../paths/tree-pages.ts'
 
 /** Paths that an answer names. */
 const namedPathsMax = 1000

@@ -2,8 +2,7 @@
 // what is known; either what differs is named, or it is made known, which drops the blocks of what
 // changed in the same step. What is at no store differs from nothing there, so it is asked of the
 // workers: a block that none of them has makes its file unreadable.
-import { parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
+import { directoryAt, fileAt, hiddenByNamespaces } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { ListPosition } from '../../ufs/under-file-system.ts'
 import type {
@@ -17,12 +16,12 @@ import type { UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { cachedOf } from '../paths/file-info.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
-import { type MasterContext, namespaceNamed, sortedNamespaces } from '../master-context.ts'
+import { type MasterContext, pathOf, placesOf } from '../master-context.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import { pageLimitMax } from '../store/listing-prefetch.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { isNews, type SyncTally } from '../store/sync-tally.ts'
-import { pathOf, treePages } from '../paths/tree-pages.ts'
+import { treePages } from '../paths/tree-pages.ts'
 import { mergeUnusable, unusablePaths } from '../store/unusable-names.ts'
 
 /** Paths that an answer names. */
@@ -46,9 +45,9 @@ export class ConsistencyService {
   async loadMetadata(request: LoadMetadataRequest, { signal }: CallOptions): Promise<LoadMetadataResponse> {
     const tally: SyncTally = { added: 0, changed: 0, removed: 0, unchanged: 0 }
     let unusable: UnusablePaths | undefined
-    for (const { record, key } of this.#places(request.path)) {
+    for (const { record, key } of placesOf(this.#context, request.path)) {
       const wasFile = await this.#loadFile(record, key, tally, signal)
-      if (!wasFile) await this.#locator.locate({ namespace: record.name, key }, signal)
+      if (!wasFile) await this.#locator.locate({ record, key }, signal)
       if (wasFile) continue
       const prefix = directoryKey(key)
       await (request.recursive
@@ -68,7 +67,7 @@ export class ConsistencyService {
     const answer: CheckConsistencyResponse = { inconsistent: [], total: 0, repaired: request.repair }
     const unreadable: UnreadableFiles = { paths: [], total: 0 }
     let unusable: UnusablePaths | undefined
-    for (const { record, key } of this.#places(request.path)) {
+    for (const { record, key } of placesOf(this.#context, request.path)) {
       await this.#findUnreadable(record, key, unreadable, signal)
       if (request.cachedOnly === true) continue
       if (key !== '' && !key.endsWith('/') && (await this.#checkFile(record, key, request.repair, answer, signal)))
@@ -86,7 +85,9 @@ export class ConsistencyService {
           signal,
           (compared) => compared,
         )
-        const keys = [...diff.files.filter(isNews).map(({ object }) => object.key), ...diff.removals]
+        const isHidden = hiddenByNamespaces(this.#context.tables, record.rootId)
+        const differing = [...diff.files.filter(isNews).map(({ object }) => object.key), ...diff.removals]
+        const keys = differing.filter((each) => isHidden?.(each) !== true)
         const named = keys.slice(0, namedPathsMax - answer.inconsistent.length)
         answer.inconsistent.push(...named.map((each) => pathOf(record, each)))
         answer.total += keys.length
@@ -97,7 +98,7 @@ export class ConsistencyService {
       unusable = mergeUnusable(unusable, unusablePaths(record, this.#sync, prefix, true))
       isEmpty &&= unusable === undefined
       if (differs && request.repair) await this.#sync.tree(record, prefix, signal)
-      if (isEmpty && prefix !== '') await this.#locator.locate({ namespace: record.name, key }, signal)
+      if (isEmpty && prefix !== '') await this.#locator.locate({ record, key }, signal)
     }
     return { ...answer, ...(unreadable.total > 0 && { unreadable }), ...(unusable !== undefined && { unusable }) }
   }
@@ -154,11 +155,5 @@ export class ConsistencyService {
     answer.inconsistent.push(pathOf(record, key))
     if (repair) await this.#sync.refresh(record, key, signal)
     return true
-  }
-
-  #places(pathText: string): { readonly record: NamespaceRecord; readonly key: string }[] {
-    const path = parsePath(pathText)
-    if (path.namespace === '') return sortedNamespaces(this.#context).map((record) => ({ record, key: '' }))
-    return [{ record: namespaceNamed(this.#context, path.namespace), key: path.key }]
   }
 }

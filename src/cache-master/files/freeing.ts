@@ -5,13 +5,12 @@
 // was loaded after the file was freed, for that one has another id.
 import { blockLength, blockCount, blockIdOf } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
 import type { FileInode } from '../../meta/meta-tables.ts'
 import type { FreeRequest, FreeResponse } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { type MasterContext, sortedNamespaces } from '../master-context.ts'
+import { type MasterContext, pathOf, placesOf } from '../master-context.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
-import { filesOf, pathOf, type Target, targetOf } from '../paths/tree-pages.ts'
+import { filesOf, type Target, targetAt } from '../paths/tree-pages.ts'
 
 /** Files that a FreeResponse names. */
 const freedPathsMax = 1000
@@ -60,10 +59,8 @@ export class FreeService {
   }
 
   async #targets(path: string, signal: AbortSignal): Promise<Target[]> {
-    if (parsePath(path).namespace !== '') return [await targetOf(this.#locator, path, '', signal)]
     const targets: Target[] = []
-    for (const { name } of sortedNamespaces(this.#context))
-      targets.push(await targetOf(this.#locator, `/${name}`, '', signal))
+    for (const place of placesOf(this.#context, path)) targets.push(await targetAt(this.#locator, place, signal))
     return targets
   }
 

@@ -7,8 +7,7 @@ import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import { fileAt } from '../../meta/resolve-path.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import type { MasterContext } from '../master-context.ts'
-import { pathOf } from '../paths/tree-pages.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { PersistService } from '../written/persisting.ts'
 
 /**

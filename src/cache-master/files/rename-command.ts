@@ -3,7 +3,7 @@
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import type { Rename } from '../../meta/commands/lifecycle-commands.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 
 /** Keys of one namespace. */
 export interface Move {
@@ -28,7 +28,7 @@ export async function submitRename(
     })
   } catch (thrown) {
     if (!isRefused(thrown)) throw thrown
-    throw new SkeinError(thrown.code, `/${record.name}/${thrown.message}`, { cause: thrown })
+    throw new SkeinError(thrown.code, pathOf(record, thrown.message), { cause: thrown })
   }
 }
 

@@ -2,13 +2,13 @@
 // the place of a file may be taken where that is wanted. How: the master's tree is asked first,
 // then the store. The caller asks the tree again once it holds the paths.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, keyProblem, type NamespacePath } from '../../base/paths.ts'
-import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
+import { keyProblem } from '../../base/paths.ts'
+import { directoryAt, fileAt, hiddenByNamespaces, type Place } from '../../meta/resolve-path.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { checkNotBelowFile } from '../paths/names-beside.ts'
-import { pathOf, type Target } from '../paths/tree-pages.ts'
+import type { Target } from '../paths/tree-pages.ts'
 import { checkStorable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { checkHiddenMove } from './hidden-moves.ts'
@@ -28,13 +28,16 @@ export class RenameTargets {
    * @returns the key, without a slash at its end; that of a file itself when it replaces itself
    * @throws SkeinError invalid_argument, already_exists, failed_precondition
    */
-  async keyFor(source: Target, asked: NamespacePath, wanted: Wanted, signal: AbortSignal): Promise<string> {
+  async keyFor(source: Target, asked: Place, wanted: Wanted, signal: AbortSignal): Promise<string> {
     const { record } = source
     const fromKey = source.key.replace(/\/$/, '')
     const to = await this.#namedKey(source, fromKey, asked, wanted, signal)
     const problem = keyProblem(to)
-    if (problem !== undefined) throw new SkeinError('invalid_argument', `'${formatPath(asked)}' is refused: ${problem}`)
-    if (to === '') throw new SkeinError('already_exists', `${formatPath(asked)} exists already`)
+    if (problem !== undefined)
+      throw new SkeinError('invalid_argument', `'${pathOf(record, asked.key)}' is refused: ${problem}`)
+    // At the name of a namespace it would be hidden.
+    if (to === '' || hiddenByNamespaces(this.#context.tables, record.rootId)?.(to) === true)
+      throw new SkeinError('already_exists', `${pathOf(record, to)} exists already`)
     const mayReplace = wanted.overwrite === true && source.file !== undefined
     if (to === fromKey && mayReplace) return to
     if (to !== fromKey) {
@@ -58,7 +61,7 @@ export class RenameTargets {
   async #namedKey(
     { record, file }: Target,
     fromKey: string,
-    asked: NamespacePath,
+    asked: Place,
     { intoDirectory }: Wanted,
     signal: AbortSignal,
   ): Promise<string> {
@@ -71,7 +74,10 @@ export class RenameTargets {
     }
     // With a slash at its end it is the name of a directory.
     if (file !== undefined && asked.key.endsWith('/'))
-      throw new SkeinError('invalid_argument', `${formatPath(asked)} is no name of a file: remove the slash at the end`)
+      throw new SkeinError(
+        'invalid_argument',
+        `${pathOf(record, asked.key)} is no name of a file: remove the slash at the end`,
+      )
     return askedKey
   }
 

@@ -2,12 +2,11 @@
 // first: a file in the one step the store has for it; a tree by objects, all of them before the
 // edge moves, and back again when one of them fails, so that nothing is half done.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, type NamespacePath, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, placeOf, resolve } from '../../meta/resolve-path.ts'
+import { directoryAt, fileAt, type Place, placeOf, resolve } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { RenameRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
+import { currentNamespace, type MasterContext, pathOf, placeAt } from '../master-context.ts'
 import { persistAppeared } from './hidden-moves.ts'
 import { type Movable, ObjectMoves } from './object-moves.ts'
 import { movedAnyway } from './moved-anyway.ts'
@@ -19,7 +18,7 @@ import type { PathHolds } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
 import type { StoreSync } from '../store/store-sync.ts'
-import { pathOf, type Target, targetOf, treePages } from '../paths/tree-pages.ts'
+import { type Target, targetAt, treePages } from '../paths/tree-pages.ts'
 
 /**
  * Objects that one rename of a directory moves at the store: what has been moved is kept in mind
@@ -66,27 +65,23 @@ export class RenameService {
    *   deadline_exceeded (`path_busy`), and what the store says
    */
   async rename(request: RenameRequest, options: CallOptions): Promise<void> {
-    const from = parsePath(request.from)
-    const asked = parsePath(request.to)
-    if (from.namespace !== asked.namespace) {
-      const both = `${formatPath(from)} -> ${formatPath(asked)}`
-      throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`)
+    const from = placeAt(this.#context, request.from, '/ cannot be moved: give a path below it')
+    const fromPath = pathOf(from.record, from.key)
+    const asked = placeAt(this.#context, request.to, `${fromPath} cannot be moved to /: give a path in its namespace`)
+    if (from.record.id !== asked.record.id) {
+      const both = `${fromPath} -> ${pathOf(asked.record, asked.key)}`
+      throw new SkeinError('invalid_argument', `mv across namespaces is not supported: ${both}; copy, then remove`, {
+        reason: 'other_namespace',
+      })
     }
-    if (from.key === '')
-      throw new SkeinError('invalid_argument', `${formatPath(from)} cannot be moved: give a path below it`)
+    if (from.key === '') throw new SkeinError('invalid_argument', `${fromPath} cannot be moved: give a path below it`)
     const move = await this.#moveOnce(request, from, asked, options)
     await persistAppeared(this.#context, this.#persisting, move, options)
   }
 
   /** A call that is made again, because the answer to it was lost, may find its work done. */
-  async #moveOnce(
-    request: RenameRequest,
-    from: NamespacePath,
-    asked: NamespacePath,
-    options: CallOptions,
-  ): Promise<Move> {
-    const record = namespaceNamed(this.#context, from.namespace)
-    const done = { record, from: from.key, to: asked.key }
+  async #moveOnce(request: RenameRequest, from: Place, asked: Place, options: CallOptions): Promise<Move> {
+    const done = { record: from.record, from: from.key, to: asked.key }
     if (this.#isMoved(request, done)) return done
     try {
       return await this.#move(request, from, asked, options)
@@ -106,7 +101,7 @@ export class RenameService {
     return place?.record.id === record.id && at === after && at !== before
   }
 
-  async #move(request: RenameRequest, from: NamespacePath, asked: NamespacePath, options: CallOptions): Promise<Move> {
+  async #move(request: RenameRequest, from: Place, asked: Place, options: CallOptions): Promise<Move> {
     const { signal } = options
     const patience = this.#holds.patienceOf(options, request.waitMs)
     const known = await this.#sourceOf(request, from, signal)
@@ -134,10 +129,9 @@ export class RenameService {
    * What is moved. Of the version that the caller knows the store is not asked: it may have the
    * object at its new name already, from a call that was cut off.
    */
-  async #sourceOf({ from, fileId }: RenameRequest, { namespace, key }: NamespacePath, signal: AbortSignal) {
-    const { rootId } = namespaceNamed(this.#context, namespace)
-    const isKnown = fileId !== undefined && fileAt(this.#context.tables, rootId, key)?.id === fileId
-    return await targetOf(this.#locator, from, '', signal, isKnown ? anyAge : undefined)
+  async #sourceOf({ fileId }: RenameRequest, from: Place, signal: AbortSignal): Promise<Target> {
+    const isKnown = fileId !== undefined && fileAt(this.#context.tables, from.record.rootId, from.key)?.id === fileId
+    return await targetAt(this.#locator, from, signal, isKnown ? anyAge : undefined)
   }
 
   /** The same as it is since its path is held: what was being persisted is so, or is not. */

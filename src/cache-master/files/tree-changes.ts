@@ -3,14 +3,14 @@
 // only the cache has goes in one step. The path is held meanwhile (path-holds.ts), and read again
 // then: what is being persisted is at the store or is not, before it goes.
 import { SkeinError } from '../../base/errors.ts'
-import { isHiddenKey, keyProblem, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, placeOf } from '../../meta/resolve-path.ts'
+import { isHiddenKey, keyProblem } from '../../base/paths.ts'
+import { directoryAt, fileAt, placeOf, placeOfText } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { isEmpty } from '../../meta/apply/tree.ts'
 import type { DeleteRequest, DeleteResponse, MakeDirectoryRequest } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
-import { currentNamespace, type MasterContext, namespaceNamed } from '../master-context.ts'
+import { currentNamespace, type MasterContext, pathOf } from '../master-context.ts'
 import type { DetachedClearing } from './detached-clearing.ts'
 import { checkStorable, checkWritable, deleteObject, hasObject, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
@@ -18,7 +18,7 @@ import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { PersistService } from '../written/persisting.ts'
 import type { StoreSync } from '../store/store-sync.ts'
-import { countTree, pathOf, type Target, type TreeEntry, targetOf, treePages } from '../paths/tree-pages.ts'
+import { countTree, type Target, type TreeEntry, targetAt, treePages } from '../paths/tree-pages.ts'
 
 interface TreeParts {
   readonly clearing: DetachedClearing
@@ -48,10 +48,10 @@ export class TreeService {
    * SkeinError already_exists for a file, failed_precondition below one; neither `asObject`
    */
   async makeDirectory(request: MakeDirectoryRequest, { signal }: CallOptions): Promise<void> {
-    const path = parsePath(request.path)
-    if (path.namespace === '') return
-    const record = namespaceNamed(this.#context, path.namespace)
-    const key = directoryKey(path.key)
+    const place = placeOfText(this.#context.tables, request.path)
+    if (place === undefined) return
+    const { record } = place
+    const key = directoryKey(place.key)
     const problem = keyProblem(key)
     if (problem !== undefined) throw new SkeinError('invalid_argument', `'${request.path}' is refused: ${problem}`)
     const there = directoryAt(this.#context.tables, record.rootId, key)
@@ -82,13 +82,14 @@ export class TreeService {
    */
   async delete(request: DeleteRequest, options: CallOptions): Promise<DeleteResponse> {
     const patience = this.#holds.patienceOf(options, request.waitMs)
-    if (parsePath(request.path).key === '') {
+    const place = placeOfText(this.#context.tables, request.path)
+    if (place === undefined || place.key === '') {
       throw new SkeinError(
         'invalid_argument',
         `'${request.path}' cannot be removed: give a path below it, or delete the namespace with 'ns delete'`,
       )
     }
-    const target = await targetOf(this.#locator, request.path, '', options.signal)
+    const target = await targetAt(this.#locator, place, options.signal)
     checkNamed(target, request)
     const hold = await this.#holds.take(target.record, [target.key], 'removed', patience)
     try {

@@ -7,9 +7,9 @@ import { dueDeadlines } from '../../meta/apply/deadlines.ts'
 import { effectiveTtl } from '../../meta/apply/namespace-ttl.ts'
 import { placeOf } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, Inode, NamedInode, Tables } from '../../meta/meta-tables.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { tryEach } from '../store/object-changes.ts'
-import { entriesPerPage, pathOf, treePages } from '../paths/tree-pages.ts'
+import { entriesPerPage, treePages } from '../paths/tree-pages.ts'
 import type { TreeService } from './tree-changes.ts'
 
 /** How long one check waits for somebody else's hold of a path. */

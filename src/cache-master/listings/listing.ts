@@ -5,21 +5,22 @@
 // taken from. A page of a prefix, or behind a key, costs its own entries (meta/listed-range.ts).
 import { z } from 'zod'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, internalKeyPrefix, keyProblem, type NamespacePath, parsePath } from '../../base/paths.ts'
+import { keyProblem } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
-import { entriesOf, type ListedDirectory, type ListedRange } from '../../meta/listed-range.ts'
-import { directoryAt, listedAtMs } from '../../meta/resolve-path.ts'
+import { entriesOf, hiddenBelow, type ListedDirectory, type ListedRange } from '../../meta/listed-range.ts'
+import { directoryAt, listedAtMs, type Place, placeOfText } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
 import type { ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
-import { type MasterContext, sortedNamespaces } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { mergeUnusable, unusablePaths } from '../store/unusable-names.ts'
 import { isExplicit } from '../paths/file-info.ts'
 import { BriefEntries, FullEntries, type PageEntries } from './page-entries.ts'
+import { piecesOfRoot, shownRoot } from './root-pieces.ts'
 import { RunningListings } from './running-listings.ts'
 
 /** Entries of a page: a thousand, and one more to see whether others follow. */
@@ -27,15 +28,22 @@ const entriesMax = 1001
 /** Of a page whose request says none. */
 const entriesDefault = 1000
 
-/** The last thing given out: a namespace itself (no key), or an entry of it. */
+/**
+ * The last thing given out: a namespace itself (no key), or an entry of it, or of the root mount
+ * (no namespace).
+ */
 const tokenSchema = z.strictObject({
   ...{ namespace: z.string(), key: z.string(), folder: z.boolean() },
   /** The listing of the directory at the store began at this time or later, and ended after it. */
   sinceMs: z.optional(z.number()),
   /** Entries that are left out were not named yet, because the store was not listed to its end. */
   unnamed: z.optional(z.literal(true)),
+  /** Of a namespace in the listing of `/`: both, of the root mount. */
+  root: z.optional(z.strictObject({ sinceMs: z.optional(z.number()), unnamed: z.optional(z.literal(true)) })),
 })
 type Token = z.infer<typeof tokenSchema>
+/** How far the listing of a directory at its store is, for the next page. */
+type Listing = Pick<Token, 'sinceMs' | 'unnamed'>
 
 /** Names that are looked at for one page, where entries are left out. */
 const namesPerPage = 5000
@@ -46,7 +54,7 @@ interface ShownRange extends ListedRange {
 }
 
 /** Where the entries of a page ended; no `next`: none follow. */
-interface Page extends Pick<Token, 'sinceMs' | 'unnamed'> {
+interface Page extends Listing {
   readonly next: WalkPosition | undefined
   readonly unusable?: UnusablePaths | undefined
 }
@@ -93,34 +101,41 @@ export class ListService {
    * @throws SkeinError not_found, invalid_argument (page token)
    */
   async list(request: ListStatusRequest, { signal }: CallOptions): Promise<ListStatusResponse> {
-    const path = parsePath(request.path)
+    const place = placeOfText(this.#context.tables, request.path)
     const limit = request.limit === 0 ? entriesDefault : Math.min(request.limit, entriesMax)
     const token = request.pageToken === '' ? undefined : parseToken(request.pageToken)
     const range = rangeOf(request)
-    const entries = this.#pageOf(request, path)
+    const entries = this.#pageOf(request, place)
     this.#context.workers.expire()
-    if (path.namespace === '') return this.#listRoot(request, range, token, entries, limit, signal)
+    if (place === undefined || (place.record.name === '' && place.key === ''))
+      return this.#listRoot(request, range, token, entries, limit, signal)
+    const { record, key } = place
     if (token !== undefined) {
-      const record = sortedNamespaces(this.#context).find(({ name }) => name === path.namespace)
-      const directory = record === undefined ? undefined : directoryAt(this.#context.tables, record.rootId, path.key)
-      if (record === undefined || directory === undefined) return { ...entries.answer(), nextPageToken: '' }
-      const listed = { record, key: directoryKey(path.key) }
+      if (directoryAt(this.#context.tables, record.rootId, key) === undefined)
+        return { ...entries.answer(), nextPageToken: '' }
+      const listed = { record, key: directoryKey(key) }
       return response(record, await this.#page(listed, request, range, token, entries, limit, signal), entries)
     }
-    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    if (file !== undefined) entries.addNamed(record, path.key, file)
+    const { file, directory } = await this.#locator.locate(place, signal, request.syncIntervalMs)
+    if (file !== undefined) entries.addNamed(record, key, file)
     if (directory === undefined) return { ...entries.answer(), nextPageToken: '' }
-    const listed = { record, key: directoryKey(path.key) }
+    const listed = { record, key: directoryKey(key) }
     return response(record, await this.#page(listed, request, range, undefined, entries, limit, signal), entries)
   }
 
-  #pageOf({ brief = false, withMetadata = false }: ListStatusRequest, path: NamespacePath): PageEntries {
+  #pageOf({ brief = false, withMetadata = false }: ListStatusRequest, place: Place | undefined): PageEntries {
     if (!brief) return new FullEntries(this.#context, withMetadata)
-    const key = path.namespace === '' ? undefined : directoryKey(path.key)
-    const place = key === undefined ? '/' : formatPath({ namespace: path.namespace, key })
-    return new BriefEntries(this.#context, withMetadata, { path: place.endsWith('/') ? place : `${place}/`, key })
+    if (place === undefined || (place.record.name === '' && place.key === ''))
+      return new BriefEntries(this.#context, withMetadata, { path: '/', key: undefined })
+    const key = directoryKey(place.key)
+    const path = pathOf(place.record, key)
+    return new BriefEntries(this.#context, withMetadata, { path: path.endsWith('/') ? path : `${path}/`, key })
   }
 
+  /**
+   * The content of the root mount, if there is one, with the namespaces among it: in pieces, each
+   * up to the name of the next namespace.
+   */
   async #listRoot(
     request: ListStatusRequest,
     range: ShownRange,
@@ -129,22 +144,39 @@ export class ListService {
     limit: number,
     signal: AbortSignal,
   ): Promise<ListStatusResponse> {
+    const { tables } = this.#context
+    const root = shownRoot(tables, range)
+    const from = token === undefined ? '' : token.namespace === '' ? token.key : `${token.namespace}/`
     let unusable: UnusablePaths | undefined
-    const from = token === undefined ? '' : `${token.namespace}/`
-    for (const record of sortedNamespaces(this.#context).sort((a, b) => compareKeys(`${a.name}/`, `${b.name}/`))) {
-      const key = `${record.name}/`
-      if (compareKeys(key, from) < 0 || (key === from && !range.isRecursive)) continue
-      const root = directoryAt(this.#context.tables, record.rootId, '')
+    let ofRoot: Listing | undefined = token?.namespace === '' ? token : token?.root
+    let behind: WalkPosition | undefined = token === undefined ? undefined : { key: from, folder: true }
+    if (token?.namespace === '') behind = token
+    for (const { record, key } of piecesOfRoot(tables)) {
+      if (key !== undefined && compareKeys(key, from) < 0) continue
+      if (root !== undefined && key !== from) {
+        const before =
+          behind === undefined ? undefined : { namespace: '', key: behind.key, folder: behind.folder, ...ofRoot }
+        const piece = { ...range, before: key }
+        const page = await this.#page({ record: root, key: '' }, request, piece, before, entries, limit, signal)
+        unusable = mergeUnusable(unusable, page.unusable)
+        if (page.next !== undefined) return response(root, { ...page, unusable }, entries)
+        ofRoot = { sinceMs: page.sinceMs, unnamed: page.unnamed }
+      }
+      if (record === undefined || key === undefined) break
+      behind = { key, folder: true }
+      if (key === from && token?.namespace !== '' && !range.isRecursive) continue
+      const directory = directoryAt(tables, record.rootId, '')
       const below = rangeBelow(range, key)
-      if (root === undefined || below === undefined) continue
-      const goingOn = key === from ? token : undefined
-      if (goingOn === undefined && isIn(range, key)) entries.addDirectory(record, '', root)
-      if (entries.count >= limit) return response(record, { next: { key: '', folder: true } }, entries)
+      if (directory === undefined || below === undefined) continue
+      const goingOn = key === from && token?.namespace !== '' ? token : undefined
+      if (goingOn === undefined && isIn(range, key)) entries.addDirectory(record, '', directory)
+      if (entries.count >= limit)
+        return response(record, { next: { key: '', folder: true }, unusable }, entries, ofRoot)
       if (!range.isRecursive) continue
       const after = goingOn?.key === '' ? undefined : goingOn
       const page = await this.#page({ record, key: '' }, request, below, after, entries, limit, signal)
       unusable = mergeUnusable(unusable, page.unusable)
-      if (page.next !== undefined) return response(record, { ...page, unusable }, entries)
+      if (page.next !== undefined) return response(record, { ...page, unusable }, entries, ofRoot)
     }
     return { ...entries.answer(), nextPageToken: '', ...(unusable !== undefined && { unusable }) }
   }
@@ -229,7 +261,8 @@ export class ListService {
     const { tables } = this.#context
     const shown: ShownEntry[] = []
     let names = 0
-    for (const entry of entriesOf(tables, directory, { ...range, hidden: internalKeyPrefix }, after)) {
+    const hidden = hiddenBelow(tables, directory)
+    for (const entry of entriesOf(tables, directory, { ...range, hidden }, after)) {
       if (upToKey !== undefined && compareKeys(entry.key, upToKey) > 0) return undefined
       const inode = tables.inode(entry.inodeId)
       const isShown =
@@ -240,7 +273,8 @@ export class ListService {
       // Whether anything is in a directory is seen in what follows it.
       return upToKey !== undefined && entry.folder && upToKey.startsWith(entry.key) ? undefined : { shown, next: entry }
     }
-    return upToKey === undefined ? { shown, next: undefined } : undefined
+    const isListed = upToKey === undefined || (range.before !== undefined && compareKeys(upToKey, range.before) >= 0)
+    return isListed ? { shown, next: undefined } : undefined
   }
 
   /** The directory of this key; undefined when there is none. */
@@ -252,7 +286,7 @@ export class ListService {
   ): Promise<DirectoryInode | undefined> {
     if (keyProblem(key) !== undefined) return undefined
     try {
-      const { directory } = await this.#locator.locate({ namespace: record.name, key }, signal, syncIntervalMs)
+      const { directory } = await this.#locator.locate({ record, key }, signal, syncIntervalMs)
       // Of an object `dir/` that holds bytes, the directory is there too.
       return directory ?? directoryAt(this.#context.tables, record.rootId, key)
     } catch (thrown) {
@@ -287,10 +321,11 @@ function response(
   record: NamespaceRecord,
   { next, unusable, sinceMs, unnamed }: Page,
   entries: PageEntries,
+  root?: Listing,
 ): ListStatusResponse {
   const named = unusable === undefined ? {} : { unusable }
   if (next === undefined) return { ...entries.answer(), nextPageToken: '', ...named }
-  const token: Token = { namespace: record.name, key: next.key, folder: next.folder, sinceMs, unnamed }
+  const token: Token = { namespace: record.name, key: next.key, folder: next.folder, sinceMs, unnamed, root }
   return { ...entries.answer(), nextPageToken: JSON.stringify(token), ...named }
 }
 

@@ -65,11 +65,11 @@ export class FullEntries implements PageEntries {
   }
 }
 
-/** What of a listed path its entries begin with: all namespaces, or one directory. */
+/** What of a listed path its entries begin with: `/`, or one directory. */
 export interface ListedPlace {
   /** With a `/` at the end. */
   readonly path: string
-  /** Undefined: all namespaces; else the key of a directory, empty for a namespace itself. */
+  /** Undefined: `/`; else the key of a directory, empty for a namespace itself. */
   readonly key: string | undefined
 }
 
@@ -177,7 +177,8 @@ export class BriefEntries implements PageEntries {
 
   #pathOf(record: NamespaceRecord, key: string): string {
     const listed = this.#place.key
-    return listed === undefined ? `${record.name}/${key}` : key.slice(listed.length)
+    if (listed !== undefined) return key.slice(listed.length)
+    return record.name === '' ? key : `${record.name}/${key}`
   }
 }
 

@@ -12,7 +12,7 @@ import { isSameVersion } from '../../meta/apply/tree.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { ListPosition } from '../../ufs/under-file-system.ts'
 import type { StagingResponse } from '../../wire/generated/master.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { LookedAt } from '../store/store-inquiries.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { syncedObject, type SyncedObject, type SyncedPage } from '../store/synced-page.ts'
@@ -95,7 +95,7 @@ export class StagingService {
       }
       const problem = objectProblem(object, blockSizeBytes)
       if (problem !== '')
-        throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+        throw new SkeinError('failed_precondition', `${pathOf(record, key)} cannot be cached: ${problem}`)
       const [fileId = 0] = await this.#submit(record, staging, { ...alone, upserts: [object], removals: [] })
       return { fileId, object, blockSizeBytes, problem: '' }
     }

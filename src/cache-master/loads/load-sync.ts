@@ -1,12 +1,13 @@
 // Why: what a load asks of the master: the listing with file ids and what is cached already, a
 // second look at one object, the audit at the end, and the target that is kept with the files.
 import { z } from 'zod'
+import { assert } from '../../base/assert.ts'
 import { isSameMetadata, storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { firstNameOf, placeWithin } from '../../base/paths.ts'
 import { Turns } from '../../base/flow/turns.ts'
-import { namespaceById } from '../../meta/resolve-path.ts'
+import { hiddenByNamespaces, namespaceById, type Place } from '../../meta/resolve-path.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import { type ListPosition, unusableReason } from '../../ufs/under-file-system.ts'
 import type {
@@ -26,7 +27,7 @@ import type {
 import type { CallOptions } from '../../wire/service.ts'
 import { locationsOf } from '../paths/file-info.ts'
 import { directoryKey } from '../paths/file-look-up.ts'
-import { type MasterContext, namespaceNamed } from '../master-context.ts'
+import { type MasterContext, namespaceNamed, noRootMount, pathOf, placeAt } from '../master-context.ts'
 import { notFound } from '../paths/path-locator.ts'
 import { knownObject } from './known-object.ts'
 import { parseStagingId, type Staging, type StagingService } from './load-staging.ts'
@@ -66,17 +67,15 @@ export class SyncService {
    *   says
    */
   async syncPage(request: SyncPageRequest, { signal }: CallOptions): Promise<SyncPageResponse> {
-    const path = parsePath(request.path)
-    if (path.namespace === '') throw new SkeinError('invalid_argument', 'name a namespace: / itself cannot be loaded')
-    const record = namespaceNamed(this.#context, path.namespace)
+    const { record, key } = this.#placeOf(request)
     const limit = request.limit === 0 ? pageLimitMax : Math.min(request.limit, pageLimitMax)
     const after = request.cursor === '' ? undefined : parseCursor(request.cursor)
-    const mayBeFile = after === undefined && path.key !== '' && !path.key.endsWith('/')
+    const mayBeFile = after === undefined && key !== '' && !key.endsWith('/')
     const staging = this.#stagingOf(request.stagingId, request.stagingExpiresMs)
-    const prefix = directoryKey(path.key)
+    const prefix = directoryKey(key)
     // Side by side, since most paths are directories; but what an atomic load lists is put aside,
     // and comes in later.
-    const looking = mayBeFile ? this.#refreshOrProblem(record, path.key, staging, signal) : undefined
+    const looking = mayBeFile ? this.#refreshOrProblem(record, key, staging, signal) : undefined
     const list = (): Promise<SyncedPage> =>
       staging === undefined
         ? this.#sync.page(record, prefix, after, limit, signal)
@@ -97,7 +96,7 @@ export class SyncService {
     const page = await (listing ?? list()).catch((thrown: unknown) => {
       // What the store has there is one file, which cannot be one here.
       if (!mayBeFile || !isSkeinError(thrown, 'failed_precondition', unusableReason)) throw thrown
-      return unusableObject(this.#sync.blockSizeBytes(record), path.key, thrown.message)
+      return unusableObject(this.#sync.blockSizeBytes(record), key, thrown.message)
     })
     if ('object' in page)
       return {
@@ -107,8 +106,10 @@ export class SyncService {
         removed: 0,
         ...this.#exactId(staging),
       }
-    if (page.empty && after === undefined && path.key !== '') throw notFound(path)
-    const files = page.files.map((synced) => this.#syncedFile(synced))
+    if (page.empty && after === undefined && key !== '') throw notFound({ record, key })
+    const isHidden = hiddenByNamespaces(this.#context.tables, record.rootId)
+    const shown = page.files.filter(({ object }) => isHidden?.(object.key) !== true)
+    const files = shown.map((synced) => this.#syncedFile(synced))
     const nextCursor = page.next === undefined ? '' : formatCursor(page.next)
     return { namespaceId: record.id, files, nextCursor, removed: page.removed ?? 0, ...this.#exactId(staging) }
   }
@@ -116,10 +117,10 @@ export class SyncService {
   /** @throws SkeinError not_found when the object (or its namespace) is gone */
   async refreshFile(request: RefreshFileRequest, { signal }: CallOptions): Promise<RefreshFileResponse> {
     const record = this.#namespaceOf(request.namespaceId)
+    this.#checkShown(record, request.key)
     const staging = this.#stagingOf(request.stagingId, undefined)
     const file = await this.#refresh(record, request.key, staging, signal)
-    if (file === undefined)
-      throw new SkeinError('not_found', `${formatPath({ namespace: record.name, key: request.key })} does not exist`)
+    if (file === undefined) throw new SkeinError('not_found', `${pathOf(record, request.key)} does not exist`)
     return { file: this.#syncedFile(file), ...this.#exactId(staging) }
   }
 
@@ -255,6 +256,26 @@ export class SyncService {
   #exactId(staging: Staging | undefined): { readonly stagingId?: string } {
     const stagingId = staging === undefined ? undefined : this.#staging.exactId(staging.id)
     return stagingId === undefined ? {} : { stagingId }
+  }
+
+  /** Where a load looks: in the namespace that it began in, whatever has come and gone since. */
+  #placeOf({ path, inRoot }: SyncPageRequest): Place {
+    if (inRoot === undefined) return placeAt(this.#context, path, noRootMount)
+    const { namespace, key } = placeWithin(inRoot ? '' : firstNameOf(path), path)
+    const record = namespaceNamed(this.#context, inRoot ? '' : firstNameOf(path))
+    assert(record.name === namespace, 'the name of a namespace begins its paths')
+    this.#checkShown(record, key)
+    return { record, key }
+  }
+
+  /** @throws SkeinError failed_precondition when a namespace hides the key */
+  #checkShown(record: NamespaceRecord, key: string): void {
+    if (hiddenByNamespaces(this.#context.tables, record.rootId)?.(key) !== true) return
+    const name = key.split('/', 1)[0] ?? ''
+    throw new SkeinError(
+      'failed_precondition',
+      `${pathOf(record, key)} is not in the root mount but in the namespace /${name}: load it apart`,
+    )
   }
 
   #namespaceOf(namespaceId: string): NamespaceRecord {

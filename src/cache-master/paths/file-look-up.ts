@@ -3,9 +3,8 @@
 // one does not hold up the others.
 import { SkeinError } from '../../base/errors.ts'
 import { blockCount } from '../../base/block-id.ts'
-import { formatPath, type NamespacePath, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, listedAtMs } from '../../meta/resolve-path.ts'
-import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
+import { directoryAt, fileAt, listedAtMs, type Place, placeOfText } from '../../meta/resolve-path.ts'
+import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { shownTree } from '../../meta/listed-range.ts'
 import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
 import type {
@@ -17,8 +16,8 @@ import type {
 } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { cachedOf, directoryInfo, fileInfo, locationsOf, metadataInfo, rootInfo } from './file-info.ts'
-import { type MasterContext, sortedNamespaces } from '../master-context.ts'
-import { type Located, notFound, type PathLocator } from './path-locator.ts'
+import { type MasterContext, pathOf, placesOf } from '../master-context.ts'
+import { notFound, type PathLocator } from './path-locator.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 
 /** Inodes that are read in one turn of the event loop. */
@@ -47,31 +46,31 @@ export class FileService {
 
   /** As getStatus, if nobody has to wait for the answer. @throws SkeinError not_found */
   knownStatus(request: PathRequest): FileInfo | undefined {
-    const path = parsePath(request.path)
-    const located = path.namespace === '' ? undefined : this.#locator.knownFile(path, request.syncIntervalMs)
-    if (located === undefined) return undefined
+    const place = placeOfText(this.#context.tables, request.path)
+    const located = place === undefined ? undefined : this.#locator.knownFile(place, request.syncIntervalMs)
+    if (place === undefined || located === undefined) return undefined
     this.#context.workers.expire()
-    return this.#infoOf(path, located.record, located.file)
+    return this.#infoOf(place, located.file)
   }
 
   /** The file of this path, or else the directory. @throws SkeinError not_found */
   async getStatus(request: PathRequest, { signal }: CallOptions): Promise<FileInfo> {
-    const path = parsePath(request.path)
-    if (path.namespace === '') return rootInfo(this.#startedMs)
+    const place = placeOfText(this.#context.tables, request.path)
+    if (place === undefined) return rootInfo(this.#startedMs)
     this.#context.workers.expire()
-    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
-    if (file !== undefined) return this.#infoOf(path, record, file)
-    return this.#directoryAt(path, { record, directory })
+    const { file, directory } = await this.#locator.locate(place, signal, request.syncIntervalMs)
+    if (file !== undefined) return this.#infoOf(place, file)
+    return this.#directoryAt(place, directory)
   }
 
-  /** @param located undefined for `/`. @throws SkeinError not_found */
-  #directoryAt(path: NamespacePath, located: Pick<Located, 'record' | 'directory'> | undefined): FileInfo {
-    if (located === undefined) return rootInfo(this.#startedMs)
-    if (located.directory === undefined) throw notFound(path)
-    return directoryInfo(this.#context.tables, located.record, directoryKey(path.key), located.directory)
+  /** @param place undefined for `/` without a root mount. @throws SkeinError not_found */
+  #directoryAt(place: Place | undefined, directory: DirectoryInode | undefined): FileInfo {
+    if (place === undefined) return rootInfo(this.#startedMs)
+    if (directory === undefined) throw notFound(place)
+    return directoryInfo(this.#context.tables, place.record, directoryKey(place.key), directory)
   }
 
-  #infoOf({ key }: NamespacePath, record: NamespaceRecord, file: FileInode): FileInfo {
+  #infoOf({ record, key }: Place, file: FileInode): FileInfo {
     return Object.assign(fileInfo(this.#context, record, key, file), metadataInfo(file))
   }
 
@@ -80,12 +79,12 @@ export class FileService {
    * @throws SkeinError not_found
    */
   openKnown(request: OpenFileRequest): OpenFileResponse | undefined {
-    const path = parsePath(request.path)
-    if (path.namespace === '' || request.lookBlocksMax !== undefined) return undefined
-    const located = this.#locator.knownFile(path, request.syncIntervalMs)
+    const place = placeOfText(this.#context.tables, request.path)
+    if (place === undefined || request.lookBlocksMax !== undefined) return undefined
+    const located = this.#locator.knownFile(place, request.syncIntervalMs)
     if (located === undefined) return undefined
     this.#context.workers.expire()
-    return this.#opened(path, located.record, located.file)
+    return this.#opened(place, located.file)
   }
 
   /**
@@ -93,26 +92,27 @@ export class FileService {
    * for a directory that is not only looked at
    */
   async openFile(request: OpenFileRequest, { signal }: CallOptions): Promise<OpenFileResponse> {
-    const path = parsePath(request.path)
+    const place = placeOfText(this.#context.tables, request.path)
     const { lookBlocksMax } = request
-    const located = path.namespace === '' ? undefined : await this.#locator.locate(path, signal, request.syncIntervalMs)
+    const located = place === undefined ? undefined : await this.#locator.locate(place, signal, request.syncIntervalMs)
     // To look at, `a/` is the directory; to read, it is the object `a/` where that one has bytes.
-    const isOnlyDirectory = located === undefined || !path.key.endsWith('/') || lookBlocksMax !== undefined
+    const isOnlyDirectory = place === undefined || !place.key.endsWith('/') || lookBlocksMax !== undefined
     const file =
-      located?.file ?? (isOnlyDirectory ? undefined : fileAt(this.#context.tables, located.record.rootId, path.key))
-    if (located === undefined || file === undefined) {
-      if (lookBlocksMax !== undefined) return { file: this.#directoryAt(path, located), blocks: [], workers: [] }
-      throw new SkeinError('failed_precondition', `${formatPath(path)} is a directory; give a file`)
+      located?.file ?? (isOnlyDirectory ? undefined : fileAt(this.#context.tables, place.record.rootId, place.key))
+    if (place === undefined || file === undefined) {
+      if (lookBlocksMax !== undefined)
+        return { file: this.#directoryAt(place, located?.directory), blocks: [], workers: [] }
+      const path = place === undefined ? '/' : pathOf(place.record, place.key)
+      throw new SkeinError('failed_precondition', `${path} is a directory; give a file`)
     }
     this.#context.workers.expire()
-    const { record } = located
     if (lookBlocksMax !== undefined && blockCount(file.length, file.blockSizeBytes) > lookBlocksMax)
-      return { file: this.#infoOf(path, record, file), blocks: [], workers: [], untold: true }
-    return this.#opened(path, record, file)
+      return { file: this.#infoOf(place, file), blocks: [], workers: [], untold: true }
+    return this.#opened(place, file)
   }
 
-  #opened(path: NamespacePath, record: NamespaceRecord, file: FileInode): OpenFileResponse {
-    const info = this.#infoOf(path, record, file)
+  #opened(place: Place, file: FileInode): OpenFileResponse {
+    const info = this.#infoOf(place, file)
     const blocks = locationsOf(this.#context, file.id, file.length, file.blockSizeBytes)
     const workers = this.#context.workers.infos(blocks.flatMap(({ workerIds }) => workerIds))
     return { file: info, blocks, workers }
@@ -138,27 +138,25 @@ export class FileService {
   }
 
   async #subtrees(request: PathRequest, signal: AbortSignal): Promise<Subtree[]> {
-    const path = parsePath(request.path)
-    if (path.namespace === '') {
-      const all: Subtree[] = []
-      for (const record of sortedNamespaces(this.#context)) {
-        const below = { ...request, path: `/${record.name}` }
-        all.push(...(await this.#subtrees(below, signal)))
-      }
-      return all
-    }
-    const { record, file, directory } = await this.#locator.locate(path, signal, request.syncIntervalMs)
+    const subtrees: Subtree[] = []
+    for (const place of placesOf(this.#context, request.path))
+      subtrees.push(await this.#subtree(place, request.syncIntervalMs, signal))
+    return subtrees
+  }
+
+  async #subtree({ record, key }: Place, syncIntervalMs: number | undefined, signal: AbortSignal): Promise<Subtree> {
+    const { file, directory } = await this.#locator.locate({ record, key }, signal, syncIntervalMs)
     // As everywhere (tree-pages.ts), a path names one thing, and the object of its name comes
     // first.
-    if (file !== undefined) return [{ record, prefix: path.key, file, directoryId: undefined }]
-    const prefix = directoryKey(path.key)
+    if (file !== undefined) return { record, prefix: key, file, directoryId: undefined }
+    const prefix = directoryKey(key)
     if (
       directory !== undefined &&
-      !this.#sync.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs, request.syncIntervalMs)
+      !this.#sync.isFresh(listedAtMs(this.#context.tables, record, directory).treeMs, syncIntervalMs)
     ) {
       await this.#sync.tree(record, prefix, signal)
     }
-    return [{ record, prefix, file: undefined, directoryId: directory?.id }]
+    return { record, prefix, file: undefined, directoryId: directory?.id }
   }
 
   /**
@@ -168,23 +166,23 @@ export class FileService {
     subtree: Subtree,
     signal: AbortSignal,
     onFolder: () => void,
-    onFile: (file: FileInode, path: string) => void,
+    onFile: (file: FileInode) => void,
   ): Promise<void> {
     const { tables, clock } = this.#context
     const { record, directoryId, prefix, file } = subtree
-    if (file !== undefined) onFile(file, formatPath({ namespace: record.name, key: prefix }))
+    if (file !== undefined) onFile(file)
     if (directoryId === undefined) return
     const directory = { id: directoryId, key: prefix }
     let after: WalkPosition | undefined
     for (;;) {
       const entries = takeEntries(shownTree(tables, directory, after), entriesPerTurn)
-      for (const { key, folder, inodeId } of entries) {
+      for (const { folder, inodeId } of entries) {
         if (folder) {
           onFolder()
           continue
         }
         const inode = tables.inode(inodeId)
-        if (inode?.kind === 'file') onFile(inode, formatPath({ namespace: record.name, key }))
+        if (inode?.kind === 'file') onFile(inode)
       }
       after = entries.at(-1)
       if (entries.length < entriesPerTurn) return

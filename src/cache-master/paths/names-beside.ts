@@ -8,7 +8,7 @@ import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import { parseStoreUri } from '../../ufs/store-uri.ts'
 import type { StoreSync } from '../store/store-sync.ts'
-import { pathOf } from './tree-pages.ts'
+import { pathOf } from '../master-context.ts'
 
 /** Whether a file may be made beside a directory of its name, and the other way round. */
 export function mayStandBeside({ uri, attributes }: NamespaceRecord, asObject: boolean | undefined): boolean {

@@ -3,16 +3,15 @@
 // It is only ahead of the program, so it never waits for a store: what would have to be looked for
 // there is left out, and asked for when it is opened.
 import { blockCount } from '../../base/block-id.ts'
-import { parsePath } from '../../base/paths.ts'
-import { entriesOf } from '../../meta/listed-range.ts'
-import { directoryAt } from '../../meta/resolve-path.ts'
+import { entriesOf, hiddenBelow } from '../../meta/listed-range.ts'
+import { directoryAt, placeOfText } from '../../meta/resolve-path.ts'
 import type {
   BlockLocations,
   FileInfo,
   OpenNextFilesRequest,
   OpenNextFilesResponse,
 } from '../../wire/generated/master.ts'
-import { type MasterContext, namespaceNamed } from '../master-context.ts'
+import type { MasterContext } from '../master-context.ts'
 import { fileInfo, locationsOf, metadataInfo } from './file-info.ts'
 import { directoryKey, takeEntries } from './file-look-up.ts'
 import type { PathLocator } from './path-locator.ts'
@@ -34,14 +33,15 @@ export class NextFiles {
    * not_found for an unknown namespace, invalid_argument for a path that is none
    */
   open({ directory, startAfter, limit, lengthMax, syncIntervalMs }: OpenNextFilesRequest): OpenNextFilesResponse {
-    const path = parsePath(directory)
     const { tables, workers } = this.#context
-    const record = namespaceNamed(this.#context, path.namespace)
-    const key = directoryKey(path.key)
+    const place = placeOfText(tables, directory)
+    if (place === undefined) return { files: [], workers: [] }
+    const { record } = place
+    const key = directoryKey(place.key)
     const known = directoryAt(tables, record.rootId, key)
     if (known === undefined) return { files: [], workers: [] }
     workers.expire()
-    const range = { isRecursive: false, prefix: '', startAfter }
+    const range = { isRecursive: false, prefix: '', startAfter, hidden: hiddenBelow(tables, { id: known.id, key }) }
     const files: { file: FileInfo; blocks: BlockLocations[] }[] = []
     for (const entry of takeEntries(entriesOf(tables, { id: known.id, key }, range, undefined), limit)) {
       const inode = entry.folder ? undefined : tables.inode(entry.inodeId)

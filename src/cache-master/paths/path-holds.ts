@@ -5,10 +5,9 @@
 import { SkeinError } from '../../base/errors.ts'
 import type { NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { type Hold, PathLatch } from '../state/path-latch.ts'
 import { answerInMs } from '../store/store-patience.ts'
-import { pathOf } from './tree-pages.ts'
 
 /** What somebody has paths for, as others are told. */
 export type Purpose = 'written to the store' | 'overwritten' | 'moved' | 'removed'

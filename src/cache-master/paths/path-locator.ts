@@ -2,10 +2,17 @@
 // still be at the store. How: metadata answers while it holds; else one HEAD, and one listing of a
 // single key for a directory.
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, type NamespacePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, isOfThisStore, listedAtMs, resolve, type Resolved } from '../../meta/resolve-path.ts'
+import {
+  directoryAt,
+  fileAt,
+  isOfThisStore,
+  listedAtMs,
+  type Place,
+  resolve,
+  type Resolved,
+} from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
-import { type MasterContext, namespaceNamed } from '../master-context.ts'
+import { type MasterContext, pathOf, placeAt } from '../master-context.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 
 export interface Located extends Resolved {
@@ -21,6 +28,11 @@ export class PathLocator {
     this.#sync = sync
   }
 
+  /** The place of a path, see placeAt. */
+  place(path: string, rootRefusal: string): Place {
+    return placeAt(this.#context, path, rootRefusal)
+  }
+
   /**
    * What a path below a namespace names; at least one of file and directory is there.
    * @param syncIntervalMs how old what is known may be: -1 any, 0 the store is asked now
@@ -28,44 +40,42 @@ export class PathLocator {
    *   says
    */
   async locate(
-    path: NamespacePath,
+    { record, key }: Place,
     signal: AbortSignal,
     syncIntervalMs = this.#context.options.metadataSyncIntervalMs,
   ): Promise<Located> {
-    const record = namespaceNamed(this.#context, path.namespace)
-    const known = resolve(this.#context.tables, record.rootId, path.key)
+    const known = resolve(this.#context.tables, record.rootId, key)
     const file =
       known.file === undefined || this.holds(record, known.file, syncIntervalMs)
         ? known.file
-        : await this.#sync.refresh(record, path.key, signal)
+        : await this.#sync.refresh(record, key, signal)
     const directory =
       known.directory === undefined
         ? undefined
-        : await this.#current(record, path.key, known.directory, syncIntervalMs, signal)
+        : await this.#current(record, key, known.directory, syncIntervalMs, signal)
     if (file !== undefined || directory !== undefined) return { record, file, directory }
-    return this.#lookUp(record, path, signal)
+    return this.#lookUp({ record, key }, signal)
   }
 
   /**
    * As `locate` for a path that names a file and no directory, while what is known of the file
    * holds: nobody has to wait for that. Undefined: locate it.
    */
-  knownFile(path: NamespacePath, syncIntervalMs?: number): (Located & { readonly file: FileInode }) | undefined {
-    const record = namespaceNamed(this.#context, path.namespace)
-    const { file, directory } = resolve(this.#context.tables, record.rootId, path.key)
+  knownFile({ record, key }: Place, syncIntervalMs?: number): (Located & { readonly file: FileInode }) | undefined {
+    const { file, directory } = resolve(this.#context.tables, record.rootId, key)
     if (file === undefined || directory !== undefined || !this.holds(record, file, syncIntervalMs)) return undefined
     return { record, file, directory }
   }
 
-  async #lookUp(record: NamespaceRecord, path: NamespacePath, signal: AbortSignal): Promise<Located> {
-    const file = path.key.endsWith('/') ? undefined : await this.#sync.refresh(record, path.key, signal)
+  async #lookUp({ record, key }: Place, signal: AbortSignal): Promise<Located> {
+    const file = key.endsWith('/') ? undefined : await this.#sync.refresh(record, key, signal)
     if (file !== undefined) return { record, file, directory: undefined }
-    const prefix = path.key.endsWith('/') ? path.key : `${path.key}/`
+    const prefix = key.endsWith('/') ? key : `${key}/`
     const directory = await this.#sync.probeDirectory(record, prefix, signal)
     if (directory !== undefined) return { record, file: undefined, directory }
-    const nameless = path.key.endsWith('/') ? fileAt(this.#context.tables, record.rootId, path.key) : undefined
+    const nameless = key.endsWith('/') ? fileAt(this.#context.tables, record.rootId, key) : undefined
     if (nameless !== undefined) return { record, file: nameless, directory: undefined }
-    throw notFound(path)
+    throw notFound({ record, key })
   }
 
   /**
@@ -109,6 +119,6 @@ export class PathLocator {
   }
 }
 
-export function notFound(path: NamespacePath): SkeinError {
-  return new SkeinError('not_found', `${formatPath(path)} does not exist`)
+export function notFound({ record, key }: Place): SkeinError {
+  return new SkeinError('not_found', `${pathOf(record, key)} does not exist`)
 }

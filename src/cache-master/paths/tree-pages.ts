@@ -1,13 +1,12 @@
 // Why: what is done to a whole tree must not hold up the others, nor need memory for all of it.
 // How: a page of entries at a time; whoever gets a page may change what is in it, the walk goes on
 // behind its last key.
-import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { shownTree } from '../../meta/listed-range.ts'
+import type { Place } from '../../meta/resolve-path.ts'
 import { walk, type WalkPosition } from '../../meta/walk.ts'
 import { directoryKey, takeEntries } from './file-look-up.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { PathLocator } from './path-locator.ts'
 
 /** What a page and a command hold. */
@@ -72,7 +71,7 @@ export async function countTree(
 /** One file, or one directory with its key (empty, or ending in `/`). */
 export interface Target {
   readonly record: NamespaceRecord
-  /** As the user wrote it. */
+  /** Its path, with a slash at its end if the user wrote one. */
   readonly path: string
   readonly key: string
   readonly file: FileInode | undefined
@@ -83,7 +82,7 @@ export interface Target {
  * THE RULE for every command that takes a path: a path names one thing. It is the object of exactly
  * this name where there is one, else the directory; with a slash at its end it is the directory.
  * (Only `ls` shows both where both are there.)
- * @throws SkeinError not_found, invalid_argument for `/` (with `rootRefusal`)
+ * @throws SkeinError not_found, invalid_argument for `/` without a root mount (with `rootRefusal`)
  */
 export async function targetOf(
   locator: PathLocator,
@@ -92,12 +91,20 @@ export async function targetOf(
   signal: AbortSignal,
   syncIntervalMs?: number,
 ): Promise<Target> {
-  const path = parsePath(pathText)
-  if (path.namespace === '') throw new SkeinError('invalid_argument', rootRefusal)
-  const { record, file, directory } = await locator.locate(path, signal, syncIntervalMs)
-  const shown = formatPath(path)
-  if (file !== undefined) return { record, path: shown, key: path.key, file, directory: undefined }
-  return { record, path: shown, key: directoryKey(path.key), file: undefined, directory }
+  return targetAt(locator, locator.place(pathText, rootRefusal), signal, syncIntervalMs)
+}
+
+/** As targetOf, of a place. */
+export async function targetAt(
+  locator: PathLocator,
+  place: Place,
+  signal: AbortSignal,
+  syncIntervalMs?: number,
+): Promise<Target> {
+  const { record, file, directory } = await locator.locate(place, signal, syncIntervalMs)
+  const path = pathOf(record, place.key)
+  if (file !== undefined) return { record, path, key: place.key, file, directory: undefined }
+  return { record, path, key: directoryKey(place.key), file: undefined, directory }
 }
 
 /** Pages of the files of a target that a command changes: itself, or all below it. */
@@ -111,8 +118,4 @@ export async function* filesOf(
   for await (const page of treePages(context, target.directory.id, target.key, signal)) {
     yield page.flatMap(({ key, file }) => (file === undefined ? [] : [{ key, file }]))
   }
-}
-
-export function pathOf(record: NamespaceRecord, key: string): string {
-  return formatPath({ namespace: record.name, key })
 }

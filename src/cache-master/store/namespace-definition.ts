@@ -27,9 +27,9 @@ export function blockSizeOf(
   return text === undefined ? defaultBytes : parseBytes(text)
 }
 
-/** @throws SkeinError invalid_argument */
+/** The name of the root mount is `/`. @throws SkeinError invalid_argument */
 export function checkDefinition(request: Pick<CreateNamespaceRequest, 'name' | 'uri' | 'attributes'>): void {
-  checkNamespaceName(request.name)
+  if (request.name !== '/') checkNamespaceName(request.name)
   checkUri(request.uri)
   for (const name of Object.keys(request.attributes)) {
     if (secretLikeName.test(name))
@@ -94,7 +94,7 @@ export function changedTtl({ ttlMs, ttlAction }: UpdateNamespaceRequest, now: Na
 }
 
 export function deletesInReadOnly(name: string): SkeinError {
-  return new SkeinError('failed_precondition', `/${name} is read-only: use the TTL action FREE`)
+  return new SkeinError('failed_precondition', `/${name.replace(/^\//, '')} is read-only: use the TTL action FREE`)
 }
 
 /** @throws SkeinError invalid_argument; an empty text is FREE */

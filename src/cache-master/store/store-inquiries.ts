@@ -2,7 +2,7 @@
 // meanwhile. How: each question is an inquiry that gathers those changes (recent-changes.ts) until
 // its answer was submitted; where the answer is worth nothing any more, the store is asked anew.
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, isHiddenKey } from '../../base/paths.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import { directoryAt, fileAt } from '../../meta/resolve-path.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { parseStoreUri } from '../../ufs/store-uri.ts'
@@ -11,7 +11,7 @@ import { withHiddenNamed } from './hidden-objects.ts'
 import { listedObject } from './listed-names.ts'
 import { goneOf, withOwnWord } from './listing-looks.ts'
 import { type FetchedPage, ListingPrefetch, type PageRequest } from './listing-prefetch.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { Hold } from '../state/path-latch.ts'
 import type { Inquiry } from '../state/inquiry.ts'
 
@@ -139,7 +139,7 @@ export class StoreInquiries {
     const isNever = key === '' || key.endsWith('/') || isHiddenKey(key)
     if (object !== undefined || isNever || parseStoreUri(record.uri).kind === 'file') return object
     const store = await this.#context.stores.get(record)
-    const path = formatPath({ namespace: record.name, key })
+    const path = pathOf(record, key)
     const again = await listedObject(store, key, path, signal)
     return again === undefined ? undefined : { ...again, key }
   }
@@ -175,7 +175,7 @@ export class StoreInquiries {
 }
 
 export function overtaken(record: NamespaceRecord, key: string): SkeinError {
-  const message = `/${record.name}/${key} is changed too fast for the store to be listed meanwhile: try again`
+  const message = `${pathOf(record, key)} is changed too fast for the store to be listed meanwhile: try again`
   return new SkeinError('unavailable', message)
 }
 
@@ -184,7 +184,7 @@ export function overtaken(record: NamespaceRecord, key: string): SkeinError {
  * out nobody knows.
  */
 export function leavesOut(record: NamespaceRecord, prefix: string, key: string): SkeinError {
-  const why = `the store lists /${record.name}/${prefix} without ${JSON.stringify(key)}, which it has`
+  const why = `the store lists ${pathOf(record, prefix)} without ${JSON.stringify(key)}, which it has`
   const message = `${why}: its listings are behind or incomplete; nothing was removed, list it again later`
   return new SkeinError('failed_precondition', message, { reason: 'listing_incomplete' })
 }

@@ -2,8 +2,8 @@
 // that it is the store that is silent, and which, not that the master is. How: the answer comes a
 // moment before the caller gives up.
 import { SkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
-import { namespaceByName } from '../../meta/resolve-path.ts'
+import { pathOf } from '../master-context.ts'
+import { placeOfText } from '../../meta/resolve-path.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import type { MasterContext } from '../master-context.ts'
 
@@ -40,13 +40,12 @@ export async function askInTime<Answer>(
 }
 
 function silence(context: MasterContext, pathText: string, waitedMs: number): string {
-  const { namespace } = parsePath(pathText)
-  const record = namespaceByName(context.tables, namespace)
+  const record = placeOfText(context.tables, pathText)?.record
   const endpoint = record?.attributes['s3.endpoint'] ?? record?.attributes['fs.cosn.bucket.endpoint_suffix']
   const store =
     record === undefined
       ? 'a store'
-      : `the store of /${namespace}, ${record.uri}${endpoint === undefined ? '' : ` at ${endpoint}`},`
+      : `the store of ${pathOf(record, '')}, ${record.uri}${endpoint === undefined ? '' : ` at ${endpoint}`},`
   return (
     `${store} gave no answer within ${Math.round(waitedMs / 1000)} s: ` +
     'check the endpoint and the network, or try again'

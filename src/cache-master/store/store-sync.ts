@@ -13,7 +13,7 @@ import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta
 import { isSameVersion } from '../../meta/apply/tree.ts'
 import type { ListPosition, ObjectInfo } from '../../ufs/under-file-system.ts'
 import { type FetchedPage, pageLimitMax } from './listing-prefetch.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { blockSizeOf } from './namespace-definition.ts'
 import type { Hold } from '../state/path-latch.ts'
 import { ListingCommands } from './listing-commands.ts'
@@ -241,7 +241,7 @@ export class StoreSync {
       if (look !== undefined) look.change = known === undefined ? 'ADDED' : 'CHANGED'
       const problem = objectProblem(object, this.blockSizeBytes(record))
       if (problem !== '')
-        throw new SkeinError('failed_precondition', `/${record.name}/${key} cannot be cached: ${problem}`)
+        throw new SkeinError('failed_precondition', `${pathOf(record, key)} cannot be cached: ${problem}`)
       await this.#commands.submit(record, inquiry, { upserts: [object] })
       return fileAt(tables, record.rootId, key)
     })

@@ -11,9 +11,8 @@ import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
 import { type StoreWrite, storeWrites } from '../../meta/apply/store-writes.ts'
 import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { definitionLeaseMs } from '../workers/definition-holders.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import type { Patience } from '../paths/path-holds.ts'
-import { pathOf } from '../paths/tree-pages.ts'
 
 /** What the store was sent before may take so long to show. */
 const arrivalMs = 10_000

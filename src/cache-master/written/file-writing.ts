@@ -11,8 +11,17 @@ import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, isHiddenKey, parsePath } from '../../base/paths.ts'
-import { directoryAt, fileAt, listedAtMs, namespaceById, placeOf } from '../../meta/resolve-path.ts'
+import { isHiddenKey, pathOfText } from '../../base/paths.ts'
+import {
+  directoryAt,
+  fileAt,
+  listedAtMs,
+  namespaceById,
+  type Place,
+  placeOf,
+  placeOfText,
+  rootMount,
+} from '../../meta/resolve-path.ts'
 import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
@@ -26,13 +35,12 @@ import type {
 } from '../../wire/generated/lifecycle.ts'
 import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import { type MasterContext, namespaceNamed } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 import { checkStorable, checkWritable } from '../store/object-changes.ts'
 import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
-import { pathOf } from '../paths/tree-pages.ts'
 import { renewDeadline, replacedVersion } from './begun-files.ts'
 import type { PersistService } from './persisting.ts'
 
@@ -73,18 +81,8 @@ export class WrittenFileService {
    */
   async create(request: CreateFileRequest, { signal }: CallOptions): Promise<CreateFileResponse> {
     const { log, clock, options } = this.#context
-    const path = parsePath(request.path)
-    if (path.key === '')
-      throw new SkeinError(
-        'invalid_argument',
-        `${formatPath(path)} cannot be written: give a file's path below a namespace, /namespace/file`,
-      )
-    if (path.key.endsWith('/')) {
-      throw new SkeinError('invalid_argument', `${formatPath(path)} cannot be written: remove the slash at the end`)
-    }
-    const record = namespaceNamed(this.#context, path.namespace)
+    const { record, key } = this.#placeOfNew(request.path)
     checkWritable(record, 'nothing is written there')
-    const { key } = path
     checkStorable(record, key)
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
     const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
@@ -123,6 +121,23 @@ export class WrittenFileService {
       .finally(() => (this.#beginning -= 1))
     const pending = this.#pending(fileIds[0] ?? 0)
     return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
+  }
+
+  /** @throws SkeinError invalid_argument, not_found */
+  #placeOfNew(pathText: string): Place {
+    const { tables } = this.#context
+    const path = pathOfText(pathText)
+    // Directly below `/` is something only where there is a root mount.
+    const isNone = rootMount(tables) === undefined && /^\/[^/]*\/?$/.test(path)
+    const place = isNone ? undefined : placeOfText(tables, path)
+    if (place === undefined || place.key === '')
+      throw new SkeinError(
+        'invalid_argument',
+        `${path.replace(/(.)\/$/, '$1')} cannot be written: give a file's path below a namespace, /namespace/file`,
+      )
+    if (place.key.endsWith('/'))
+      throw new SkeinError('invalid_argument', `${path} cannot be written: remove the slash at the end`)
+    return place
   }
 
   /**

@@ -10,12 +10,12 @@ import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../../wire/service.ts'
 import { type AdoptWrite, CutOffWrites } from './cut-off-writes.ts'
-import { currentNamespace, type MasterContext } from '../master-context.ts'
+import { currentNamespace, type MasterContext, pathOf } from '../master-context.ts'
 import { checkWritable, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
 import type { PathLocator } from '../paths/path-locator.ts'
 import { storedInfo } from '../paths/file-info.ts'
-import { filesOf, pathOf, targetOf } from '../paths/tree-pages.ts'
+import { filesOf, targetOf } from '../paths/tree-pages.ts'
 
 /** The PersistService of the worker at an RPC address. */
 export type PersistOn = (workerRpcAddress: string) => Service<typeof PersistServiceDefinition>

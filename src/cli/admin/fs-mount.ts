@@ -2,10 +2,9 @@
 // (its MountCommand and UnmountCommand). How: without arguments the table; with them what `ns
 // create` and `ns delete` do.
 import type { Command } from 'commander'
-import { toSkeinError } from '../../base/errors.ts'
-import { type NamespacePath, parsePath } from '../../base/paths.ts'
+import { checkNamespaceName, pathOfText } from '../../base/paths.ts'
 import { type CommandContext, openCluster, openTarget, writeResult } from '../frame/context.ts'
-import { usageError } from '../frame/exit-codes.ts'
+import { asUsage, usageError } from '../frame/exit-codes.ts'
 import { mountsOf, mountTableText } from '../format/format-namespace.ts'
 import { longCallMs } from '../frame/long-call.ts'
 import { pairsOf } from '../frame/pairs.ts'
@@ -21,7 +20,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
   withSecrets(parent.command('mount'))
     .description('list mount points, or mount a store')
-    .argument('[path]', '/namespace')
+    .argument('[path]', '/namespace, or / for the root mount')
     .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--readonly', 'refuse writes to the store')
     .option('--option <key=value>', 'attribute of the namespace; repeatable', collect, [])
@@ -51,27 +50,26 @@ async function mount(context: CommandContext, text: string, uri: string, flags: 
   const request = { name, uri, attributes, secrets: await secretsOf(context, flags) }
   const { cluster } = await openTarget(context, text)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
-  writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name}`)
+  writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name === '/' ? '' : name}`)
 }
 
 async function unmount(context: CommandContext, text: string, force: boolean): Promise<void> {
   const name = namespaceOf(text)
+  if (name === '/') throw usageError("the root mount is removed with 'ns delete --root'")
   const { cluster } = await openTarget(context, text)
   await cluster.master().deleteNamespace({ name, force }, { signal: context.signal, deadlineMs: longCallMs })
   writeResult(context, { name, unmounted: true }, `Unmounted /${name}`)
 }
 
-/** @throws SkeinError invalid_argument (usage) for what is not `/name` */
+/**
+ * The name as the master is told. @throws SkeinError invalid_argument (usage) for what is neither
+ * `/` nor `/name`
+ */
 function namespaceOf(pathText: string): string {
-  const { namespace, key } = pathOf(pathText)
-  if (namespace === '' || key !== '') throw usageError(`'${pathText}' is not a mount point: use /name`)
-  return namespace
-}
-
-function pathOf(text: string): NamespacePath {
-  try {
-    return parsePath(text)
-  } catch (thrown) {
-    throw usageError(toSkeinError(thrown).message)
-  }
+  const path = asUsage('', () => pathOfText(pathText))
+  if (path === '/') return path
+  const name = path.replace(/^\/|\/$/g, '')
+  if (name.includes('/')) throw usageError(`'${pathText}' is not a mount point: use /name`)
+  asUsage('', () => checkNamespaceName(name))
+  return name
 }

@@ -4,7 +4,7 @@
 // (cache-worker/blocks/kept-blocks.ts), put together to files by namespace, key and offset, written
 // anew as any file is, and let go only when that has succeeded.
 import { toSkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath, pathOfText } from '../../base/paths.ts'
 import type { Cluster } from '../../client/cluster.ts'
 import { writeWhole } from '../../client/write/write-whole.ts'
 import { type CommandContext, openCluster, writeResult } from '../frame/context.ts'
@@ -48,8 +48,8 @@ export async function adopt(context: CommandContext, id: string | undefined, fla
 
 /** @throws SkeinError invalid_argument (usage) */
 function checkDirectory(text: string): void {
-  const { namespace } = asUsage('--into: ', () => parsePath(notEmpty('--into', text)))
-  if (namespace === '') throw usageError('--into needs a directory in a namespace, such as /namespace/recovered')
+  if (asUsage('--into: ', () => pathOfText(notEmpty('--into', text))) === '/')
+    throw usageError('--into needs a directory in a namespace, such as /namespace/recovered')
 }
 
 async function adoptCluster(context: CommandContext, cluster: Cluster, id: string): Promise<void> {
@@ -127,10 +127,10 @@ async function release(context: CommandContext, cluster: Cluster, files: readonl
 
 function pathOf({ key, namespace, namespaceId, problem }: KeptFile, into: string | undefined): string {
   if (problem !== undefined) throw usageError(problem)
-  if (into !== undefined) return formatPath(parsePath(`${into.replace(/\/$/, '')}/${key}`))
+  if (into !== undefined) return pathOfText(`${into.replace(/\/$/, '')}/${key}`)
   if (namespace === undefined)
     throw usageError(`its namespace (${namespaceId}) does not exist: give a directory with --into`)
-  return formatPath(parsePath(`/${namespace}/${key}`))
+  return pathOfText(formatPath({ namespace, key }))
 }
 
 async function* bytesOf(context: CommandContext, cluster: Cluster, file: KeptFile): AsyncGenerator<Uint8Array> {
@@ -158,7 +158,9 @@ async function releaseBlocks(
 
 function fileText(file: KeptFile): string {
   const where =
-    file.namespace === undefined ? `(namespace ${file.namespaceId}) ${file.key}` : `/${file.namespace}/${file.key}`
+    file.namespace === undefined
+      ? `(namespace ${file.namespaceId}) ${file.key}`
+      : formatPath({ namespace: file.namespace, key: file.key })
   return (
     `${printable(where)}  ${file.length} bytes, ` +
     `${file.blocks.length} blocks${file.problem === undefined ? '' : `: ${file.problem}`}`

@@ -16,7 +16,10 @@ interface TtlFlags {
   readonly ttl?: string
   readonly ttlAction?: string
 }
-interface CreateFlags extends TtlFlags, SecretFlags {
+interface RootFlags {
+  readonly root?: true
+}
+interface CreateFlags extends TtlFlags, SecretFlags, RootFlags {
   readonly attribute: readonly string[]
 }
 interface UpdateFlags extends CreateFlags {
@@ -26,14 +29,17 @@ interface UpdateFlags extends CreateFlags {
 export function addCommands(parent: Command, context: CommandContext): void {
   const collect = (pair: string, pairs: readonly string[]): string[] => [...pairs, pair]
   const createCommand = withSecrets(parent.command('create'))
-    .description('mount a bucket or directory at /NAME; checks that the store responds')
-    .argument('<name>')
-    .argument('<uri>', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
+    .description('mount a bucket or directory at /NAME, or with --root at /; checks that the store responds')
+    .argument('[name]', 'not with --root')
+    .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
+    .option('--root', 'mount it at /, beside the namespaces: the root mount')
     .option('--attribute <key=value>', 'attribute of the namespace; repeatable', collect, [])
     .option('--ttl <duration>', 'TTL of each file in the namespace, such as 2d')
     .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free: drop the cached copy (default); delete: also delete the file at the store')
-    .action(async (name: string, uri: string, flags: CreateFlags) => create(context, name, uri, flags))
+    .action(async (name: string | undefined, uri: string | undefined, flags: CreateFlags) =>
+      create(context, [name, uri], flags),
+    )
   parent
     .command('ls')
     .description('list the namespaces')
@@ -45,39 +51,48 @@ export function addCommands(parent: Command, context: CommandContext): void {
   parent
     .command('stat')
     .description('show a namespace; secret values are hidden')
-    .argument('<name>')
-    .action(async (text: string) => {
-      const name = nameOf(text)
+    .argument('[name]')
+    .option('--root', 'the root mount')
+    .action(async (text: string | undefined, flags: RootFlags) => {
+      const name = chosenName(text, flags)
       const cluster = await openCluster(context)
       const namespace = await cluster.master().getNamespace({ name }, { signal: context.signal })
       writeResult(context, namespace, namespaceStatText(namespace))
     })
   const updateCommand = withSecrets(parent.command('update'))
     .description('change a namespace; other settings and cached data stay')
-    .argument('<name>')
+    .argument('[name]')
+    .option('--root', 'the root mount')
     .option('--attribute <key=value>', 'attribute to add or change; repeatable', collect, [])
     .option('--remove-attribute <key>', 'attribute to remove; repeatable', collect, [])
     .option('--ttl <duration>', 'TTL of each file in the namespace, from now on; none: no TTL')
     .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free: drop the cached copy; delete: also delete the file at the store')
-    .action(async (name: string, flags: UpdateFlags) => update(context, name, flags))
+    .action(async (name: string | undefined, flags: UpdateFlags) => update(context, name, flags))
   for (const command of [createCommand, updateCommand]) suggested(command, '--ttl-action', ['free', 'delete'])
   parent
     .command('delete')
     .description('unmount a namespace and drop its cached data; the store does not change')
-    .argument('<name>')
+    .argument('[name]')
+    .option('--root', 'the root mount')
     .option('-f, --force', 'also if files are not yet written to the store; these files are lost')
-    .action(async (text: string, flags: { force?: true }) => {
-      const name = nameOf(text)
+    .action(async (text: string | undefined, flags: RootFlags & { force?: true }) => {
+      const name = chosenName(text, flags)
       const cluster = await openCluster(context)
       const call = { signal: context.signal, deadlineMs: longCallMs }
       await cluster.master().deleteNamespace({ name, force: flags.force === true }, call)
-      writeResult(context, { name, deleted: true }, `Namespace ${name} was deleted.`)
+      writeResult(context, { name, deleted: true }, `${titleOf(name)} was deleted.`)
     })
 }
 
-async function create(context: CommandContext, text: string, uri: string, flags: CreateFlags): Promise<void> {
-  const name = nameOf(text)
+async function create(
+  context: CommandContext,
+  words: readonly (string | undefined)[],
+  flags: CreateFlags,
+): Promise<void> {
+  const [text, uri] = flags.root === true && words[1] === undefined ? [undefined, words[0]] : words
+  const name = chosenName(text, flags)
+  if (uri === undefined) throw usageError('the URI is missing, such as cosn://bucket-appid/prefix')
   const ttl = ttlOf(flags)
   if (ttl.ttlMs === undefined && ttl.ttlAction !== undefined) throw usageError('--ttl-action needs --ttl')
   const request = {
@@ -89,11 +104,13 @@ async function create(context: CommandContext, text: string, uri: string, flags:
   }
   const cluster = await openCluster(context)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
-  writeResult(context, namespace, `Namespace ${name} was created: /${name} is ${namespace.uri}`)
+  const path = name === rootName ? '/' : `/${name}`
+  const hidden = namespace.hides === true ? `. It hides what the root mount has at ${path}` : ''
+  writeResult(context, namespace, `${titleOf(name)} was created: ${path} is ${namespace.uri}${hidden}`)
 }
 
-async function update(context: CommandContext, text: string, flags: UpdateFlags): Promise<void> {
-  const name = nameOf(text)
+async function update(context: CommandContext, text: string | undefined, flags: UpdateFlags): Promise<void> {
+  const name = chosenName(text, flags)
   const { secret, secretFile, secretStdin, attribute, removeAttribute } = flags
   const ttl = ttlOf(flags)
   const isEmpty =
@@ -116,7 +133,7 @@ async function update(context: CommandContext, text: string, flags: UpdateFlags)
   const files = waiting === 1 ? '1 file is' : `${waiting} files are`
   const wait =
     waiting === 0 ? '' : ` ${files}not yet written to the store. They are written when the namespace is writable again.`
-  writeResult(context, namespace, `Namespace ${name} was updated.${wait}`)
+  writeResult(context, namespace, `${titleOf(name)} was updated.${wait}`)
 }
 
 /** `--ttl none` is 0. @throws SkeinError invalid_argument (usage) */
@@ -127,6 +144,22 @@ function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: stri
   if (ttl === 'none' && action !== undefined) throw usageError('--ttl none and --ttl-action cannot be combined')
   const ttlMs = ttl === undefined ? undefined : ttl === 'none' ? 0 : positiveDurationMs('--ttl', ttl)
   return { ...(ttlMs === undefined ? {} : { ttlMs }), ...(action === undefined ? {} : { ttlAction: action }) }
+}
+
+/** As the master is told. */
+const rootName = '/'
+
+/** @throws SkeinError invalid_argument (usage) */
+function chosenName(text: string | undefined, { root }: RootFlags): string {
+  if (root === true && text !== undefined)
+    throw usageError(`'${text}' and --root cannot be combined: the root mount has no name`)
+  if (root === true) return rootName
+  if (text === undefined) throw usageError('the name of the namespace is missing')
+  return nameOf(text)
+}
+
+function titleOf(name: string): string {
+  return name === rootName ? 'The root mount' : `Namespace ${name}`
 }
 
 /** `/name` and `name` are the same. @throws SkeinError invalid_argument (usage) */

@@ -7,9 +7,13 @@ import { printable } from '../frame/printable.ts'
 /** `ns ls`: a heading and a line a namespace. */
 export function namespaceListText(namespaces: readonly NamespaceInfo[]): string {
   const width = Math.max(9, ...namespaces.map(({ name }) => name.length)) + 2
-  return [`${'NAMESPACE'.padEnd(width)}URI`, ...namespaces.map(({ name, uri }) => `${name.padEnd(width)}${uri}`)].join(
-    '\n',
-  )
+  const rows = namespaces.map(({ name, uri }) => `${shownName(name).padEnd(width)}${uri}`)
+  return [`${'NAMESPACE'.padEnd(width)}URI`, ...rows].join('\n')
+}
+
+/** The root mount has no name. */
+function shownName(name: string): string {
+  return name === '' ? '/' : name
 }
 
 /** `ns stat`: one `name: value` a line; secrets as `******`, and which of them are lost. */
@@ -17,7 +21,7 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
   const lost = new Set(namespace.lost?.names)
   const attributes = Object.entries(namespace.attributes).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
-    `Namespace: ${namespace.name}`,
+    `Namespace: ${shownName(namespace.name)}`,
     `Path: /${namespace.name}`,
     `URI: ${namespace.uri}`,
     `Created: ${formatDate(namespace.createdMs)}`,

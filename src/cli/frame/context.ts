@@ -2,7 +2,7 @@
 // everything that costs start-up time is behind a function, and tests replace any of it.
 import { SkeinError } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
-import { parsePath, formatPath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import type { Config, ConfigMode, MemoryConfig } from '../../config/config.ts'
 import type { Cluster } from '../../client/cluster.ts'
 import type { WholeFileSystem } from '../../client/upkeep/file-upkeep.ts'
@@ -140,7 +140,7 @@ export function writeResult(context: CommandContext, document: unknown, text: st
 
 function checkedPath(text: string): string {
   try {
-    return formatPath(parsePath(text))
+    return pathOfText(text)
   } catch (thrown) {
     throw thrown instanceof SkeinError ? usageError(thrown.message) : thrown
   }

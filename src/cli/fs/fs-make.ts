@@ -5,7 +5,7 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
+import { hasRootMount } from '../../client/status/namespace-of.ts'
 import { writeWhole } from '../../client/write/write-whole.ts'
 import type { FileStatus, FileSystem } from '../../client/file-system.ts'
 import { type CommandContext, openFilePair, openFiles, writeResult } from '../frame/context.ts'
@@ -40,14 +40,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
 
 async function touch(context: CommandContext, text: string): Promise<void> {
   const { path, files } = await openFiles(context, text)
-  if (isRootOrDirectory(path)) throw usageError(`'${path}' is not a file path: remove the slash at the end`)
+  if (path.endsWith('/')) throw usageError(`'${path}' is not a file path: remove the slash at the end`)
   await writeWhole(files, path, 0, nothing, context.signal)
   writeResult(context, { path }, `${printable(path)} has been created`)
-}
-
-function isRootOrDirectory(path: string): boolean {
-  const { key } = parsePath(path)
-  return key === '' || key.endsWith('/')
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
@@ -58,8 +53,9 @@ async function copy(context: CommandContext, from: string, to: string, recursive
   if (localPattern.test(from)) return await (await import('./copy-from-local.ts')).copyFromLocal(context, from, to)
   if (localPattern.test(to)) return await (await import('./copy-to-local.ts')).copyToLocal(context, from, to, false)
   const { files, from: source, to: path } = await openFilePair(context, from, to)
-  if (path === '/') throw usageError('/ contains only namespaces: give a path in a namespace')
   const { signal } = context
+  if (path === '/' && !(await hasRootMount(files, { signal })))
+    throw usageError('/ contains only namespaces: give a path in a namespace')
   const file = await files.stat(source, { signal })
   const isDirectory = file.kind === 'directory'
   if (isDirectory && !recursive) throw usageError(`${source} is a directory: copy it with -R`)

@@ -1,7 +1,7 @@
 // Why: a copy goes to a path, or into it where it is a directory; copyFromLocal and cp mean the
 // same by it.
 import { isSkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import type { CommandContext, FileTarget } from '../frame/context.ts'
 
 /**
@@ -25,5 +25,5 @@ export async function placeOf(
 
 /** @throws SkeinError invalid_argument for a name that no key can have */
 export function below(path: string, name: string): string {
-  return formatPath(parsePath(`${path.replace(/\/$/, '')}/${name}`))
+  return pathOfText(`${path.replace(/\/$/, '')}/${name}`)
 }

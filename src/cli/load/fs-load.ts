@@ -4,7 +4,6 @@
 import type { Command } from 'commander'
 import { throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
 import type { JobServiceDefinition, LoadStatus, SubmitLoadRequest } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
@@ -86,9 +85,8 @@ async function keepManifest(
   file: string,
   status: LoadStatus,
 ): Promise<void> {
-  const { namespace } = parsePath(status.path)
-  const { uri } = await cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
-  const files = await writeManifest(file, cluster.jobMaster(), status, uri, context.signal)
+  const namespace = await cluster.master().getNamespace({ name: '', path: status.path }, { signal: context.signal })
+  const files = await writeManifest(file, cluster.jobMaster(), status, namespace, context.signal)
   context.io.stderr(`wrote ${files} files to the manifest ${printable(file)}\n`)
 }
 

@@ -2,9 +2,8 @@
 // How: one path goes with the submission; anything else is a list, which is staged part by part
 // before it.
 import { isSkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
-import type { IndexItem, JobServiceDefinition } from '../../wire/generated/job.ts'
-import type { Service } from '../../wire/service.ts'
+import { firstNameOf } from '../../base/paths.ts'
+import type { IndexItem } from '../../wire/generated/job.ts'
 import { expandBraces, isTemplate } from './brace-template.ts'
 import { type CommandContext, openFiles, openTarget, openTargets, type Target } from '../frame/context.ts'
 import { usageError } from '../frame/exit-codes.ts'
@@ -51,8 +50,6 @@ export async function openSource(
   if (globs !== undefined) return globs
   if (words.length === 1 && !isTemplate(first)) {
     const target = await openTarget(context, first)
-    if (parsePath(target.path).namespace === '')
-      throw usageError('give a namespace to load: /namespace or /namespace/dir')
     return { target, request: { path: target.path } }
   }
   const [name = first] = expandBraces(first)
@@ -134,8 +131,8 @@ async function fromManifest(
   if (words.length > 1) throw usageError('with --from-manifest give at most one path: the namespace to load into')
   const manifest = await openManifest(file)
   const target = await openTarget(context, words[0] ?? `/${manifest.namespace}`)
-  const { namespace } = parsePath(target.path)
-  const { uri } = await target.cluster.master().getNamespace({ name: namespace }, { signal: context.signal })
+  const call = { signal: context.signal }
+  const { name: namespace, uri } = await target.cluster.master().getNamespace({ name: '', path: target.path }, call)
   if (uri.replace(/\/$/, '') !== manifest.uri.replace(/\/$/, ''))
     throw usageError(
       `${file} is a manifest of ${manifest.uri}, and /${namespace} is ${uri}: ` +
@@ -152,7 +149,7 @@ async function staged(
   name: string | undefined,
   where: string,
 ): Promise<LoadSource> {
-  const staging = new Staging(target.cluster.jobMaster(), context.uniqueId(), context.signal)
+  const staging = new Staging(target.cluster, context.uniqueId(), context.signal)
   for await (const item of items) await staging.add(item)
   await staging.flush()
   if (staging.common === undefined) throw usageError(`${where === '-' ? 'stdin' : where} contains no path`)
@@ -161,16 +158,17 @@ async function staged(
 
 class Staging {
   readonly indexId: string
-  readonly #jobs: Pick<Service<JobServiceDefinition>, 'stageIndex'>
+  readonly #cluster: Target['cluster']
   readonly #signal: AbortSignal
   readonly #seen = new Set<string>()
   #items: IndexItem[] = []
   #part = 0
+  #namespaces: ReadonlySet<string> | undefined
   /** The directory that all paths are below; undefined while there is none. */
   common: string | undefined
 
-  constructor(jobs: Pick<Service<JobServiceDefinition>, 'stageIndex'>, indexId: string, signal: AbortSignal) {
-    this.#jobs = jobs
+  constructor(cluster: Target['cluster'], indexId: string, signal: AbortSignal) {
+    this.#cluster = cluster
     this.indexId = indexId
     this.#signal = signal
   }
@@ -181,19 +179,35 @@ class Staging {
     this.#seen.add(item.path)
     const before = this.common
     this.common = before === undefined ? directoryOf(item.path) : commonOf(before, item.path)
-    if (this.common === '')
-      throw usageError(
-        `all paths of a load must be in one namespace: ${item.path} is not in /${parsePath(before ?? '/').namespace}`,
-      )
+    if (this.common === '/' && before !== undefined) await this.#checkInRoot(item.path, firstNameOf(before))
     this.#items.push(item)
     if (this.#items.length === partItems) await this.flush()
+  }
+
+  /**
+   * Paths with several first names are in the root mount, or in several namespaces. @param other a
+   * first name that came before; empty: there are several
+   */
+  async #checkInRoot(path: string, other: string): Promise<void> {
+    const names = (this.#namespaces ??= await this.#namesOfNamespaces())
+    const inRoot = (first: string): boolean => first === '' || !names.has(first)
+    if (names.has('') && inRoot(firstNameOf(path)) && inRoot(other)) return
+    const where = other === '' || (names.has('') && inRoot(other)) ? 'the root mount' : `/${other}`
+    throw usageError(`all paths of a load must be in one namespace: ${path} is not in ${where}`)
+  }
+
+  async #namesOfNamespaces(): Promise<ReadonlySet<string>> {
+    const { namespaces } = await this.#cluster.master().listNamespaces({}, { signal: this.#signal })
+    return new Set(namespaces.map(({ name }) => name))
   }
 
   async flush(): Promise<void> {
     const items = this.#items
     if (items.length === 0) return
     this.#items = []
-    await this.#jobs.stageIndex({ indexId: this.indexId, part: this.#part, items }, { signal: this.#signal })
+    await this.#cluster
+      .jobMaster()
+      .stageIndex({ indexId: this.indexId, part: this.#part, items }, { signal: this.#signal })
     this.#part += 1
   }
 }
@@ -204,10 +218,10 @@ function directoryOf(path: string): string {
   return slash <= 0 ? path : path.slice(0, slash)
 }
 
-/** The deepest directory above (or at) both; empty when they are in two namespaces. */
+/** The deepest directory above (or at) both. */
 function commonOf(directory: string, path: string): string {
   let common = directory
   while (common !== '' && path !== common && !path.startsWith(`${common}/`))
     common = common.slice(0, common.lastIndexOf('/'))
-  return common
+  return common === '' ? '/' : common
 }

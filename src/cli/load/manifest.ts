@@ -3,9 +3,10 @@
 // file.
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath, placeWithin } from '../../base/paths.ts'
 import { textLines } from '../../base/files/text-file.ts'
 import type { IndexItem, JobServiceDefinition, LoadFile, LoadStatus } from '../../wire/generated/job.ts'
+import type { NamespaceInfo } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import { usageError } from '../frame/exit-codes.ts'
 import { loadFiles } from '../../client/load-looks.ts'
@@ -14,6 +15,7 @@ const version = 1
 
 /** Whose manifest it is. */
 export interface ManifestHead {
+  /** Empty for the root mount. */
   readonly namespace: string
   /** Of the namespace: the bucket and prefix that the keys are below. */
   readonly uri: string
@@ -42,10 +44,9 @@ export async function writeManifest(
   file: string,
   jobs: Pick<Service<JobServiceDefinition>, 'listLoadFiles'>,
   status: LoadStatus,
-  uri: string,
+  { name: namespace, uri }: Pick<NamespaceInfo, 'name' | 'uri'>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { namespace } = parsePath(status.path)
   const partial = `${file}.partial`
   let files = 0
   try {
@@ -62,7 +63,7 @@ export async function writeManifest(
       await out.write(`${JSON.stringify(head)}\n`)
       for await (const page of loadFiles(jobs, status.loadId, false, signal)) {
         files += page.length
-        if (page.length > 0) await out.write(page.map((one) => `${JSON.stringify(lineOf(one))}\n`).join(''))
+        if (page.length > 0) await out.write(page.map((one) => `${JSON.stringify(lineOf(one, namespace))}\n`).join(''))
       }
     } finally {
       await out.close()
@@ -82,8 +83,8 @@ function notWritten(file: string, thrown: unknown): SkeinError {
   })
 }
 
-function lineOf(file: LoadFile): Readonly<Record<string, unknown>> {
-  const { key } = parsePath(file.path)
+function lineOf(file: LoadFile, namespace: string): Readonly<Record<string, unknown>> {
+  const { key } = placeWithin(namespace, file.path)
   const state = file.state === 'DONE' ? 'LOADED' : file.state
   const reason = file.reason === '' ? {} : { reason: file.reason }
   const checksum = file.crc64 === undefined || file.crc64 === '' ? null : `crc64:${file.crc64}`

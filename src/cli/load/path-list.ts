@@ -1,7 +1,7 @@
 // Why: what to load is given as a list of paths, from a file or a pipe, and a list may have
 // millions of lines. How: line by line: a path, or `path,replicas`; blank lines and `#` comments
 // are passed over; a line that is neither is named.
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import { toSkeinError } from '../../base/errors.ts'
 import { textLines } from '../../base/files/text-file.ts'
 import type { IndexItem } from '../../wire/generated/job.ts'
@@ -44,9 +44,9 @@ function pathOf(text: string, base: string | undefined, where: string): string {
       `${where}: '${text}' is not a path: use /namespace/dir/file, or add the base directory after the index file`,
     )
   try {
-    const path = parsePath(isWhole ? text : `${base?.replace(/\/$/, '') ?? ''}/${text}`)
-    if (path.namespace === '') throw usageError(`'${text}' has no namespace`)
-    return formatPath(path)
+    const path = pathOfText(isWhole ? text : `${base?.replace(/\/$/, '') ?? ''}/${text}`)
+    if (path === '/') throw usageError(`'${text}' is no file and no directory`)
+    return path
   } catch (thrown) {
     throw usageError(`${where}: ${toSkeinError(thrown).message}`)
   }

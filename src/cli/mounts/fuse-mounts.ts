@@ -5,7 +5,7 @@ import { existsSync, readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import { abortConnection, unmount } from '../../fuse/device/mount-command.ts'
 import { mountedAt, readMountTable, type SkeinMount, skeinMountOf } from '../../fuse/device/mount-table.ts'
 import { mountOptionKeys } from '../../fuse/mount-options.ts'
@@ -56,7 +56,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
 
 async function mount(context: CommandContext, place: string, pathText: string, flags: MountFlags): Promise<void> {
   const keys = asUsage('', () => mountOptionKeys(flags.option))
-  const path = asUsage('', () => formatPath(parsePath(pathText)))
+  const path = asUsage('', () => pathOfText(pathText))
   const config = await context.config('client', keys)
   const mountPoint = realPlace(place)
   if (flags.background === true && flags.foreground !== true) {

@@ -14,7 +14,7 @@ import { listedSizes } from './listed-sizes.ts'
 import { type NewFile, newFile } from './new-file.ts'
 import { pointSettings } from './sweep/point-settings.ts'
 import { keepSweep, openSweep } from './sweep/sweep-file.ts'
-import { namespaceOf, runSweep, type SweepPlan } from './sweep/sweep-runs.ts'
+import { runSweep, type SweepPlan } from './sweep/sweep-runs.ts'
 import { settingsFile, sweepSvg, sweepText } from './sweep/sweep-text.ts'
 
 export interface SweepFlags extends SecretFlags {
@@ -43,7 +43,7 @@ export async function sweep(context: CommandContext, text: string, flags: SweepF
   const files = await newFiles(context, flags)
   const target = await openTarget(context, text)
   // No load is of all namespaces, and what is cached of them would be freed before it is refused.
-  if (namespaceOf(target.path) === '') throw usageError('name a namespace to load: /namespace or /namespace/dir')
+  if (target.path === '/') throw usageError('name a namespace to load: /namespace or /namespace/dir')
   const file = localPath(flags.state ?? 'skein-sweep.json')
   const startedAt = new Date(context.clock.nowMs()).toISOString()
   const identity = { path: target.path, isOwn, base, parameters }
@@ -119,7 +119,7 @@ async function planOf(
   const plan = { target, ...rest, bytes: sizes.bytes }
   if (!isOwn) return { ...plan, own: undefined }
   const call = { signal: context.signal }
-  const namespace = await target.cluster.master().getNamespace({ name: namespaceOf(target.path) }, call)
+  const namespace = await target.cluster.master().getNamespace({ name: '', path: target.path }, call)
   const missing = namespace.secretNames.filter((name) => !Object.hasOwn(secrets, name))
   if (missing.length > 0)
     throw usageError(`--own needs the secrets of /${namespace.name}: ${missing.join(', ')}, by --secret-file or others`)

@@ -5,7 +5,7 @@
 // as with the attributes of a FUSE mount (1 s there, too, by default). Versions never mix: an
 // answer is of one version, and its bytes are of that version, or there is an error.
 import type { Clock } from '../../base/clock.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import type { OpenFileResponse } from '../../wire/generated/master.ts'
 
 export interface OpenedFilesOptions {
@@ -43,7 +43,7 @@ export class OpenedFiles {
    * @throws SkeinError invalid_argument for a path that is none, and what `ask` throws
    */
   async open(path: string, isNew: boolean, ask: () => Promise<OpenFileResponse>): Promise<OpenFileResponse> {
-    const key = formatPath(parsePath(path))
+    const key = pathOfText(path)
     const askedMs = this.#clock.monotonicMs()
     const known = this.#entries.get(key)
     if (!isNew && known !== undefined && askedMs - known.askedMs < this.#keepMs) {
@@ -64,7 +64,7 @@ export class OpenedFiles {
   keepAnswers(): (path: string, opened: OpenFileResponse) => void {
     const [askedMs, changes] = [this.#clock.monotonicMs(), this.#changes]
     return (path, opened) => {
-      const key = formatPath(parsePath(path))
+      const key = pathOfText(path)
       const isOlder = (this.#entries.get(key)?.askedMs ?? askedMs) > askedMs
       if (this.#keepMs > 0 && changes === this.#changes && !isOlder) this.#put(key, { opened, askedMs })
     }
@@ -72,7 +72,7 @@ export class OpenedFiles {
 
   /** The kept answer for a path, and how old it is; undefined: there is none, or it is too old. */
   kept(path: string): { readonly opened: OpenFileResponse; readonly ageMs: number } | undefined {
-    const known = this.#entries.get(formatPath(parsePath(path)))
+    const known = this.#entries.get(pathOfText(path))
     const ageMs = known === undefined ? 0 : this.#clock.monotonicMs() - known.askedMs
     return known === undefined || ageMs >= this.#keepMs ? undefined : { opened: known.opened, ageMs }
   }
@@ -80,7 +80,7 @@ export class OpenedFiles {
   /** Call it after a change of the path, or of something below it, whether it succeeded or not. */
   forget(path: string): void {
     this.#changes += 1
-    const key = formatPath(parsePath(path)).replace(/\/$/, '')
+    const key = pathOfText(path).replace(/\/$/, '')
     for (const known of this.#entries.keys())
       if (known === key || known.startsWith(`${key}/`)) this.#entries.delete(known)
   }

@@ -29,7 +29,9 @@ export async function ownSecrets(
     const at = issue?.path.map((step) => JSON.stringify(String(step).slice(0, 100))).join('.')
     throw refusal(path, `${at === undefined || at === '' ? 'the document' : at} ${issue?.message ?? 'is not valid'}`)
   }
-  return (Object.hasOwn(result.data, namespace) ? result.data[namespace] : undefined) ?? {}
+  // The root mount has an empty name.
+  const name = namespace === '' ? '/' : namespace
+  return (Object.hasOwn(result.data, name) ? result.data[name] : undefined) ?? {}
 }
 
 function refusal(path: string, problem: string): SkeinError {

@@ -1,7 +1,7 @@
 // Why: a directory may have a million files, so users get it page by page. How: the master serves
 // the prefix and the start; the token of a page leads to the next one.
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import type {
   FileInfo,
   ListStatusRequest,
@@ -80,6 +80,6 @@ export async function* listDirectory(
 
 /** Whether the path names this file, not the directory that it is in. */
 function isNamedBy(path: string, file: FileInfo): boolean {
-  const listed = formatPath(parsePath(path))
+  const listed = pathOfText(path)
   return file.path === listed && !listed.endsWith('/')
 }

@@ -41,6 +41,8 @@ export interface KeyDefinition {
   readonly max?: number
   /** The values of a `choice`. */
   readonly values?: readonly string[]
+  /** Of a `text`: an empty value means that the default does not apply. */
+  readonly mayBeEmpty?: true
   readonly scope: KeyScope
   readonly doc: string
   /**

@@ -25,6 +25,16 @@ export const clusterKeys = {
     scope: 'master',
     doc: 'Web port of the master (health, metrics); 0 picks a free one',
   },
+  'goosefs.master.mount.table.root.ufs': {
+    kind: 'text',
+    mayBeEmpty: true,
+    defaultDoc: '`<home>/root` under `skein local`, otherwise none',
+    scope: 'master',
+    doc:
+      'Store that is mounted at `/`, beside the namespaces: a URI as for `ns create`, or an absolute directory. ' +
+      'The master mounts it at its start if there is no root mount, and refuses the start if there is another one. ' +
+      'An empty value or `none`: no root mount is made. `ns create --root` also takes attributes and secrets',
+  },
   'skein.master.bind.host': {
     kind: 'text',
     default: '127.0.0.1',

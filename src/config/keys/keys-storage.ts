@@ -307,7 +307,6 @@ export const unusedKeys = {
   'goosefs.master.journal.type': unused('text', 'There is one journal type'),
   'goosefs.master.metastore': unused('text', 'Metadata is stored in LMDB'),
   'goosefs.master.metastore.dir': unused('text', 'Metadata is stored in `skein.home`'),
-  'goosefs.master.mount.table.root.ufs': unused('text', 'Use `ns create`'),
   'goosefs.master.security.impersonation.root.groups': unused('text', 'There are no users'),
   'goosefs.master.security.impersonation.root.users': unused('text', 'There are no users'),
   'goosefs.security.authentication.type': unused('text', 'There are no users'),

@@ -14,7 +14,7 @@ export function parseValue(definition: KeyDefinition, text: string): Value {
   switch (definition.kind) {
     case 'text':
     case 'path':
-      if (text === '') throw invalid('the value is empty')
+      if (text === '' && definition.mayBeEmpty !== true) throw invalid('the value is empty')
       return text
     case 'secret':
       return new Secret(text)

@@ -5,6 +5,7 @@ import { fileTimeOf, type SetTimes, setTimesOf } from '../../base/attributes/set
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError } from '../../base/errors.ts'
 import type { FileStatus, FileSystem } from '../../client/file-system.ts'
+import { areInOneNamespace } from '../../client/status/namespace-of.ts'
 import { ErrnoError } from '../error-numbers.ts'
 import { DirectoryStream } from '../files/directory-stream.ts'
 import type { SiblingsAhead } from '../files/siblings-ahead.ts'
@@ -225,7 +226,7 @@ export class MountedTree {
     if ((flags & ~renameBits.noReplace) !== 0) throw new ErrnoError('EINVAL', 'files are moved, not exchanged')
     const [parent, newParent] = [this.node(from.parentId), this.node(to.parentId)]
     const [path, newPath] = [nodes.pathOfChild(parent, from.name), nodes.pathOfChild(newParent, to.name)]
-    if (namespaceOf(path) !== namespaceOf(newPath))
+    if (!(await patience.run(signal, () => areInOneNamespace(files, [path, newPath], { signal }))))
       throw new ErrnoError('EXDEV', `${path} is not moved to another namespace`)
     if (unfinished.hasBelow(`${path}/`)) throw new ErrnoError('EBUSY', `${path} has files that are being written`)
     await unfinished.at(path)?.file.complete()
@@ -302,8 +303,4 @@ export class MountedTree {
     const { files, patience } = this.#parts
     return patience.run(signal, () => files.stat(path, { signal }))
   }
-}
-
-function namespaceOf(path: string): string {
-  return path.split('/', 2)[1] ?? ''
 }

@@ -10,6 +10,7 @@ import { type DoorParts, doorServerOptions, openDoorPort, type RunningDoor } fro
 import { DigestThreads } from './body/digest-threads.ts'
 import type { S3Context } from './call/s3-call.ts'
 import { defaultS3DoorLimits, type S3DoorOptions } from './s3-options.ts'
+import { KnownBuckets } from './buckets/known-buckets.ts'
 import { S3Server } from './s3-server.ts'
 
 /**
@@ -44,6 +45,7 @@ export async function startS3Door({
     logger,
     region,
     uploadExpiryMs,
+    buckets: new KnownBuckets(fileSystem, clock),
     pieces,
     onSource: door.onSource,
   }

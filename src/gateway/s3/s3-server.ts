@@ -81,6 +81,8 @@ export class S3Server implements DoorProtocol<Exchange, S3Reply> {
     const checked = checkedRequest({ method, url, host: headers.host, rawHeaders }, checks)
     const { handler, kind, isSlow } = s3Operations[checked.operation]
     exchange.kind = kind
+    const { bucket } = checked.target
+    if (bucket !== '' && checked.operation !== 'CreateBucket') await context.buckets.check(bucket, exchange.served)
     if (isSlow === true) this.requests.keepAlive(exchange, () => beginDocument(exchange))
     return await handler(context, this.#callOf(exchange, checked))
   }

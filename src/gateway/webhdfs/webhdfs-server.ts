@@ -57,8 +57,8 @@ export class WebHdfsServer implements DoorProtocol<Exchange, WebHdfsReply> {
     const checked = webHdfsRequest({ method, url, host: headers.host ?? this.#parts.ownAddress() })
     const { handler, kind, access, isSlow } = operationNamed(checked.operation)
     exchange.kind = kind
-    const { namespace, user, path } = checked
-    if (namespace !== '' && !context.permissions.may(user, access, namespace))
+    const { topName, user, path } = checked
+    if (topName !== '' && !context.permissions.may(user, access, topName))
       throw hadoopError('AccessControlException', `Permission denied: user=${user}, access=${access}, path=${path}`)
     if (isSlow === true) this.requests.keepAlive(exchange, () => beginJson(response))
     return await handler(context, this.#callOf(exchange, checked))

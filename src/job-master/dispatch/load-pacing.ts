@@ -7,10 +7,9 @@
 import { bandwidthAt, type Bandwidth, parseBandwidth, unlimitedBandwidth } from '../../base/flow/bandwidth.ts'
 import type { Clock, Random } from '../../base/clock.ts'
 import { toSkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
 import { readBytesMax } from '../../load/plan/completion-check.ts'
 import { prioritiesOf } from '../../load/schedule/deadline-priority.ts'
-import { formatLoadId, type LoadRecord } from '../../load/load.ts'
+import { formatLoadId, type LoadRecord, namespaceOfLoad } from '../../load/load.ts'
 import { type BackOff, backOff } from '../../load/plan/origin-back-off.ts'
 import { partOf, shareRates, type SharingLoad, weightsOf } from '../../load/plan/share.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -65,7 +64,7 @@ export class LoadPacing {
   async refresh(signal: AbortSignal): Promise<void> {
     const { master, logger } = this.#deps
     const loads = this.#running()
-    const names = new Set(loads.map((load) => parsePath(load.path).namespace))
+    const names = new Set(loads.map((load) => `/${namespaceOfLoad(load)}`))
     for (const name of names) {
       try {
         const { namespaceId, attributes } = await master.getNamespace({ name }, { signal })

@@ -4,12 +4,12 @@
 import { bandwidthAt, parseBandwidth } from '../../base/flow/bandwidth.ts'
 import { parseBytes } from '../../base/bytes.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath } from '../../base/paths.ts'
 import type { SubmitLoad } from '../../load/state/load-commands.ts'
 import { costOf, getRequests, type ReadShape } from '../../load/plan/cost.ts'
 import { estimateOf } from '../../load/state/estimate.ts'
 import type { Placement } from '../../load/placing/placement.ts'
-import { pieceBytes, setBytes } from '../../load/load.ts'
+import { namespaceOfLoad, pieceBytes, setBytes } from '../../load/load.ts'
 import type { PagePlan } from '../../load/plan/planner.ts'
 import { rateSamples } from '../../load/state/rate-samples.ts'
 import type { PlanReport } from '../../wire/generated/job.ts'
@@ -103,7 +103,7 @@ export class LoadPlans {
     const { cluster, options, master, clock } = this.#context
     const { report } = plan
     await cluster.refresh(stop)
-    const info = await master.getNamespace({ name: parsePath(command.path).namespace }, { signal: stop })
+    const info = await master.getNamespace({ name: `/${namespaceOfLoad(command)}` }, { signal: stop })
     const terms = storeTerms(info, options.storeTerms)
     const startedMs = clock.monotonicMs()
     let books = await this.#plan(command, plan, terms.reads, stop)
@@ -139,7 +139,7 @@ export class LoadPlans {
     const { cluster, options, clock } = this.#context
     const { report } = plan
     const placement = cluster.placement.copy()
-    const books = new PlanBooks(report, placement, reads)
+    const books = new PlanBooks(report, namespaceOfLoad(command), placement, reads)
     const listing = new LoadListing(command, this.#context, () => planStaging)
     const live = cluster.liveCount()
     let cursor = ''
@@ -196,14 +196,16 @@ export class LoadPlans {
 /** Totals of all pages. */
 class PlanBooks {
   readonly #report: PlanReport
+  readonly #namespace: string
   readonly #reads: ReadShape
   readonly #rows = new Map<string, PlanReport['placement'][number]>()
   /** Bytes of files that fit on no worker. */
   shortBytes = 0
   filesToLoad = 0
 
-  constructor(report: PlanReport, placement: Placement, reads: ReadShape) {
+  constructor(report: PlanReport, namespace: string, placement: Placement, reads: ReadShape) {
     this.#report = report
+    this.#namespace = namespace
     this.#reads = reads
     for (const { workerId, hostname, capacityBytes } of placement.liveWorkers()) {
       const freeBytes = placement.freeBytes(workerId)
@@ -227,9 +229,10 @@ class PlanBooks {
     const [first] = failing
     if (report.filesFailing === 0 && first !== undefined) report.failingCode = first.code
     report.filesFailing += failing.length
-    const { namespace } = parsePath(report.path)
     const named = failing.slice(0, failingNamedMax - report.failing.length)
-    report.failing.push(...named.map(({ key, reason }) => ({ path: formatPath({ namespace, key }), reason })))
+    report.failing.push(
+      ...named.map(({ key, reason }) => ({ path: formatPath({ namespace: this.#namespace, key }), reason })),
+    )
     report.tasks += plan.sets.length
     this.shortBytes += plan.missingBytes
     const files = new Set<number>()

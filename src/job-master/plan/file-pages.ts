@@ -5,10 +5,10 @@
 import type { Clock } from '../../base/clock.ts'
 import { Turns } from '../../base/flow/turns.ts'
 import { isSkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath, type NamespacePath, placeWithin } from '../../base/paths.ts'
 import type { IndexItem } from '../../load/state/list-parts.ts'
 import type { Delta } from '../../load/state/load-commands.ts'
-import type { LoadOptions } from '../../load/load.ts'
+import { type LoadOptions, namespaceOfLoad } from '../../load/load.ts'
 import type { ListedFile } from '../../load/plan/planner.ts'
 import { isSelective, nameBelow, type SelectableFile, selectorOf, type Selector } from '../../load/choice/selection.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
@@ -24,6 +24,7 @@ export const partItemsMax = 1000
 export interface Listable {
   readonly path: string
   readonly indexId?: string | undefined
+  readonly inRoot?: boolean
   readonly options: Pick<LoadOptions, 'selection'>
 }
 
@@ -98,7 +99,7 @@ export class LoadListing {
     if (this.#load.indexId !== undefined) return await this.#indexPage(this.#load.indexId, cursor, limit, signal)
     const { path } = this.#load
     const answer = await this.#sync(path, cursor, limit, signal)
-    const looks = cursor === '' && mayBeFile(path) ? 1 : 0
+    const looks = cursor === '' && this.#mayBeFile(path) ? 1 : 0
     return await this.#pageOf(
       answer.namespaceId,
       answer.files.map((file) => ({ file, root: path, item: undefined })),
@@ -117,7 +118,10 @@ export class LoadListing {
   }
 
   async #sync(path: string, cursor: string, limit: number, signal: AbortSignal): Promise<SyncPageResponse> {
-    const answer = await this.#master.syncPage({ path, cursor, limit, ...this.#exactTerms() }, { signal })
+    const answer = await this.#master.syncPage(
+      { path, inRoot: this.#load.inRoot === true, cursor, limit, ...this.#exactTerms() },
+      { signal },
+    )
     this.#stagingId ??= answer.stagingId
     for (const { key, change = '' } of answer.files) if (change !== '') this.#changes.set(key, change)
     this.#removed += answer.removed ?? 0
@@ -150,7 +154,7 @@ export class LoadListing {
       if (
         !isMarker &&
         this.#selector !== undefined &&
-        !this.#selector(nameBelow(parsePath(root).key, file.key), selectable(file))
+        !this.#selector(nameBelow(this.#placeOf(root).key, file.key), selectable(file))
       ) {
         filesExcluded += 1
         this.#changes.delete(file.key)
@@ -215,9 +219,18 @@ export class LoadListing {
   }
 
   async #namespace(signal: AbortSignal): Promise<string> {
-    const { namespace } = parsePath(this.#load.path)
-    this.#namespaceId ??= (await this.#master.getNamespace({ name: namespace }, { signal })).namespaceId
+    const name = `/${namespaceOfLoad(this.#load)}`
+    this.#namespaceId ??= (await this.#master.getNamespace({ name }, { signal })).namespaceId
     return this.#namespaceId
+  }
+
+  #placeOf(path: string): NamespacePath {
+    return placeWithin(namespaceOfLoad(this.#load), path)
+  }
+
+  #mayBeFile(path: string): boolean {
+    const { key } = this.#placeOf(path)
+    return key !== '' && !key.endsWith('/')
   }
 
   /** At most `count` items of one part. */
@@ -234,9 +247,9 @@ export class LoadListing {
     limit: number,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const path = parsePath(item.path)
+    const path = this.#placeOf(item.path)
     let looks = 0
-    if (inner === '' && mayBeFile(item.path)) {
+    if (inner === '' && this.#mayBeFile(item.path)) {
       looks = 1
       const file = await this.#file(namespaceId, path.key, signal)
       if (file !== undefined) return { found: [{ file, root: item.path, item }], nextCursor: '', lists: 0, looks }
@@ -313,11 +326,6 @@ function positionOf(cursor: string): Position {
   if (cursor === '') return { item: 0, inner: '' }
   const colon = cursor.indexOf(':')
   return { item: Number(cursor.slice(0, colon)), inner: cursor.slice(colon + 1) }
-}
-
-function mayBeFile(path: string): boolean {
-  const { key } = parsePath(path)
-  return key !== '' && !key.endsWith('/')
 }
 
 function missing(key: string): SyncedFile & Pick<ListedFile, 'problemCode'> {

@@ -39,14 +39,15 @@ export async function whileKeptAside(
 /** Renews the staging with a lookup of the first object of the path. Does not throw. */
 async function keepAside(runner: RunningLoad, expired: AbortController, signal: AbortSignal): Promise<void> {
   const { master, clock } = runner.context
-  const { path, options, stagingId } = runner.load()
+  const { path, options, stagingId, inRoot = false } = runner.load()
   const keptMs = stagingOf({ path, options }, 0).stagingExpiresMs
   // A load that continues after a restart checks at once whether its staging still exists.
   for (let isNew = stagingId === undefined; keptMs !== undefined && !signal.aborted; isNew = true) {
     try {
       if (isNew) await clock.sleep(Math.min(Math.max(keptMs / 4, keepEveryMsMin), keepEveryMsMax), signal)
       if (runner.load().swapping === true) return
-      await master.syncPage({ path, cursor: '', limit: 1, ...stagingOf(runner.load(), clock.nowMs()) }, { signal })
+      const staging = stagingOf(runner.load(), clock.nowMs())
+      await master.syncPage({ path, inRoot, cursor: '', limit: 1, ...staging }, { signal })
     } catch (thrown) {
       // Retried later: a master that is down deletes no staging.
       if (!isSkeinError(thrown, 'failed_precondition', 'staging_expired') || signal.aborted) continue
@@ -113,7 +114,10 @@ async function checkAllIsThere(
  * rely on versions that are replaced.
  * @throws SkeinError failed_precondition
  */
-export function checkNoOverlap(tables: Tables, request: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>): void {
+export function checkNoOverlap(
+  tables: Tables,
+  request: Pick<SubmitLoad, 'path' | 'options' | 'indexId' | 'inRoot'>,
+): void {
   // A repeated submission joins the running load.
   if (equalRunningLoad(tables, request) !== undefined) return
   const { path, options } = request

@@ -4,7 +4,7 @@
 import type { JobMasterContext } from '../job-master-context.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { formatPath, placeWithin } from '../../base/paths.ts'
 import { stagingOf } from '../../load/load.ts'
 import { type HostChoice, isChosenHost } from '../../load/placing/placement.ts'
 import type { Delta, SubmitLoad } from '../../load/state/load-commands.ts'
@@ -33,9 +33,6 @@ export async function checkSubmission(
   isPlan = false,
 ): Promise<SubmitLoad> {
   const { requestKey } = request
-  const path = parsePath(request.path)
-  if (path.namespace === '')
-    throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
   if (requestKey.length > requestKeyMax)
     throw new SkeinError('invalid_argument', `the request key is longer than ${requestKeyMax} characters`)
   if (tables.active.scan([], 0, activeLoadsMax).length >= activeLoadsMax)
@@ -46,17 +43,20 @@ export async function checkSubmission(
   const loadOptions = loadOptionsOf(request, options)
   const { replication } = loadOptions
   const indexId = request.indexId === undefined || request.indexId === '' ? undefined : request.indexId
-  await master.getNamespace({ name: path.namespace }, { signal })
-  const known = { path: formatPath(path), options: loadOptions }
+  const { name } = await master.getNamespace({ name: '', path: request.path }, { signal })
+  const inRoot = name === ''
+  // As it is written otherwise, the same load would not be known.
+  const path = formatPath(placeWithin(name, request.path))
+  const known = { path, options: loadOptions, ...(inRoot && { inRoot }) }
   // Must come before the lookup below, which creates the first file: an atomic load shows nothing
   // until its end.
   checkNoOverlap(tables, { ...known, ...(indexId !== undefined && { indexId }) })
   let delta: Delta | undefined
-  if (indexId !== undefined) checkIndex(tables, indexId, path.namespace)
+  if (indexId !== undefined) checkIndex(tables, indexId, name)
   else {
     // Refuses a path that does not exist. An empty directory exists, and its load has no files.
     const staging = isPlan ? planStaging : stagingOf(known, clock.nowMs())
-    const page = await master.syncPage({ path: known.path, cursor: '', limit: 1, ...staging }, { signal })
+    const page = await master.syncPage({ path, inRoot, cursor: '', limit: 1, ...staging }, { signal })
     delta = deltaOf(page)
   }
   if (loadOptions.metadataOnly !== true) await checkWorkers(master, replication, loadOptions.hosts, clock, signal)

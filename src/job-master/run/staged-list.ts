@@ -1,8 +1,8 @@
 // Why: a list of paths is sent before its load, in parts that may arrive twice. How: each part is
 // checked and journaled. A list that no load uses expires.
 import { SkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
-import { indexToDrop, isWhole, type IndexPartStaged } from '../../load/state/apply-lists.ts'
+import { firstNameOf } from '../../base/paths.ts'
+import { indexToDrop, isWhole, type IndexPartStaged, severalNamesOfIndex } from '../../load/state/apply-lists.ts'
 import type { IndexItem, IndexRecord } from '../../load/state/list-parts.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { StageIndexRequest } from '../../wire/generated/job.ts'
@@ -40,9 +40,9 @@ export async function stageIndex(context: StagingContext, request: StageIndexReq
       'resource_exhausted',
       `there are ${listsMax} lists of paths already: wait until some of their loads have ended`,
     )
-  const namespace = parsePath(items[0]?.path ?? '').namespace
-  const known = context.tables.indexes.get([indexId])?.namespace ?? namespace
-  const checked = items.map((item) => checkedItem(item, known))
+  const checked = items.map(checkedItem)
+  const names = new Set(checked.map(({ path }) => firstNameOf(path)))
+  const [namespace = ''] = names.size === 1 ? names : [severalNamesOfIndex]
   const command: IndexPartStaged = {
     type: 'IndexPartStaged',
     nowMs: context.clock.nowMs(),
@@ -53,22 +53,14 @@ export async function stageIndex(context: StagingContext, request: StageIndexReq
   }
   await context.submit(command)
   if (context.tables.indexParts.get([indexId, part]) === undefined)
-    throw new SkeinError(
-      'failed_precondition',
-      'the list of paths is closed: it is being loaded, or belongs to another namespace',
-    )
+    throw new SkeinError('failed_precondition', 'the list of paths is closed: it is being loaded')
 }
 
-function checkedItem({ path, replication, etag }: IndexItem, namespace: string): IndexItem {
-  const parsed = parsePath(path)
-  if (parsed.namespace !== namespace || namespace === '')
-    throw new SkeinError(
-      'invalid_argument',
-      `all paths of a load must be in one namespace: ${path} is not in /${namespace}`,
-      {
-        reason: 'usage',
-      },
-    )
+function checkedItem({ path, replication, etag }: IndexItem): IndexItem {
+  if (firstNameOf(path) === '')
+    throw new SkeinError('invalid_argument', `${path} cannot be in a list of paths: name a file or a directory`, {
+      reason: 'usage',
+    })
   if (replication !== undefined && (!Number.isInteger(replication) || replication < 1 || replication > replicationMax))
     throw new SkeinError(
       'invalid_argument',
@@ -81,7 +73,7 @@ function checkedItem({ path, replication, etag }: IndexItem, namespace: string):
 }
 
 /**
- * Returns the list that a load names.
+ * Returns the list that a load of a namespace (empty: the root mount) names.
  * @throws SkeinError not_found, failed_precondition (parts are missing), invalid_argument (another
  *   namespace)
  */
@@ -94,11 +86,19 @@ export function checkIndex(tables: Tables, indexId: string, namespace: string): 
       'failed_precondition',
       `the list of paths has only ${record.parts} of ${record.lastPart + 1} parts: submit the load again`,
     )
-  if (record.namespace !== namespace)
-    throw new SkeinError('invalid_argument', `the paths are in /${record.namespace}, not in /${namespace}`, {
-      reason: 'usage',
-    })
-  return record
+  // What a list for the root mount names of a namespace fails by itself.
+  if (namespace === '' || record.namespace === namespace) return record
+  if (record.namespace === severalNamesOfIndex)
+    throw new SkeinError(
+      'invalid_argument',
+      `all paths of a load must be in one namespace: not all are in /${namespace}`,
+      {
+        reason: 'usage',
+      },
+    )
+  throw new SkeinError('invalid_argument', `the paths are in /${record.namespace}, not in /${namespace}`, {
+    reason: 'usage',
+  })
 }
 
 /** Deletes expired lists without a load. */

@@ -2,7 +2,7 @@
 // line before anything is journaled. All output is read from the tables at that moment.
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { formatPath, parsePath } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import { chainOf, runsKeptMax, schedulesAfter } from '../../load/state/apply-schedules.ts'
 import type { LoadCommand, LoadEffect } from '../../load/state/load-commands.ts'
 import { formatLoadId } from '../../load/load.ts'
@@ -161,7 +161,8 @@ function checkDefinition(
       after,
       readyBy,
       overlap,
-      path: pathOf(message.path),
+      // A namespace with a slash behind it is the same.
+      path: pathOfText(message.path).replace(/^(\/[^/]+)\/$/, '$1'),
       options: message.options,
     },
   }
@@ -184,13 +185,6 @@ function catchUpOf(word: string): CatchUp {
   if (found === undefined)
     throw new SkeinError('invalid_argument', `'${word}' is not a value of --catch-up: use ${catchUpWords.join(', ')}`)
   return found
-}
-
-function pathOf(text: string): string {
-  const path = parsePath(text)
-  if (path.namespace === '')
-    throw new SkeinError('invalid_argument', 'name a namespace to load: /namespace or /namespace/dir')
-  return formatPath(path)
 }
 
 function checkChain(tables: Tables, name: string, after: string): void {

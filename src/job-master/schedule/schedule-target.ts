@@ -2,7 +2,7 @@
 // night. How: the master is asked when the schedule is created. The namespace must exist. A path
 // below it may be created later, so a missing path causes only a warning.
 import { toSkeinError } from '../../base/errors.ts'
-import { parsePath } from '../../base/paths.ts'
+import { placeWithin } from '../../base/paths.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
 import { planStaging } from '../plan/file-pages.ts'
@@ -22,12 +22,14 @@ export async function checkScheduledPath(
   path: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { namespace, key } = parsePath(path)
-  await master.getNamespace({ name: namespace }, { signal })
-  if (key === '') return undefined
+  const { name } = await master.getNamespace({ name: '', path }, { signal })
+  if (placeWithin(name, path).key === '') return undefined
   try {
     // Uses the staging of plans: no files become known or visible.
-    await master.syncPage({ path, cursor: '', limit: 1, ...planStaging }, { signal, deadlineMs: lookDeadlineMs })
+    await master.syncPage(
+      { path, inRoot: name === '', cursor: '', limit: 1, ...planStaging },
+      { signal, deadlineMs: lookDeadlineMs },
+    )
     return undefined
   } catch (thrown) {
     const error = toSkeinError(thrown)

@@ -1,7 +1,16 @@
 // Why: builds what users see of a load from its records. How: only reads; nothing is changed here.
 import { blockCount } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
-import { formatLoadId, hasEnded, parseLoadId, type FileFailure, type LoadRecord, type Piece } from '../../load/load.ts'
+import { formatPath } from '../../base/paths.ts'
+import {
+  formatLoadId,
+  hasEnded,
+  namespaceOfLoad,
+  parseLoadId,
+  type FileFailure,
+  type LoadRecord,
+  type Piece,
+} from '../../load/load.ts'
 import { shortText } from '../../load/state/short-texts.ts'
 import type { Tables } from '../../load/state/load-tables.ts'
 import type { LoadFile, LoadFilesRequest, LoadFilesResponse, LoadStatus } from '../../wire/generated/job.ts'
@@ -208,8 +217,7 @@ function failedFile(load: LoadRecord, failure: FileFailure): LoadFile {
   }
 }
 
-/** `/namespace/key` of a file of the load. */
+/** The path of a file of the load. */
 function pathOf(load: LoadRecord, key: string): string {
-  const namespace = load.path.split('/', 2)[1] ?? ''
-  return `/${namespace}/${key}`
+  return formatPath({ namespace: namespaceOfLoad(load), key })
 }

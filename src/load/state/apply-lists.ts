@@ -20,6 +20,9 @@ export interface IndexDropped {
   readonly indexId: string
   readonly rowsMax: number
 }
+/** Instead of the first name that all paths of a list have. They are in the root mount, then. */
+export const severalNamesOfIndex = '/'
+
 export type IndexCommand = IndexPartStaged | IndexDropped
 
 /** @returns false when the command changed nothing */
@@ -29,16 +32,11 @@ export function applyIndexCommand(tables: Tables, command: IndexCommand): boolea
 
 function partStaged(tables: Tables, { indexId, namespace, part, items, nowMs }: IndexPartStaged): boolean {
   const record = tables.indexes.get([indexId])
-  // A list that loads already read does not change, and all its paths are in one namespace.
-  if (
-    (record?.loads ?? 0) > 0 ||
-    (record?.namespace ?? namespace) !== namespace ||
-    tables.indexParts.get([indexId, part]) !== undefined
-  )
-    return false
+  // A list that loads already read does not change.
+  if ((record?.loads ?? 0) > 0 || tables.indexParts.get([indexId, part]) !== undefined) return false
   tables.indexParts.put([indexId, part], items)
   tables.indexes.put([indexId], {
-    namespace,
+    namespace: (record?.namespace ?? namespace) === namespace ? namespace : severalNamesOfIndex,
     stagedMs: nowMs,
     parts: (record?.parts ?? 0) + 1,
     lastPart: Math.max(record?.lastPart ?? 0, part),

@@ -77,7 +77,7 @@ function applyTo(
 }
 
 function submit(tables: Tables, command: SubmitLoad): LoadEffect {
-  const { requestKey, path, options, nowMs, indexId } = command
+  const { requestKey, path, options, nowMs, indexId, inRoot } = command
   const known = requestKey === '' ? undefined : tables.requestKeys.get([requestKey])
   if (known !== undefined) return { type: 'submitted', loadId: known, joined: false }
   // The list expired after the submission was checked, or is being deleted: a part of a list must
@@ -99,6 +99,7 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
     path,
     options,
     ...(indexId !== undefined && { indexId }),
+    ...(inRoot === true && { inRoot }),
     ...(index?.exact === true && { exactVersions: true }),
     submittedMs: nowMs,
     mode: 'SUBMITTED',
@@ -124,11 +125,12 @@ function submit(tables: Tables, command: SubmitLoad): LoadEffect {
 /** Returns the running load with the same effect, if any. */
 export function equalRunningLoad(
   tables: Tables,
-  command: Pick<SubmitLoad, 'path' | 'options' | 'indexId'>,
+  command: Pick<SubmitLoad, 'path' | 'options' | 'indexId' | 'inRoot'>,
 ): number | undefined {
   for (const { id } of tables.active.scan([], 0, Number.MAX_SAFE_INTEGER)) {
     const load = tables.loads.get([id])
     if (load === undefined || load.cancelling || load.path !== command.path) continue
+    if ((load.inRoot === true) !== (command.inRoot === true)) continue
     if (load.indexId === command.indexId && areEqual(load.options, command.options)) return id
   }
   return undefined

@@ -168,6 +168,7 @@ function command<Type extends LoadCommand['type']>(checks: {
 export const loadCommandChecks: { readonly [Type in LoadCommand['type']]: Check } = {
   SubmitLoad: command<'SubmitLoad'>({
     ...{ nowMs, requestKey: text(requestKeyBytesMax), path, options, indexId: optional(text(100, { min: 1 })) },
+    inRoot: optional(flag),
     delta: optional(record<Load.Delta>(delta)),
   }),
   StartLoad: command<'StartLoad'>({ nowMs, loadId: id }),

@@ -14,6 +14,8 @@ export interface SubmitLoad {
   readonly options: LoadOptions
   /** The staged list of paths to load. */
   readonly indexId?: string
+  /** The path is in the root mount, not in a namespace of its first name. */
+  readonly inRoot?: boolean
   /** Changes in the store that were found by the lookup before the submission. */
   readonly delta?: Delta
 }

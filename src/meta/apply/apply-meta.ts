@@ -107,7 +107,7 @@ function applyUnstaging(tables: Tables, command: LifecycleCommand): Applied {
 
 function createNamespace(tables: Tables, command: CreateNamespace): Applied {
   if (namespaceByName(tables, command.name) !== undefined) {
-    return refused('already_exists', `namespace '${command.name}' exists already`)
+    return refused('already_exists', `namespace '/${command.name}' exists already`)
   }
   const rootId = nextId(tables)
   const { ttlMs, action: ttlAction } = command.ttl ?? { ttlMs: -1, action: 'FREE' as const }
@@ -123,6 +123,7 @@ function createNamespace(tables: Tables, command: CreateNamespace): Applied {
     version: 1,
     rootId,
     neverMoved: true,
+    ...(command.inHome === true && { inHome: true }),
   })
   return done(1)
 }
@@ -132,9 +133,10 @@ function updateNamespace(tables: Tables, command: UpdateNamespace): Applied {
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (record.version !== command.version)
     return refused('aborted', 'the namespace was updated by somebody else meanwhile: try again')
-  const { attributes, sealedSecrets, atMs, otherStore = false } = command
+  const { attributes, sealedSecrets, atMs, otherStore = false, uri = record.uri } = command
   tables.putNamespace({
     ...record,
+    uri,
     attributes,
     sealedSecrets,
     version: record.version + 1,

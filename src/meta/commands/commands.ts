@@ -12,10 +12,13 @@ export interface CreateNamespace {
   readonly type: 'create_namespace'
   readonly atMs: number
   readonly namespaceId: string
+  /** Empty: the root mount, which is at `/`. */
   readonly name: string
   readonly uri: string
   readonly attributes: Readonly<Record<string, string>>
   readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+  /** See NamespaceRecord. */
+  readonly inHome?: boolean
   /** Of each file in it; not given: none. */
   readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
 }
@@ -28,6 +31,8 @@ export interface UpdateNamespace {
   readonly version: number
   readonly attributes: Readonly<Record<string, string>>
   readonly sealedSecrets: Readonly<Record<string, Uint8Array>>
+  /** Not given: it stays. */
+  readonly uri?: string
   /** The store may be another one: what is known of it does not count as known any more. */
   readonly otherStore?: boolean
 }

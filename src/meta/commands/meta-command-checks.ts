@@ -113,10 +113,13 @@ function command<Type extends Base.Command['type']>(
 
 export const commandChecks: { readonly [Type in Base.Command['type']]: Check } = {
   create_namespace: command<'create_namespace'>({
-    ...{ atMs, namespaceId: word, name: word, uri: text(uriBytesMax), attributes, sealedSecrets, ttl },
+    // The name of the root mount is empty.
+    ...{ atMs, namespaceId: word, name: text(wordBytesMax), uri: text(uriBytesMax), attributes, sealedSecrets, ttl },
+    inHome: optional(flag),
   }),
   update_namespace: command<'update_namespace'>({
     ...{ atMs, namespaceId: word, version: whole(0), attributes, sealedSecrets, otherStore: optional(flag) },
+    uri: optional(text(uriBytesMax)),
   }),
   delete_namespace: command<'delete_namespace'>({ atMs, namespaceId: word }),
   clear_detached: command<'clear_detached'>({ atMs, limit: whole(1, entriesMax) }),

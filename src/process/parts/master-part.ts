@@ -1,8 +1,10 @@
 // Why: starts the cache master as a part, alone in its process or together with other roles. How:
 // opens its journal and state, then its RPC server.
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreBackup } from '../../cache-master/state/backup.ts'
 import { type CacheMaster, createCacheMaster } from '../../cache-master/master.ts'
+import type { RootMountConfig } from '../../config/config.ts'
 import { announceReaders } from './announce-readers.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import { checkHome } from '../../journal/log/home-parts.ts'
@@ -79,6 +81,7 @@ export async function startMasterPart(
   })
   context.onStop('cache master', () => master.close())
   master.stopped.addEventListener('abort', () => context.fail(master.stopped.reason), { once: true })
+  if (config.master.root !== undefined) await mountRoot(master, config.master.root)
   rpc = await serveRpc(context, 'master', config.master, [
     serving(
       MasterServiceDefinition,
@@ -88,6 +91,11 @@ export async function startMasterPart(
   ])
   master.start(signal)
   return { master, rpc }
+}
+
+async function mountRoot(master: CacheMaster, { uri, directory }: RootMountConfig): Promise<void> {
+  if (directory !== undefined) await mkdir(directory, { recursive: true, mode: 0o700 })
+  await master.mountRoot({ uri, isInHome: directory !== undefined })
 }
 
 /** One connection per worker address, kept until the role stops. */

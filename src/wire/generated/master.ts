@@ -20,6 +20,7 @@ export interface Empty {
 export interface NamespaceInfo {
   /** does not change on renames and restarts */
   namespaceId: string;
+  /** empty: the root mount, which is at / */
   name: string;
   /** cosn://bucket-appid/prefix, s3://bucket/prefix, file:///dir */
   uri: string;
@@ -35,6 +36,10 @@ export interface NamespaceInfo {
   waitingFiles?:
     | number
     | undefined;
+  /** after a creation: something of the root mount is hidden now */
+  hides?:
+    | boolean
+    | undefined;
   /** secrets that were lost with the master's key; set them again */
   lost?: LostSecrets | undefined;
 }
@@ -49,6 +54,7 @@ export interface LostSecrets {
 }
 
 export interface CreateNamespaceRequest {
+  /** `/`: the root mount, here and wherever a namespace is named */
   name: string;
   uri: string;
   secrets: { [key: string]: string };
@@ -94,6 +100,10 @@ export interface UpdateNamespaceRequest_AttributesEntry {
 
 export interface NamespaceRequest {
   name: string;
+  /** instead of the name: the namespace that has this path */
+  path?:
+    | string
+    | undefined;
   /** delete even if files are lost that are not in the store */
   force?: boolean | undefined;
 }
@@ -429,7 +439,11 @@ export interface SyncPageRequest {
     | string
     | undefined;
   /** when unfinished staged data is removed */
-  stagingExpiresMs?: number | undefined;
+  stagingExpiresMs?:
+    | number
+    | undefined;
+  /** in the root mount, or not; absent: where the path is */
+  inRoot?: boolean | undefined;
 }
 
 /**
@@ -864,6 +878,7 @@ function createBaseNamespaceInfo(): NamespaceInfo {
     ttlMs: 0,
     ttlAction: "",
     waitingFiles: undefined,
+    hides: undefined,
     lost: undefined,
   };
 }
@@ -896,6 +911,9 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     }
     if (message.waitingFiles !== undefined) {
       writer.uint32(72).uint64(message.waitingFiles);
+    }
+    if (message.hides !== undefined) {
+      writer.uint32(80).bool(message.hides);
     }
     if (message.lost !== undefined) {
       LostSecrets.encode(message.lost, writer.uint32(162).fork()).join();
@@ -991,6 +1009,14 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
             message.waitingFiles = longToNumber(reader.uint64());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.hides = reader.bool();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -1033,6 +1059,7 @@ export const NamespaceInfo: MessageFns<NamespaceInfo> = {
     message.ttlMs = object.ttlMs ?? 0;
     message.ttlAction = object.ttlAction ?? "";
     message.waitingFiles = object.waitingFiles ?? undefined;
+    message.hides = object.hides ?? undefined;
     message.lost = (object.lost !== undefined && object.lost !== null)
       ? LostSecrets.fromPartial(object.lost)
       : undefined;
@@ -1705,13 +1732,16 @@ export const UpdateNamespaceRequest_AttributesEntry: MessageFns<UpdateNamespaceR
 };
 
 function createBaseNamespaceRequest(): NamespaceRequest {
-  return { name: "", force: undefined };
+  return { name: "", path: undefined, force: undefined };
 }
 
 export const NamespaceRequest: MessageFns<NamespaceRequest> = {
   encode(message: NamespaceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.path !== undefined) {
+      writer.uint32(26).string(message.path);
     }
     if (message.force !== undefined) {
       writer.uint32(16).bool(message.force);
@@ -1740,6 +1770,14 @@ export const NamespaceRequest: MessageFns<NamespaceRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
           case 2: {
             if (tag !== 16) {
               break;
@@ -1766,6 +1804,7 @@ export const NamespaceRequest: MessageFns<NamespaceRequest> = {
   fromPartial(object: DeepPartial<NamespaceRequest>): NamespaceRequest {
     const message = createBaseNamespaceRequest();
     message.name = object.name ?? "";
+    message.path = object.path ?? undefined;
     message.force = object.force ?? undefined;
     return message;
   },
@@ -4872,7 +4911,7 @@ export const OpenNextFilesResponse: MessageFns<OpenNextFilesResponse> = {
 };
 
 function createBaseSyncPageRequest(): SyncPageRequest {
-  return { path: "", cursor: "", limit: 0, stagingId: undefined, stagingExpiresMs: undefined };
+  return { path: "", cursor: "", limit: 0, stagingId: undefined, stagingExpiresMs: undefined, inRoot: undefined };
 }
 
 export const SyncPageRequest: MessageFns<SyncPageRequest> = {
@@ -4891,6 +4930,9 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
     }
     if (message.stagingExpiresMs !== undefined) {
       writer.uint32(41).double(message.stagingExpiresMs);
+    }
+    if (message.inRoot !== undefined) {
+      writer.uint32(48).bool(message.inRoot);
     }
     return writer;
   },
@@ -4948,6 +4990,14 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
             message.stagingExpiresMs = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.inRoot = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4970,6 +5020,7 @@ export const SyncPageRequest: MessageFns<SyncPageRequest> = {
     message.limit = object.limit ?? 0;
     message.stagingId = object.stagingId ?? undefined;
     message.stagingExpiresMs = object.stagingExpiresMs ?? undefined;
+    message.inRoot = object.inRoot ?? undefined;
     return message;
   },
 };

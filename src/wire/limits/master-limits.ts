@@ -52,7 +52,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     bytesMax: mebibyte,
     fields: { name: path, uri: path, secrets, attributes, ttlMs: optional(durationMs), ttlAction: optional(word) },
   },
-  getNamespace: { fields: { name: path, force: optional(flag) } },
+  getNamespace: { fields: { name: path, path: optional(path), force: optional(flag) } },
   updateNamespace: {
     bytesMax: mebibyte,
     fields: {
@@ -65,7 +65,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
     },
   },
   listNamespaces: { fields: {} },
-  deleteNamespace: { fields: { name: path, force: optional(flag) } },
+  deleteNamespace: { fields: { name: path, path: optional(path), force: optional(flag) } },
   holdNamespaces: {
     bytesMax: mebibyte,
     fields: { holderId: word, namespaces: list(record<HeldNamespace>({ namespaceId: word, version: size }), 5000) },
@@ -104,6 +104,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
         limit: count32,
         stagingId: optional(stagingId),
         stagingExpiresMs: optional(timeMs),
+        inRoot: optional(flag),
       },
     },
   },

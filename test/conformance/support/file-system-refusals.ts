@@ -7,7 +7,8 @@ import { bytesOf, entries, names, read, write } from './file-system-steps.ts'
 
 interface Place {
   readonly fileSystem: FileSystem
-  readonly namespace: string
+  /** The path of the namespace, without a slash at its end. */
+  readonly base: string
   readonly top: string
   readonly code: (promise: Promise<unknown>) => Promise<string>
 }
@@ -55,8 +56,8 @@ export function refusalSuite(place: () => Place): void {
     })
 
     it.each(wrongListings)('a listing with %o is refused', async (options) => {
-      const { fileSystem, namespace, code } = place()
-      expect(await code((async () => entries(fileSystem, `/${namespace}`, options as object))())).toBe(
+      const { fileSystem, base, code } = place()
+      expect(await code((async () => entries(fileSystem, base === '' ? '/' : base, options as object))())).toBe(
         'invalid_argument',
       )
     })
@@ -161,8 +162,8 @@ export function refusalSuite(place: () => Place): void {
 
   describe('below .skein/', () => {
     it('a file leaves it without its TTL; directories stay, and nothing enters', async () => {
-      const { fileSystem, namespace, top, code } = place()
-      const inner = `/${namespace}/.skein/${top.split('/').at(-1)}`
+      const { fileSystem, base, top, code } = place()
+      const inner = `${base}/.skein/${top.split('/').at(-1)}`
       const ttl = { ms: 3_600_000, action: 'DELETE' } as const
       await write(fileSystem, `${inner}/part`, 'x', { ttl })
       await write(fileSystem, `${inner}/dir/a`, 'y')

@@ -11,7 +11,7 @@ import { bytesOf, entries, names, read, write } from './file-system-steps.ts'
 
 export interface FileSystemUnderTest {
   readonly fileSystem: WholeFileSystem
-  /** The name of a namespace that can be written to. */
+  /** The name of a namespace that can be written to; empty: the root mount. */
   readonly namespace: string
   close(): Promise<void>
 }
@@ -30,8 +30,10 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
     afterAll(() => tested.close())
     beforeEach(() => {
       count += 1
-      top = `/${tested.namespace}/test-${count}`
+      top = `${base()}/test-${count}`
     })
+
+    const base = (): string => (tested.namespace === '' ? '' : `/${tested.namespace}`)
 
     const code = async (promise: Promise<unknown>): Promise<string> =>
       promise.then(
@@ -105,7 +107,8 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
       })
 
       it('refuses a namespace that is not there, and names that cannot be', async () => {
-        expect(await code(fileSystem.create('/no-such-namespace/a'))).toBe('not_found')
+        if (tested.namespace !== '') expect(await code(fileSystem.create('/no-such-namespace/a'))).toBe('not_found')
+        expect(await code(fileSystem.create('/'))).toBe('invalid_argument')
         expect(await code(fileSystem.create(`${top}/../a`))).toBe('invalid_argument')
         expect(await code(fileSystem.create(`${top}/a/`))).toBe('invalid_argument')
       })
@@ -220,18 +223,22 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
       })
 
       it('shows the namespaces below /', async () => {
-        const own = (await entries(fileSystem, '/')).find(({ name: one }) => one === tested.namespace)
-        expect(own).toMatchObject({ path: `/${tested.namespace}`, kind: 'directory', isMountPoint: true })
+        const { namespace } = tested
+        const own = (await entries(fileSystem, '/')).find(({ name: one }) => one === namespace)
+        if (namespace !== '')
+          expect(own).toMatchObject({ path: `/${namespace}`, kind: 'directory', isMountPoint: true })
+        const root = await fileSystem.stat('/')
+        expect(root).toMatchObject({ path: '/', kind: 'directory', isMountPoint: namespace === '' })
       })
 
       it('does not show what doors keep for themselves, except to those who ask for it', async () => {
-        const inner = `/${tested.namespace}/.skein/test-${count}`
+        const inner = `${base()}/.skein/test-${count}`
         await write(fileSystem, `${inner}/part`, 'x')
         await put('a')
         expect(await names(fileSystem, inner)).toEqual(['part'])
         expect((await fileSystem.stat(`${inner}/part`)).persistence).toBe('not_persisted')
         for (const recursive of [true, false]) {
-          const all = await names(fileSystem, `/${tested.namespace}`, { recursive })
+          const all = await names(fileSystem, base() === '' ? '/' : base(), { recursive })
           expect(all.length).toBeGreaterThan(0)
           expect(all.filter((entry) => entry.startsWith('.skein'))).toEqual([])
         }
@@ -239,7 +246,7 @@ export function fileSystemSuite(name: string, open: () => Promise<FileSystemUnde
     })
 
     metadataSuite(() => ({ fileSystem, top, code }))
-    upkeepSuite(() => ({ fileSystem, top, code }))
-    refusalSuite(() => ({ fileSystem, namespace: tested.namespace, top, code }))
+    upkeepSuite(() => ({ fileSystem, base: base(), top, code }))
+    refusalSuite(() => ({ fileSystem, base: base(), top, code }))
   })
 }

@@ -2,6 +2,7 @@
 // How: pure over the world's files and workers; what the job master says is kept for the tests.
 import { blockCount, blockIdOf } from '../../../src/base/block-id.ts'
 import { SkeinError } from '../../../src/base/errors.ts'
+import { firstNameOf } from '../../../src/base/paths.ts'
 import type {
   ClusterSummary,
   LoadIds,
@@ -99,7 +100,9 @@ export function worldMaster(world: MasterWorld): Service<MasterServiceDefinition
       return answer(request)
     }
   const answers: Partial<Service<MasterServiceDefinition>> = {
-    getNamespace: up(({ name }) => {
+    getNamespace: up((request) => {
+      if (request.path === '/') throw new SkeinError('invalid_argument', 'there is no root mount')
+      const name = request.path === undefined ? request.name.slice(1) : firstNameOf(request.path)
       if (name !== 'ns') throw new SkeinError('not_found', `there is no namespace ${name}`)
       return {
         namespaceId: 'n1',

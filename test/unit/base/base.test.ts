@@ -20,7 +20,16 @@ import { seededRandom, systemClock } from '../../../src/base/clock.ts'
 import { formatDuration, parseDuration } from '../../../src/base/durations.ts'
 import { SkeinError, toSkeinError } from '../../../src/base/errors.ts'
 import { pageBytes, pageChecksums, PageChecksummer } from '../../../src/base/page-checksum.ts'
-import { directoryNames, fileNames, formatPath, keyProblem, parsePath } from '../../../src/base/paths.ts'
+import {
+  directoryNames,
+  fileNames,
+  firstNameOf,
+  formatPath,
+  keyProblem,
+  namespaceNeeded,
+  placeOfPath,
+  placeWithin,
+} from '../../../src/base/paths.ts'
 import { backoffMs, retry } from '../../../src/base/flow/retry.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { SingleFlight } from '../../../src/base/flow/single-flight.ts'
@@ -99,18 +108,60 @@ describe('block ids', () => {
 })
 
 describe('paths', () => {
+  const isNs = (name: string): boolean => name === 'ns'
+
   it('keeps keys as the store spells them', () => {
     for (const text of ['/ns', '/ns/a b+%25&é/.x', '/ns/a//b', '/ns/dir/', '/ns/日本'])
-      expect(formatPath(parsePath(text))).toBe(text)
-    expect(parsePath('gfs://127.0.0.1:9200/ns/a')).toEqual({ namespace: 'ns', key: 'a' })
-    expect(parsePath('/')).toEqual({ namespace: '', key: '' })
+      expect(formatPath(placeOfPath(text, isNs))).toBe(text)
+    expect(placeOfPath('gfs://127.0.0.1:9200/ns/a', isNs)).toEqual({ namespace: 'ns', key: 'a' })
+    expect(placeOfPath('/', isNs)).toEqual({ namespace: '', key: '' })
+    expect(placeOfPath('/ns/', isNs)).toEqual({ namespace: 'ns', key: '' })
   })
-  it.each(['ns/a', '/ns/../x', '/ns/./x', '/ns/a\0', `/ns/${'k'.repeat(1025)}`, '//a', '/-ns/a'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parsePath(text)).toThrow(SkeinError)
-    },
-  )
+  it('are in the namespace of their first name, else in the root mount', () => {
+    const inRoot = [
+      '/ns2/a',
+      '/ns2',
+      '/ns2/',
+      '/nsx/a',
+      '/n',
+      '/NS/a',
+      '/.x',
+      '/a b+%25/x',
+      '//ns/a',
+      '/-ns',
+      '/日本/ns',
+    ]
+    for (const text of inRoot) {
+      expect(placeOfPath(text, isNs)).toEqual({ namespace: '', key: text.slice(1) })
+      expect(formatPath(placeOfPath(text, isNs))).toBe(text)
+      expect(placeWithin('', text)).toEqual({ namespace: '', key: text.slice(1) })
+    }
+    expect(placeWithin('ns', '/ns/a/b')).toEqual({ namespace: 'ns', key: 'a/b' })
+    expect(placeWithin('', '/ns/a/b')).toEqual({ namespace: '', key: 'ns/a/b' })
+    expect(['/', '/a', '/a/b', '//b', 'gfs://h:1/a/b'].map(firstNameOf)).toEqual(['', 'a', 'a', '', 'a'])
+  })
+  it.each([
+    'ns/a',
+    '/ns/../x',
+    '/ns/./x',
+    '/ns/a\0',
+    `/ns/${'k'.repeat(1025)}`,
+    '/..',
+    '/./ns',
+    '/a/../ns',
+    '/\uD800',
+    '/a\0',
+  ])('refuses %j', (text) => {
+    expect(() => placeOfPath(text, isNs)).toThrow(SkeinError)
+  })
+  it('of the root mount may be as long as a key, its first name included', () => {
+    expect(placeOfPath(`/ns2/${'k'.repeat(1020)}`, isNs).key).toHaveLength(1024)
+    expect(() => placeOfPath(`/ns2/${'k'.repeat(1021)}`, isNs)).toThrow('longer than 1024 bytes')
+  })
+  it('need a namespace of a name that can be one, where there is no root mount', () => {
+    expect(namespaceNeeded('/ns/a')).toBe('ns')
+    for (const text of ['//a', '/-ns/a', '/a b/c', '/']) expect(() => namespaceNeeded(text)).toThrow(SkeinError)
+  })
   it('inode names joined are the key, and files differ from directories', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('a', '/', 'b', '.x', '%'), { maxLength: 12 }), (pieces) => {

@@ -25,7 +25,8 @@ async function fs(...words: string[]): Promise<CommandResult & { written: Record
   const written = new Map<string, Buffer>([['/n/taken', Buffer.from('kept')]])
   const result = await run(['fs', ...words], {
     master: {
-      getStatus: async ({ path }) => infoOf(path.replace(/(?<=.)\/$/, '')),
+      getStatus: async ({ path }) =>
+        path === '/' ? { ...infoOf('/n/d'), path, mountPoint: false } : infoOf(path.replace(/(?<=.)\/$/, '')),
       listStatus: async ({ path }) => ({
         files: Object.keys(bytes)
           .filter((name) => name.startsWith(`${path}/`))
@@ -64,7 +65,7 @@ describe('fs touch', () => {
       stderr: 'skein: /n/taken exists already: remove it first\n',
     })
     expect(await fs('touch', '/n/dir/')).toMatchObject({ code: 64, written: {} })
-    expect(await fs('touch', '/n')).toMatchObject({ code: 64, written: {} })
+    expect(await fs('touch', '/')).toMatchObject({ code: 64, written: {} })
   })
 })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { expandBraces, isTemplate } from '../../../src/cli/load/brace-template.ts'
 import type { LoadOptions, StageIndexRequest, SubmitLoadRequest } from '../../../src/wire/generated/job.ts'
+import { NamespaceInfo } from '../../../src/wire/generated/master.ts'
 import { type CommandResult, load, run } from './support/harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'skein-choice-'))
@@ -46,6 +47,13 @@ describe('brace templates', () => {
 async function submit(
   ...args: readonly string[]
 ): Promise<CommandResult & { staged: StageIndexRequest[]; submitted: SubmitLoadRequest[] }> {
+  return submitTo({ hasRoot: false }, ...args)
+}
+
+async function submitTo(
+  { hasRoot }: { readonly hasRoot: boolean },
+  ...args: readonly string[]
+): Promise<CommandResult & { staged: StageIndexRequest[]; submitted: SubmitLoadRequest[] }> {
   const staged: StageIndexRequest[] = []
   const submitted: SubmitLoadRequest[] = []
   const jobs = {
@@ -59,7 +67,11 @@ async function submit(
     },
     getLoad: async () => load('COMPLETED', { files: 3, filesLoaded: 3 }),
   }
-  return { ...(await run(['fs', 'distributedLoad', ...args], { jobs }, { home })), staged, submitted }
+  const names = hasRoot ? ['', 'ns', 'other'] : ['ns', 'other']
+  const master = {
+    listNamespaces: async () => ({ namespaces: names.map((name) => NamespaceInfo.fromPartial({ name })) }),
+  }
+  return { ...(await run(['fs', 'distributedLoad', ...args], { jobs, master }, { home })), staged, submitted }
 }
 
 describe('what is submitted', () => {
@@ -156,6 +168,23 @@ describe('what is submitted', () => {
     const times = (await submit('/ns', '--modified-after', '2026-01-31T08:00:00Z', '--modified-before', '10s'))
       .submitted[0]?.options?.selection
     expect(times).toMatchObject({ modifiedAfterMs: Date.UTC(2026, 0, 31, 8), modifiedBeforeMs: 990_000 })
+  })
+  it('paths of several first names are one list, where there is a root mount', async () => {
+    const { code, staged, submitted } = await submitTo({ hasRoot: true }, '/a/x', '/b', '/c/y')
+    expect(code).toBe(0)
+    expect(staged.flatMap(({ items }) => items.map(({ path }) => path))).toEqual(['/a/x', '/b', '/c/y'])
+    expect(submitted).toMatchObject([{ path: '/', indexId: 'unique' }])
+    expect((await submitTo({ hasRoot: true }, '/')).submitted).toMatchObject([{ path: '/' }])
+    for (const [words, where] of [
+      [['/ns/a', '/other/b'], '/other/b is not in /ns'],
+      [['/ns/a', '/b'], '/b is not in /ns'],
+      [['/a', '/b', '/ns/c'], '/ns/c is not in the root mount'],
+      [['/a', '/ns/c'], '/ns/c is not in the root mount'],
+    ] as const) {
+      const refused = await submitTo({ hasRoot: true }, ...words)
+      expect(refused).toMatchObject({ code: 64, submitted: [] })
+      expect(refused.stderr).toContain(`all paths of a load must be in one namespace: ${where}`)
+    }
   })
   it('says before the load that its manifest cannot be written', async () => {
     for (const place of ['/dev/null/m.jsonl', '/']) {

@@ -25,9 +25,17 @@ beforeEach(() => {
 })
 
 async function pacingWith(cluster = ''): Promise<LoadPacing> {
-  const getNamespace = async ({ name }: { name: string }) => ({
-    ...{ namespaceId: `id-${name}`, name, uri: '', secretNames: [], createdMs: 0, ttlMs: 0, ttlAction: 'FREE' },
-    attributes: attributes.get(name) ?? {},
+  const getNamespace = async ({ name: path }: { name: string }) => ({
+    ...{
+      namespaceId: `id-${path.slice(1)}`,
+      name: path.slice(1),
+      uri: '',
+      secretNames: [],
+      createdMs: 0,
+      ttlMs: 0,
+      ttlAction: 'FREE',
+    },
+    attributes: attributes.get(path.slice(1)) ?? {},
   })
   const bandwidth = parseBandwidth(cluster, 'cluster')
   const pacing = new LoadPacing({

@@ -274,7 +274,7 @@ describe('a definition', () => {
     [{ cron: '', after: 's' }, 'invalid_argument: --after s makes a cycle: s after s'],
     [{ after: 'x' }, 'invalid_argument: --after cannot be combined with --cron or --ready-by'],
     [{ path: 'no' }, "invalid_argument: 'no' is not a path: write /namespace/dir/file"],
-    [{ path: '/' }, 'invalid_argument: name a namespace to load: /namespace or /namespace/dir'],
+    [{ path: '/' }, 'invalid_argument: there is no root mount'],
     [{ catchUp: 'some' }, "invalid_argument: 'some' is not a value of --catch-up: use latest, all, none"],
     [{ cron: '' }, 'invalid_argument: schedule s has no start time: give --cron, --after or --ready-by'],
     [{ readyBy: '7 am' }, "invalid_argument: '7 am' is not a time of day: use HH:MM, such as 07:00"],

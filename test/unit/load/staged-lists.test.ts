@@ -62,7 +62,7 @@ describe('staged lists', () => {
       undefined,
     ])
   })
-  it('a list that is being forgotten, or is gone, is no list to load, and one has one namespace', () => {
+  it('a list that is being forgotten, or is gone, is no list to load, and one of several first names says so', () => {
     const { tables, stage, submit } = begin()
     for (let part = 0; part < 3; part += 1) stage(part, `/ns/${part}`)
     const other = {
@@ -73,11 +73,14 @@ describe('staged lists', () => {
       part: 3,
       items: [{ path: '/other/a' }],
     } as const
-    expect(apply(tables, other).type).toBe('ignored')
+    expect(tables.indexes.get(['i'])?.namespace).toBe('ns')
+    expect(apply(tables, other).type).toBe('applied')
+    expect(tables.indexes.get(['i'])?.namespace).toBe('/')
     expect(apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 }).type).toBe('applied')
     expect(isWhole(tables.indexes.get(['i']))).toBe(false)
     expect(submit('i').type).toBe('ignored')
-    apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 })
+    for (let times = 0; times < 2; times += 1)
+      apply(tables, { type: 'IndexDropped', nowMs: 1, indexId: 'i', rowsMax: 2 })
     expect(submit('i').type).toBe('ignored')
     expect([tables.indexes.get(['i']), tables.loads.get([1])]).toEqual([undefined, undefined])
   })

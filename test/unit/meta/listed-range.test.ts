@@ -10,6 +10,7 @@ import { createNamespace, listing, object } from './support/commands.ts'
 import { MemoryTables } from './support/memory-tables.ts'
 
 type Place = Omit<WalkEntry, 'inodeId'>
+type Range = Omit<ListedRange, 'hidden'> & { readonly hidden?: string | undefined }
 
 /** Counts the edges that are read. */
 class CountingTables extends MemoryTables {
@@ -39,7 +40,7 @@ function tablesOf(keys: readonly string[], markers: readonly string[] = []) {
 }
 
 /** What is below `directory`, from all keys, as a filter and a sort. */
-function expected(keys: readonly string[], markers: readonly string[], directory: string, range: ListedRange): Place[] {
+function expected(keys: readonly string[], markers: readonly string[], directory: string, range: Range): Place[] {
   const folders = new Set(markers)
   for (const key of [...keys, ...markers])
     for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1)) folders.add(key.slice(0, at + 1))
@@ -53,7 +54,9 @@ function expected(keys: readonly string[], markers: readonly string[], directory
       const below = key.slice(directory.length)
       if (!range.isRecursive && (folder ? below.slice(0, -1) : below).includes('/')) return false
       const { hidden } = range
-      if (hidden !== undefined && key.startsWith(hidden) && !directory.startsWith(hidden)) return false
+      if (range.before !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(range.before)) >= 0) return false
+      const isHidden = hidden?.endsWith('/') === true ? key.startsWith(hidden) : key === hidden
+      if (hidden !== undefined && isHidden && !directory.startsWith(hidden)) return false
       if (!below.startsWith(range.prefix)) return false
       return range.startAfter === '' || Buffer.compare(Buffer.from(below), Buffer.from(range.startAfter)) > 0
     })
@@ -63,9 +66,13 @@ function expected(keys: readonly string[], markers: readonly string[], directory
 function pages(
   tables: MemoryTables,
   directory: { readonly id: number; readonly key: string },
-  range: ListedRange,
+  { hidden, ...rest }: Range,
   pageSize: number,
 ): Place[] {
+  const isOwn = hidden !== undefined && directory.key.startsWith(hidden)
+  const isAt = (key: string): boolean =>
+    hidden !== undefined && (hidden.endsWith('/') ? key.startsWith(hidden) : key === hidden)
+  const range = { ...rest, hidden: (at: string) => (!isOwn && isAt(at) ? hidden : undefined) }
   const all: Place[] = []
   for (let after: WalkPosition | undefined; ;) {
     const page: Place[] = []
@@ -107,7 +114,8 @@ describe('entriesOf', () => {
         fc.array(marker, { maxLength: 4 }),
         fc.record({
           ...{ isRecursive: fc.boolean(), prefix: part, startAfter: part },
-          hidden: fc.constantFrom(undefined, undefined, 'a/', 'b/a/'),
+          hidden: fc.constantFrom(undefined, undefined, 'a/', 'b/a/', 'a', 'b/a'),
+          before: fc.constantFrom(undefined, undefined, 'a/', 'b', 'a-', '\u0000'),
         }),
         fc.constantFrom('', 'a/', 'a//', 'b/'),
         fc.integer({ min: 1, max: 4 }),
@@ -127,7 +135,7 @@ describe('entriesOf', () => {
   test('starts at keys that are in the listing, and beside them', () => {
     const keys = ['a', 'a/', 'a/b', 'a/b/c', 'a/b0', 'a0', 'b']
     const { tables, rootId } = tablesOf(keys)
-    const below = (range: Partial<ListedRange>): string[] =>
+    const below = (range: Partial<Range>): string[] =>
       pages(tables, { id: rootId, key: '' }, { isRecursive: true, prefix: '', startAfter: '', ...range }, 2).map(
         ({ key: text, folder }) => (folder ? `${text} (dir)` : text),
       )
@@ -144,7 +152,7 @@ describe('entriesOf', () => {
   test('reads as many names as it lists, and a few more', () => {
     const keys = Array.from({ length: 5000 }, (_, index) => `d${index % 50}/f${index}`)
     const { tables, rootId } = tablesOf(keys)
-    const read = (range: ListedRange): number => {
+    const read = (range: Range): number => {
       tables.edgesRead = 0
       const found = pages(tables, { id: rootId, key: '' }, range, 1000)
       expect(found.length).toBeGreaterThan(0)

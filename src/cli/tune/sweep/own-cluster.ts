@@ -34,7 +34,9 @@ export interface OwnCluster {
 function fixedSettings(home: string): Record<string, string> {
   const ports = Object.entries(schema).filter(([key, { kind }]) => kind === 'port' && !key.includes('{x}'))
   const noDoors = { 'skein.gateway.s3.port': '-1', 'skein.gateway.webhdfs.port': '-1' }
-  return { ...Object.fromEntries(ports.map(([key]) => [key, '0'])), ...noDoors, 'skein.home': home }
+  // What is measured may be a root mount itself.
+  const noRoot = { 'goosefs.master.mount.table.root.ufs': 'none' }
+  return { ...Object.fromEntries(ports.map(([key]) => [key, '0'])), ...noDoors, ...noRoot, 'skein.home': home }
 }
 
 /**

@@ -1,7 +1,6 @@
 // Why: a sweep measures each point several times, all points in each round, so that what changes on
 // the machine meanwhile changes all points alike. How: a round is a load of each point that has
 // none yet; what is written after each load makes the sweep resumable.
-import { parsePath } from '../../../base/paths.ts'
 import { toSkeinError } from '../../../base/errors.ts'
 import { throwIfAborted } from '../../../base/clock.ts'
 import type { Cluster } from '../../../client/cluster.ts'
@@ -120,7 +119,7 @@ async function createLike(
     ([key]) => key !== 'writePolicy' && !Object.hasOwn(settings, key),
   )
   const request = {
-    name: namespace.name,
+    name: namespace.name === '' ? '/' : namespace.name,
     uri: namespace.uri,
     secrets: { ...secrets },
     attributes: { ...Object.fromEntries(attributes), readOnly: 'true' },
@@ -132,9 +131,4 @@ function lineOf({ seconds, bytes, failed, problem }: SweepRun, point: SweepPoint
   if (problem !== '') return `${pointText(point)}: ${problem}`
   const rate = seconds > 0 ? ` ${(bytes / seconds / 1024 ** 2).toFixed(1)} MB/s` : ''
   return `${pointText(point)}: ${seconds.toFixed(2)} s,${rate}${failed > 0 ? `, ${failed} files failed` : ''}`
-}
-
-/** Empty for `/`. */
-export function namespaceOf(path: string): string {
-  return parsePath(path).namespace
 }

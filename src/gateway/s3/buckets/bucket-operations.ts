@@ -1,6 +1,6 @@
-// Why: buckets are namespaces, which the command line makes and removes. How: they are listed,
-// looked at and refused; what S3 says of a bucket and a namespace does not have is answered as
-// empty.
+// Why: buckets are namespaces, which the command line makes and removes; the root mount is none.
+// How: they are listed, looked at and refused; what S3 says of a bucket and a namespace does not
+// have is answered as empty.
 import { element, group } from '../../../base/xml/xml-write.ts'
 import { isSkeinError } from '../../../base/errors.ts'
 import { documentTime, xmlDocument } from '../answer/document.ts'
@@ -23,8 +23,9 @@ export async function listBuckets({ fileSystem, region }: S3Context, call: S3Cal
   const wantedRegion = query.get('bucket-region') ?? region
   const found: { readonly name: string; readonly createdMs: number }[] = []
   for await (const page of fileSystem.list('/', { signal }))
-    for (const { name, createdMs } of page)
-      if (name.startsWith(prefix) && name > after && caller.may('read', name)) found.push({ name, createdMs })
+    for (const { name, createdMs, isMountPoint } of page)
+      if (isMountPoint && name.startsWith(prefix) && name > after && caller.may('read', name))
+        found.push({ name, createdMs })
   const all = wantedRegion === region ? found.toSorted((a, b) => (a.name < b.name ? -1 : 1)) : []
   const buckets = all.slice(0, max)
   const last = buckets.at(-1)?.name
@@ -77,7 +78,7 @@ export async function deleteBucketTagging({ fileSystem }: S3Context, call: S3Cal
 
 export async function createBucket({ fileSystem }: S3Context, call: S3Call): Promise<S3Reply> {
   const exists = await fileSystem.stat(pathOf({ bucket: call.bucket, key: '' }), call).then(
-    () => true,
+    ({ isMountPoint }) => isMountPoint,
     (thrown: unknown) => {
       if (isSkeinError(thrown, 'not_found')) return false
       throw thrown

@@ -17,6 +17,7 @@ import type { QueryFields } from '../request/query-fields.ts'
 export interface S3Context {
   readonly fileSystem: FileSystem
   readonly clock: Clock
+  readonly buckets: BucketNames
   readonly logger: Logger
   readonly region: string
   /** How long the parts of an upload are kept. */
@@ -27,6 +28,12 @@ export interface S3Context {
   readonly digests: Pick<DigestThreads, 'of' | 'ofShared'>
   /** For files that are opened. */
   readonly onSource?: OpenOptions['onSource']
+}
+
+/** Which names are buckets. */
+export interface BucketNames {
+  /** @throws S3 NoSuchBucket */
+  check(bucket: string, options: { readonly signal?: AbortSignal | undefined }): Promise<void>
 }
 
 /** One request that was checked, and may do what it asks for in its bucket. */

@@ -70,9 +70,10 @@ interface CopySource extends OpenObject {
  * The source of a copy, open. @throws S3 AccessDenied, NoSuchKey, NoSuchBucket, PreconditionFailed,
  * and those of copySource
  */
-export async function openSource({ fileSystem, onSource }: S3Context, call: S3Call): Promise<CopySource> {
+export async function openSource({ fileSystem, buckets, onSource }: S3Context, call: S3Call): Promise<CopySource> {
   const address = copySource(call.headers)
   if (!call.caller.may('read', address.bucket)) throw s3Error('AccessDenied')
+  await buckets.check(address.bucket, call)
   const source = await openObject(fileSystem, address, { signal: call.signal, onSource })
   const conditions = conditionHeaders(call.headers, 'x-amz-copy-source-')
   if (evaluated(conditions, source.view) === 'go') return { ...source, ...address }

@@ -3,7 +3,7 @@
 // with the last name that it got.
 import { jsonReply, type WebHdfsCall, type WebHdfsContext, type WebHdfsReply } from '../call/webhdfs-call.ts'
 import type { FileStatus } from '../../../client/file-system.ts'
-import { hadoopError, parameterError } from '../answer/hadoop-exceptions.ts'
+import { parameterError } from '../answer/hadoop-exceptions.ts'
 import { type StatusJson, statusJson } from '../answer/status-json.ts'
 import { EntryNames } from './entry-names.ts'
 import { found, withoutSlash } from './paths-found.ts'
@@ -69,8 +69,8 @@ export async function listStatusBatch({ fileSystem }: WebHdfsContext, call: WebH
 
   /** Whether the name is a file's of an earlier batch. */
   async function isHiddenByFile(directory: string, { kind, name }: FileStatus): Promise<boolean> {
-    if (kind === 'file' || withoutSlash(directory) === '/') return false
-    return (await found(fileSystem, `${withoutSlash(directory)}/${name}`, signal))?.kind === 'file'
+    if (kind === 'file') return false
+    return (await found(fileSystem, pathOfName(directory, name), signal))?.kind === 'file'
   }
 }
 
@@ -81,10 +81,13 @@ async function orderedName(
   fileSystem: WebHdfsContext['fileSystem'],
   signal: AbortSignal,
 ): Promise<string> {
-  if (withoutSlash(directory) === '/')
-    throw hadoopError('IllegalArgumentException', 'the list of the namespaces comes in one piece')
-  const status = await found(fileSystem, `${withoutSlash(directory)}/${name}`, signal)
+  const status = await found(fileSystem, pathOfName(directory, name), signal)
   return status?.kind === 'directory' ? `${name}/` : name
+}
+
+function pathOfName(directory: string, name: string): string {
+  const plain = withoutSlash(directory)
+  return plain === '/' ? `/${name}` : `${plain}/${name}`
 }
 
 function shownEntries(path: string, page: readonly FileStatus[], names: EntryNames): StatusJson[] {

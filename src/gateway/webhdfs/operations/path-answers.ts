@@ -11,8 +11,9 @@ import {
   type WebHdfsContext,
   type WebHdfsReply,
 } from '../call/webhdfs-call.ts'
-import { parsePath } from '../../../base/paths.ts'
+import { firstNameOf } from '../../../base/paths.ts'
 import { opened } from './file-bytes-out.ts'
+import { hasRootMount } from '../../../client/status/namespace-of.ts'
 import { found } from './paths-found.ts'
 
 const noQuota = -1
@@ -50,8 +51,8 @@ export async function checkAccess(context: WebHdfsContext, call: WebHdfsCall): P
   if (!/^[r-][w-][x-]$/.test(action))
     throw parameterError('fsaction', `"${action.slice(0, 100)}" does not match [r-][w-][x-]`)
   await existing(context, call)
-  const { namespace } = parsePath(call.path)
-  if (action.includes('w') && !context.permissions.may(call.user, 'write', namespace))
+  const topName = firstNameOf(call.path)
+  if (action.includes('w') && !context.permissions.may(call.user, 'write', topName))
     throw hadoopError('AccessControlException', `Permission denied: user=${call.user}, access=WRITE, path=${call.path}`)
   return emptyReply()
 }
@@ -119,7 +120,8 @@ interface Summary {
 
 async function summary({ fileSystem }: WebHdfsContext, { path, signal }: WebHdfsCall): Promise<Summary> {
   const { files, directories, bytes, cachedBytes } = await fileSystem.summary(path, { signal })
-  return { files, directories: path === '/' ? directories + 1 : directories, length: bytes, space: cachedBytes }
+  const isCounted = path !== '/' || (await hasRootMount(fileSystem, { signal }))
+  return { files, directories: isCounted ? directories : directories + 1, length: bytes, space: cachedBytes }
 }
 
 /** @throws FileNotFoundException */

@@ -1,7 +1,7 @@
 // Why: what clients change about one path. How: one change of the file system each, after what
 // Hadoop looks at first.
 import { isSkeinError, toSkeinError } from '../../../base/errors.ts'
-import { parsePath } from '../../../base/paths.ts'
+import { namespaceOf } from '../../../client/status/namespace-of.ts'
 import { ownerName } from '../../../base/attributes/ownership.ts'
 import { fileTimeMsMax } from '../../../base/attributes/set-times.ts'
 import { hadoopError, parameterError } from '../answer/hadoop-exceptions.ts'
@@ -25,10 +25,10 @@ export async function makeDirectories({ fileSystem }: WebHdfsContext, call: WebH
   const mode = parameters.permission('permission') ?? defaultDirectoryMode
   const there = await found(fileSystem, path, signal)
   if (there?.kind === 'file') throw hadoopError('FileAlreadyExistsException', `Path is not a directory: ${path}`)
-  const { namespace, key } = parsePath(path)
-  if (there === undefined && key === '')
+  if (there?.isExplicit === true || path === '/') return booleanReply(true)
+  const namespace = there === undefined ? await namespaceAt(fileSystem, path, signal) : ''
+  if (namespace !== '')
     throw hadoopError('AccessControlException', `namespaces are made with: skein ns create ${namespace}`)
-  if (there?.isExplicit === true || key === '') return booleanReply(true)
   await refuseBelowFile(fileSystem, path, signal)
   await fileSystem.makeDirectory(path, { signal })
   if (there === undefined) {
@@ -36,6 +36,15 @@ export async function makeDirectories({ fileSystem }: WebHdfsContext, call: WebH
     await fileSystem.setAttributes(path, { mode, ...owner, signal })
   }
   return booleanReply(true)
+}
+
+/** The name of the namespace whose own path this is, or would be; empty: it is none's. */
+async function namespaceAt(
+  fileSystem: WebHdfsContext['fileSystem'],
+  path: string,
+  signal: AbortSignal,
+): Promise<string> {
+  return parentOf(path) === '/' ? await namespaceOf(fileSystem, path, { signal }) : ''
 }
 
 /** @throws ParentNotDirectoryException when the nearest path above that exists is a file */
@@ -56,9 +65,9 @@ async function refuseBelowFile(
 export async function deletePath({ fileSystem }: WebHdfsContext, call: WebHdfsCall): Promise<WebHdfsReply> {
   const { path, parameters, signal } = call
   const recursive = parameters.flag('recursive', false)
-  const { key } = parsePath(path)
   if (path === '/') return booleanReply(false)
-  if (key === '') throw hadoopError('AccessControlException', 'namespaces are removed with: skein ns delete')
+  if ((await namespaceAt(fileSystem, path, signal)) !== '')
+    throw hadoopError('AccessControlException', 'namespaces are removed with: skein ns delete')
   try {
     await fileSystem.delete(path, { recursive, signal })
     return booleanReply(true)

@@ -11,6 +11,7 @@ import {
   type WebHdfsContext,
   type WebHdfsReply,
 } from '../call/webhdfs-call.ts'
+import { areInOneNamespace, namespaceOf } from '../../../client/status/namespace-of.ts'
 import { checkedPath } from '../request/webhdfs-request.ts'
 import { found, nameOf, parentOf, withoutSlash } from './paths-found.ts'
 
@@ -25,8 +26,8 @@ interface Move {
 export async function renamePath(context: WebHdfsContext, call: WebHdfsCall): Promise<WebHdfsReply> {
   const destination = call.parameters.text('destination')
   if (destination === undefined) throw parameterError('destination', 'it is required')
-  const { namespace } = checkedPath(destination)
-  if (namespace !== '' && !context.permissions.may(call.user, 'write', namespace))
+  const topName = checkedPath(destination)
+  if (topName !== '' && !context.permissions.may(call.user, 'write', topName))
     throw hadoopError('AccessControlException', `Permission denied: user=${call.user}, access=WRITE, ${destination}`)
   const options = call.parameters.words('renameoptions', ['NONE', 'OVERWRITE', 'TO_TRASH'])
   const [from, to] = [withoutSlash(call.path), withoutSlash(destination)]
@@ -87,7 +88,7 @@ async function moveOrThrow(
 
 /** Removes the empty directory that is to be replaced. */
 async function makeRoom({ fileSystem }: WebHdfsContext, { from, to }: Move, signal: AbortSignal): Promise<void> {
-  refuseOtherNamespace(from, to)
+  await refuseOtherNamespace(fileSystem, { from, to }, signal)
   try {
     // With the slash: an object of this name that came meanwhile is not what is removed.
     await fileSystem.delete(`${to}/`, { signal })
@@ -106,7 +107,7 @@ async function move(
   signal: AbortSignal,
   ifExists: 'exclusive' | 'overwrite' = 'exclusive',
 ): Promise<void> {
-  refuseOtherNamespace(from, to)
+  await refuseOtherNamespace(fileSystem, { from, to }, signal)
   try {
     await fileSystem.rename(from, to, { ifExists, signal, ...(fileId !== undefined && { fileId }) })
   } catch (thrown) {
@@ -115,11 +116,15 @@ async function move(
   }
 }
 
-function refuseOtherNamespace(from: string, to: string): void {
-  const [source, target] = [checkedPath(from), checkedPath(to)]
-  if (source.key === '' || target.key === '')
-    throw hadoopError('IOException', `${source.key === '' ? from : to} is a namespace, which cannot be renamed`)
-  if (source.namespace !== target.namespace)
+async function refuseOtherNamespace(
+  fileSystem: WebHdfsContext['fileSystem'],
+  { from, to }: Move,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const path of [from, to])
+    if (parentOf(path) === '/' && (await namespaceOf(fileSystem, path, { signal })) !== '')
+      throw hadoopError('IOException', `${path} is a namespace, which cannot be renamed`)
+  if (!(await areInOneNamespace(fileSystem, [from, to], { signal })))
     throw hadoopError('IOException', `${from} cannot be moved to another namespace: copy it, then remove it`)
 }
 

@@ -1,6 +1,6 @@
 // Why: clients ask a few things about the server, for defaults and for tools. How: there are no
 // quotas, no trash that empties itself, and no tokens.
-import { parsePath } from '../../../base/paths.ts'
+import { namespaceOf } from '../../../client/status/namespace-of.ts'
 import { jsonReply, type WebHdfsCall, type WebHdfsContext, type WebHdfsReply } from '../call/webhdfs-call.ts'
 
 /** CRC32C, in Hadoop's numbers. */
@@ -12,8 +12,9 @@ export async function getHomeDirectory(_: WebHdfsContext, { user }: WebHdfsCall)
 }
 
 /** GETTRASHROOT: in the namespace of the path, because nothing is moved out of it. */
-export async function getTrashRoot(_: WebHdfsContext, { user, path }: WebHdfsCall): Promise<WebHdfsReply> {
-  const { namespace } = parsePath(path)
+export async function getTrashRoot(context: WebHdfsContext, call: WebHdfsCall): Promise<WebHdfsReply> {
+  const { user, path, signal } = call
+  const namespace = await namespaceOf(context.fileSystem, path, { signal })
   const place = namespace === '' ? `/user/${user}/.Trash` : `/${namespace}/.Trash/${user}`
   return jsonReply({ Path: place.replaceAll('//', '/').replace(/\/$/, '') })
 }

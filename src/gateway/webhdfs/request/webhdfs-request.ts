@@ -2,7 +2,7 @@
 // function from the head of a request to its operation, its path and its parameters.
 import type { SkeinError } from '../../../base/errors.ts'
 import { toSkeinError } from '../../../base/errors.ts'
-import { isHiddenKey, keyProblem, parsePath } from '../../../base/paths.ts'
+import { firstNameOf, isHiddenKey } from '../../../base/paths.ts'
 import { hadoopError, parameterError } from '../answer/hadoop-exceptions.ts'
 import { isMethod, type Method, operationNames } from './operation-names.ts'
 import { Parameters } from './parameters.ts'
@@ -22,7 +22,7 @@ export interface WebHdfsRequest {
   readonly operation: string
   readonly path: string
   /** Empty for `/`. */
-  readonly namespace: string
+  readonly topName: string
   readonly parameters: Parameters
   readonly user: string
   readonly isData: boolean
@@ -40,12 +40,12 @@ const userName = /^[A-Za-z_][A-Za-z0-9._-]{0,254}[$]?$/
 export function webHdfsRequest({ method, url, host }: RequestHead): WebHdfsRequest {
   const { rawPath, query } = split(url)
   const path = pathOf(rawPath)
-  const { namespace } = checkedPath(path)
+  const topName = checkedPath(path)
   const parameters = new Parameters(query)
   if (!isMethod(method)) throw hadoopError('UnsupportedOperationException', `${method} is not supported`)
   const data = `${query}${query === '' ? '' : '&'}${dataMark}=true`
   return {
-    ...{ method, path, namespace, parameters, operation: operationOf(method, parameters) },
+    ...{ method, path, topName, parameters, operation: operationOf(method, parameters) },
     ...{ user: userOf(parameters), isData: parameters.flag(dataMark, false) },
     dataUrl: `http://${host}${prefix}${encodedPath(path)}?${data}`,
     fileUrl: `webhdfs://${host}${encodedPath(path)}`,
@@ -70,18 +70,18 @@ function pathOf(rawPath: string): string {
 
 /**
  * @param path of a request, or in a parameter
+ * @returns its first name: a namespace's, or that of something in the root mount
  * @throws InvalidPathException for a path that no file can have, AccessControlException for one
  *   that is not for clients
  */
-export function checkedPath(path: string): { readonly namespace: string; readonly key: string } {
+export function checkedPath(path: string): string {
   try {
-    const parsed = parsePath(path)
-    const problem = keyProblem(parsed.key)
-    if (!path.startsWith('/') || path.startsWith('//') || problem !== undefined)
-      throw invalidPath(path, problem ?? 'it must begin with one slash')
-    if (isHiddenKey(parsed.key) || isHiddenKey(`${parsed.key}/`))
+    const name = firstNameOf(path)
+    if (!path.startsWith('/') || path.startsWith('//')) throw invalidPath(path, 'it must begin with one slash')
+    const keys = [path.slice(1), path.slice(name.length + 2)]
+    if (keys.some((key) => isHiddenKey(key) || isHiddenKey(`${key}/`)))
       throw hadoopError('AccessControlException', `${path.slice(0, 200)} is reserved`)
-    return parsed
+    return name
   } catch (thrown) {
     const error = toSkeinError(thrown)
     throw error.code === 'invalid_argument' && error.reason === undefined ? invalidPath(path, error.message) : error

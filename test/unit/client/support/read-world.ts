@@ -4,7 +4,7 @@
 import { blockCount, blockIndexOf, fileIdOf, fileIdOfBlock } from '../../../../src/base/block-id.ts'
 import { seededRandom, throwIfAborted } from '../../../../src/base/clock.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
-import { formatPath, parsePath } from '../../../../src/base/paths.ts'
+import { firstNameOf, placeWithin } from '../../../../src/base/paths.ts'
 import { ConnectedFileSystem } from '../../../../src/client/connected-file-system.ts'
 import type { FileSystem } from '../../../../src/client/file-system.ts'
 import type { AheadMemory } from '../../../../src/client/open/ahead-memory.ts'
@@ -148,9 +148,9 @@ export class ReadWorld {
   #info(path: string): FileInfo {
     const file = this.files.get(path)
     if (file === undefined) throw new SkeinError('not_found', `${path} does not exist`)
-    const { namespace, key } = parsePath(path)
+    const { namespace, key } = placeWithin(firstNameOf(path), path)
     return FileInfo.fromPartial({
-      ...{ path: formatPath({ namespace, key }), name: key, namespaceId: namespace, key, length: file.bytes.length },
+      ...{ path, name: key, namespaceId: namespace, key, length: file.bytes.length },
       ...{ fileId: file.fileId, etag: file.etag, blockSizeBytes: file.blockSizeBytes, replicationMax: -1 },
       persistenceState: file.etag === '' ? 'NOT_PERSISTED' : 'PERSISTED',
     })

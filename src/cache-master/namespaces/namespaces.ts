@@ -3,9 +3,10 @@
 // no answer but GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
 import { SkeinError } from '../../base/errors.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import { Secret } from '../../base/secret.ts'
 import type { UpdateNamespace } from '../../meta/commands/commands.ts'
-import { namespaceById, namespaceByName, placeOf } from '../../meta/resolve-path.ts'
+import { namespaceById, namespaceByName, placeOf, rootMount } from '../../meta/resolve-path.ts'
 import { type Inode, type NamespaceRecord, type Tables, toPersistParentId } from '../../meta/meta-tables.ts'
 import type { SetTtlRequest } from '../../wire/generated/lifecycle.ts'
 import type {
@@ -20,7 +21,7 @@ import { mayBeOtherStore } from '../../ufs/store-keys.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { lostSecretsOf } from '../state/lost-secrets.ts'
-import { type MasterContext, namespaceNamed, sortedNamespaces } from '../master-context.ts'
+import { type MasterContext, namespaceNamed, noRootMount, placeAt, sortedNamespaces } from '../master-context.ts'
 import {
   changedTtl,
   checkDefinition,
@@ -28,37 +29,48 @@ import {
   ttlAsked,
   namespacesMax,
 } from '../store/namespace-definition.ts'
+import type { PathLocator } from '../paths/path-locator.ts'
 import { treePages } from '../paths/tree-pages.ts'
-import type { DetachedClearing } from './detached-clearing.ts'
+import type { DetachedClearing } from '../files/detached-clearing.ts'
 import { checkSecrets, checkStore } from './namespace-checks.ts'
 
 /** Inodes that are looked at in one turn of the event loop. */
 const filesPerTurn = 1000
+/** How long the store of the root mount is asked what a new namespace hides. */
+const hiddenLookMs = 2000
+
 export class NamespaceService {
   readonly #context: MasterContext
   readonly #clearing: DetachedClearing
+  readonly #locator: Pick<PathLocator, 'locate'>
 
-  constructor(context: MasterContext, clearing: DetachedClearing) {
+  constructor(context: MasterContext, clearing: DetachedClearing, locator: Pick<PathLocator, 'locate'>) {
     this.#context = context
     this.#clearing = clearing
+    this.#locator = locator
   }
 
   /**
    * @throws SkeinError invalid_argument, already_exists (another definition), and what the store
    *   says
    */
-  async create(request: CreateNamespaceRequest, { signal }: CallOptions): Promise<NamespaceInfo> {
+  async create(
+    request: CreateNamespaceRequest & Pick<NamespaceRecord, 'inHome'>,
+    { signal }: Pick<CallOptions, 'signal'>,
+  ): Promise<NamespaceInfo> {
     checkDefinition(request)
     checkSecrets(request.secrets)
     const ttl = ttlAsked(request)
-    const existing = namespaceByName(this.#context.tables, request.name)
+    const name = request.name.replace(/^\/$/, '')
+    const existing = namespaceByName(this.#context.tables, name)
     if (existing !== undefined) return this.#existing(existing, request)
     if ([...this.#context.tables.namespaces()].length >= namespacesMax)
       throw new SkeinError('resource_exhausted', `there are ${namespacesMax} namespaces already: delete one first`)
     const secrets = Object.fromEntries(
-      Object.entries(request.secrets).map(([name, value]) => [name, new Secret(value)] as const),
+      Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const),
     )
     await checkStore(this.#context, { uri: request.uri, attributes: { ...request.attributes }, secrets }, signal)
+    const hides = await this.#hides(name, signal)
     const namespaceId = randomUUID()
     const sealed = Object.entries(secrets).map(
       ([field, secret]) => [field, this.#context.sealing.seal(namespaceId, field, secret)] as const,
@@ -68,22 +80,49 @@ export class NamespaceService {
         type: 'create_namespace',
         atMs: this.#context.clock.nowMs(),
         namespaceId,
-        name: request.name,
+        name,
         uri: request.uri,
         attributes: request.attributes,
         sealedSecrets: Object.fromEntries(sealed),
         ...(ttl === undefined ? {} : { ttl }),
+        ...(request.inHome === true && { inHome: true }),
       })
     } catch (error) {
-      const meanwhile = namespaceByName(this.#context.tables, request.name)
+      const meanwhile = namespaceByName(this.#context.tables, name)
       if (meanwhile === undefined) throw error
       return this.#existing(meanwhile, request)
     }
-    return infoOf(this.#context.tables, namespaceNamed(this.#context, request.name))
+    const created = infoOf(this.#context.tables, namespaceNamed(this.#context, name))
+    return hides ? { ...created, hides } : created
   }
 
-  get(name: string): NamespaceInfo {
-    return infoOf(this.#context.tables, namespaceNamed(this.#context, name.replace(/^\//, '')))
+  /** Whether a new namespace would hide something of the root mount, as far as that can be told. */
+  async #hides(name: string, signal: AbortSignal): Promise<boolean> {
+    const root = rootMount(this.#context.tables)
+    if (root === undefined || name === '') return false
+    const late = new AbortController()
+    const cancelTimer = this.#context.clock.schedule(hiddenLookMs, () => late.abort())
+    try {
+      await this.#locator.locate({ record: root, key: name }, AbortSignal.any([signal, late.signal]))
+      return true
+    } catch {
+      return false
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  /** The namespace of a name, or that which has a path. @throws SkeinError not_found */
+  get({ name, path }: NamespaceRequest): NamespaceInfo {
+    const { tables } = this.#context
+    const record = path === undefined ? this.#named(name) : placeAt(this.#context, path, noRootMount).record
+    return infoOf(tables, record)
+  }
+
+  /** @throws SkeinError not_found, invalid_argument: the root mount is not meant by accident */
+  #named(name: string): NamespaceRecord {
+    if (name === '') throw new SkeinError('invalid_argument', 'a namespace has a name; that of the root mount is /')
+    return namespaceNamed(this.#context, name)
   }
 
   list(): NamespaceInfo[] {
@@ -101,7 +140,7 @@ export class NamespaceService {
     setTtl: (request: SetTtlRequest, options: CallOptions) => Promise<unknown>,
     options: CallOptions,
   ): Promise<NamespaceInfo> {
-    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    const record = this.#named(request.name)
     const access = this.#context.stores.accessOf(record, Object.keys(request.secrets))
     const attributes = { ...access.attributes, ...request.attributes }
     for (const name of request.removedAttributes) {
@@ -112,7 +151,7 @@ export class NamespaceService {
       delete attributes[name]
     }
     const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
-    checkDefinition({ name: record.name, uri: record.uri, attributes })
+    checkDefinition({ name: record.name === '' ? '/' : record.name, uri: record.uri, attributes })
     checkSecrets(request.secrets)
     const ttl = changedTtl(request, infoOf(this.#context.tables, record))
     const action = ttl?.action ?? infoOf(this.#context.tables, record).ttlAction
@@ -185,11 +224,12 @@ export class NamespaceService {
    *   unless `force`
    */
   async delete(request: NamespaceRequest, { signal }: CallOptions): Promise<void> {
-    const record = namespaceNamed(this.#context, request.name.replace(/^\//, ''))
+    const record = this.#named(request.name)
     if (request.force !== true) {
       let unpersisted = 0
-      for await (const page of treePages(this.#context, record.rootId, '', signal))
-        unpersisted += page.filter(({ file }) => file?.persisted === false).length
+      // What other namespaces hide is lost, too.
+      for await (const page of treePages(this.#context, record.rootId, '', signal, true))
+        unpersisted += page.filter(({ key, file }) => file?.persisted === false && !isHiddenKey(key)).length
       if (unpersisted > 0) {
         const files = unpersisted === 1 ? '1 file' : `${unpersisted} files`
         const how = `persist first ('fs persist /${record.name}'), or lose them with --force`
@@ -240,8 +280,9 @@ export class NamespaceService {
       uri === request.uri && sameEntries(attributes, request.attributes) && sameEntries(revealed, request.secrets)
     const equal = sameStore && ttl.ttlMs === ttlMs && ttl.action === ttlAction
     if (equal) return infoOf(this.#context.tables, record)
-    const how = "change it with 'ns update', or take another name"
-    const message = `namespace '${record.name}' exists already with another definition: ${how}`
+    const how = `change it with 'ns update', or ${record.name === '' ? 'delete it first' : 'take another name'}`
+    const which = record.name === '' ? 'the root mount' : `namespace '${record.name}'`
+    const message = `${which} exists already with another definition: ${how}`
     throw new SkeinError('already_exists', message)
   }
 }
