@@ -7,6 +7,9 @@ export interface CountingProxy {
   /** Bytes that the target sent since the last reset. */
   bytes(): number
   reset(): void
+  /** Until `release`, at most one more chunk of each connection comes through. */
+  hold(): void
+  release(): void
   close(): Promise<void>
 }
 
@@ -20,6 +23,8 @@ export function startCountingProxy(
 ): Promise<CountingProxy> {
   let total = 0
   let freeAt = 0
+  let isHeld = false
+  const held = new Set<Socket>()
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     const target = connect(targetPort, '127.0.0.1')
@@ -33,7 +38,10 @@ export function startCountingProxy(
       total += chunk.length
       const waitMs = delayOf(chunk.length)
       const full = !client.write(chunk)
-      if (waitMs > 0) {
+      if (isHeld) {
+        target.pause()
+        held.add(target)
+      } else if (waitMs > 0) {
         target.pause()
         setTimeout(() => target.resume(), waitMs)
       } else if (full) {
@@ -60,6 +68,14 @@ export function startCountingProxy(
         bytes: () => total,
         reset: () => {
           total = 0
+        },
+        hold: () => {
+          isHeld = true
+        },
+        release: () => {
+          isHeld = false
+          for (const target of held) target.resume()
+          held.clear()
         },
         close: () =>
           new Promise((done) => {
