@@ -65,6 +65,11 @@ export function seededRandom(seed: number): Random {
   }
 }
 
+/** For a call whose caller gives no signal. */
+export function neverAborted(): AbortSignal {
+  return new AbortController().signal
+}
+
 /**
  * The reason of an aborted signal as a SkeinError. Its code is `cancelled`, unless the reason is a
  * SkeinError itself.

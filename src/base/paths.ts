@@ -56,10 +56,15 @@ export function checkNamespaceName(name: string): void {
  *   segment
  */
 export function pathOfText(text: string): string {
+  const path = absolutePath(text)
+  parts(path, namespacePattern.test(firstName(path)))
+  return path
+}
+
+function absolutePath(text: string): string {
   const path = text.replace(/^(?:gfs|goosefs|skein):\/\/[^/]*(?=\/|$)/, '') || '/'
   if (!path.startsWith('/'))
     throw new SkeinError('invalid_argument', `'${text}' is not a path: write /namespace/dir/file`)
-  parts(path, namespacePattern.test(firstName(path)))
   return path
 }
 
@@ -69,7 +74,7 @@ export function pathOfText(text: string): string {
  * @throws SkeinError invalid_argument, see pathOfText
  */
 export function placeOfPath(text: string, isNamespace: (name: string) => boolean): NamespacePath {
-  const path = pathOfText(text)
+  const path = absolutePath(text)
   return parts(path, isNamespace(firstName(path)))
 }
 
@@ -79,6 +84,11 @@ export function placeOfPath(text: string, isNamespace: (name: string) => boolean
  */
 export function placeWithin(namespace: string, text: string): NamespacePath {
   return placeOfPath(text, (name) => name === namespace && name !== '')
+}
+
+/** How a namespace is named to the master and to people: the root mount has an empty name. */
+export function namedNamespace(name: string): string {
+  return name === '' ? '/' : name
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkeinError } from '../base/errors.ts'
 import type { BlockMap } from '../meta/block-map.ts'
 import { formatPath } from '../base/paths.ts'
-import { namespaceById, namespaceByName, type Place, placeOfText } from '../meta/resolve-path.ts'
+import { isRoot, namespaceById, namespaceByName, type Place, placeOfText } from '../meta/resolve-path.ts'
 import type { NamespaceRecord, Tables } from '../meta/meta-tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricRegistry } from '../telemetry/registry.ts'
@@ -100,7 +100,7 @@ export function placeAt({ tables }: Pick<MasterContext, 'tables'>, path: string,
  */
 export function placesOf(context: MasterContext, path: string): Place[] {
   const place = placeOfText(context.tables, path)
-  if (place !== undefined && (place.key !== '' || place.record.name !== '')) return [place]
+  if (place !== undefined && !isRoot(place)) return [place]
   return sortedNamespaces(context).map((record) => ({ record, key: '' }))
 }
 

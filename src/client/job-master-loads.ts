@@ -1,6 +1,6 @@
 // Why: a program begins, follows and cancels loads, which run in the job master. How: calls of its
 // service, in the words of the library.
-import type { Clock } from '../base/clock.ts'
+import { type Clock, neverAborted } from '../base/clock.ts'
 import type { SkeinError } from '../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus } from '../wire/generated/job.ts'
 import type { Service } from '../wire/service.ts'
@@ -100,8 +100,4 @@ function progressOf(status: LoadStatus): LoadProgress {
     bytesLoaded: counts?.bytesLoaded ?? 0,
     reason,
   }
-}
-
-function neverAborted(): AbortSignal {
-  return new AbortController().signal
 }

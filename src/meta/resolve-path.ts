@@ -32,6 +32,11 @@ export function placeOfText(tables: Tables, text: string): Place | undefined {
   throw new SkeinError('not_found', `namespace '/${name}' does not exist: list namespaces with 'skein ns ls'`)
 }
 
+/** Whether a place is `/` itself. */
+export function isRoot({ record, key }: Place): boolean {
+  return record.name === '' && key === ''
+}
+
 /** The namespace whose content is below `/`, beside the other namespaces, if there is one. */
 export function rootMount(tables: Tables): NamespaceRecord | undefined {
   return namespaceByName(tables, '')

@@ -8,7 +8,7 @@ import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
 import { compareKeys } from '../../meta/edge-order.ts'
 import { entriesOf, hiddenBelow, type ListedDirectory, type ListedRange } from '../../meta/listed-range.ts'
-import { directoryAt, listedAtMs, type Place, placeOfText } from '../../meta/resolve-path.ts'
+import { directoryAt, isRoot, listedAtMs, type Place, placeOfText } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, NamedInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
 import type { ListStatusRequest, ListStatusResponse, UnusablePaths } from '../../wire/generated/master.ts'
@@ -107,8 +107,7 @@ export class ListService {
     const range = rangeOf(request)
     const entries = this.#pageOf(request, place)
     this.#context.workers.expire()
-    if (place === undefined || (place.record.name === '' && place.key === ''))
-      return this.#listRoot(request, range, token, entries, limit, signal)
+    if (place === undefined || isRoot(place)) return this.#listRoot(request, range, token, entries, limit, signal)
     const { record, key } = place
     if (token !== undefined) {
       if (directoryAt(this.#context.tables, record.rootId, key) === undefined)
@@ -125,7 +124,7 @@ export class ListService {
 
   #pageOf({ brief = false, withMetadata = false }: ListStatusRequest, place: Place | undefined): PageEntries {
     if (!brief) return new FullEntries(this.#context, withMetadata)
-    if (place === undefined || (place.record.name === '' && place.key === ''))
+    if (place === undefined || isRoot(place))
       return new BriefEntries(this.#context, withMetadata, { path: '/', key: undefined })
     const key = directoryKey(place.key)
     const path = pathOf(place.record, key)

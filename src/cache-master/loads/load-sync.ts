@@ -1,7 +1,6 @@
 // Why: what a load asks of the master: the listing with file ids and what is cached already, a
 // second look at one object, the audit at the end, and the target that is kept with the files.
 import { z } from 'zod'
-import { assert } from '../../base/assert.ts'
 import { isSameMetadata, storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { blockCount, blockIdOf } from '../../base/block-id.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
@@ -261,9 +260,9 @@ export class SyncService {
   /** Where a load looks: in the namespace that it began in, whatever has come and gone since. */
   #placeOf({ path, inRoot }: SyncPageRequest): Place {
     if (inRoot === undefined) return placeAt(this.#context, path, noRootMount)
-    const { namespace, key } = placeWithin(inRoot ? '' : firstNameOf(path), path)
-    const record = namespaceNamed(this.#context, inRoot ? '' : firstNameOf(path))
-    assert(record.name === namespace, 'the name of a namespace begins its paths')
+    const name = inRoot ? '' : firstNameOf(path)
+    const { key } = placeWithin(name, path)
+    const record = namespaceNamed(this.#context, name)
     this.#checkShown(record, key)
     return { record, key }
   }

@@ -3,7 +3,7 @@
 // no answer but GetNamespaceAccess, for roles, holds a secret.
 import { randomUUID } from 'node:crypto'
 import { SkeinError } from '../../base/errors.ts'
-import { isHiddenKey } from '../../base/paths.ts'
+import { isHiddenKey, namedNamespace } from '../../base/paths.ts'
 import { Secret } from '../../base/secret.ts'
 import type { UpdateNamespace } from '../../meta/commands/commands.ts'
 import { namespaceById, namespaceByName, placeOf, rootMount } from '../../meta/resolve-path.ts'
@@ -151,7 +151,7 @@ export class NamespaceService {
       delete attributes[name]
     }
     const given = Object.entries(request.secrets).map(([field, value]) => [field, new Secret(value)] as const)
-    checkDefinition({ name: record.name === '' ? '/' : record.name, uri: record.uri, attributes })
+    checkDefinition({ name: namedNamespace(record.name), uri: record.uri, attributes })
     checkSecrets(request.secrets)
     const ttl = changedTtl(request, infoOf(this.#context.tables, record))
     const action = ttl?.action ?? infoOf(this.#context.tables, record).ttlAction

@@ -2,10 +2,9 @@
 // that it is the store that is silent, and which, not that the master is. How: the answer comes a
 // moment before the caller gives up.
 import { SkeinError } from '../../base/errors.ts'
-import { pathOf } from '../master-context.ts'
 import { placeOfText } from '../../meta/resolve-path.ts'
 import type { CallOptions } from '../../wire/service.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 
 /** The answer must still travel. */
 const headStartShare = 0.1

@@ -1,5 +1,6 @@
 // Why: what is said of namespaces. Pure. Values of secrets never reach this side; only their names
 // do.
+import { namedNamespace } from '../../base/paths.ts'
 import type { NamespaceInfo } from '../../wire/generated/master.ts'
 import { formatDate } from './format-file.ts'
 import { printable } from '../frame/printable.ts'
@@ -7,13 +8,8 @@ import { printable } from '../frame/printable.ts'
 /** `ns ls`: a heading and a line a namespace. */
 export function namespaceListText(namespaces: readonly NamespaceInfo[]): string {
   const width = Math.max(9, ...namespaces.map(({ name }) => name.length)) + 2
-  const rows = namespaces.map(({ name, uri }) => `${shownName(name).padEnd(width)}${uri}`)
+  const rows = namespaces.map(({ name, uri }) => `${namedNamespace(name).padEnd(width)}${uri}`)
   return [`${'NAMESPACE'.padEnd(width)}URI`, ...rows].join('\n')
-}
-
-/** The root mount has no name. */
-function shownName(name: string): string {
-  return name === '' ? '/' : name
 }
 
 /** `ns stat`: one `name: value` a line; secrets as `******`, and which of them are lost. */
@@ -21,7 +17,7 @@ export function namespaceStatText(namespace: NamespaceInfo): string {
   const lost = new Set(namespace.lost?.names)
   const attributes = Object.entries(namespace.attributes).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
-    `Namespace: ${shownName(namespace.name)}`,
+    `Namespace: ${namedNamespace(namespace.name)}`,
     `Path: /${namespace.name}`,
     `URI: ${namespace.uri}`,
     `Created: ${formatDate(namespace.createdMs)}`,

@@ -1,7 +1,7 @@
 // Why: the half of a file system that reads (file-system.ts), apart from the half that changes
 // things. How: questions go to the master; opened files are kept for a short time (opened-files.ts)
 // and read by their handles.
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, neverAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { FileInfo, MasterServiceDefinition, OpenFileResponse } from '../../wire/generated/master.ts'
 import type { Service } from '../../wire/service.ts'
@@ -125,8 +125,4 @@ export class FileReads implements Pick<FileSystem, 'stat' | 'list' | 'open' | 'b
     this.#options.opened.forget(path)
     await this.#options.master.refreshFile({ namespaceId, key }, { signal: neverAborted() }).catch(() => undefined)
   }
-}
-
-function neverAborted(): AbortSignal {
-  return new AbortController().signal
 }

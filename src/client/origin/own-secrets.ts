@@ -3,6 +3,7 @@
 // The definition of a namespace may name another endpoint tomorrow, so no secret is used for a
 // namespace that the file does not name.
 import { z } from 'zod'
+import { namedNamespace } from '../../base/paths.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { readSecretDocument } from '../../base/files/secret-file.ts'
 import { secretBytesMax } from '../../base/secret.ts'
@@ -29,8 +30,7 @@ export async function ownSecrets(
     const at = issue?.path.map((step) => JSON.stringify(String(step).slice(0, 100))).join('.')
     throw refusal(path, `${at === undefined || at === '' ? 'the document' : at} ${issue?.message ?? 'is not valid'}`)
   }
-  // The root mount has an empty name.
-  const name = namespace === '' ? '/' : namespace
+  const name = namedNamespace(namespace)
   return (Object.hasOwn(result.data, name) ? result.data[name] : undefined) ?? {}
 }
 

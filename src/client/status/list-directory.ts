@@ -1,5 +1,6 @@
 // Why: a directory may have a million files, so users get it page by page. How: the master serves
 // the prefix and the start; the token of a page leads to the next one.
+import { neverAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { pathOfText } from '../../base/paths.ts'
 import type {
@@ -32,7 +33,7 @@ export async function* listPages(
   options: ListOptions,
 ): AsyncGenerator<ListStatusResponse, void, undefined> {
   const { recursive = false, prefix, startAfter, pageSize = pageSizeDefault, withImplied = true } = options
-  const { onUnusable, deadlineMs = pageMs, signal = new AbortController().signal } = options
+  const { onUnusable, deadlineMs = pageMs, signal = neverAborted() } = options
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > pageSizeMax)
     throw new SkeinError('invalid_argument', `a page of ${pageSize} entries: give 1 to ${pageSizeMax}`)
   const listing: Omit<ListStatusRequest, 'pageToken'> = {

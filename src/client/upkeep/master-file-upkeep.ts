@@ -1,5 +1,6 @@
 // Why: the part of a file system for who looks after it (file-upkeep.ts), apart from what programs
 // do. How: each method is a question to the master, in the words of the client.
+import { neverAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../../wire/generated/master.ts'
@@ -81,7 +82,7 @@ export class MasterFileUpkeep implements FileUpkeep {
   }
 }
 
-function callOf({ signal = new AbortController().signal }: CallSignal): { readonly signal: AbortSignal } {
+function callOf({ signal = neverAborted() }: CallSignal): { readonly signal: AbortSignal } {
   return { signal }
 }
 

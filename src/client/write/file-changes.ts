@@ -1,5 +1,6 @@
 // Why: the half of a file system that changes things (file-system.ts), apart from the half that
 // reads. How: each change is a call to the master; the bytes of files go through a file writer.
+import { neverAborted } from '../../base/clock.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
 import { setTimesOf } from '../../base/attributes/set-times.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
@@ -151,8 +152,4 @@ export class MasterFileChanges implements FileChanges {
     if (times !== undefined) await change(lifecycle.setPathTimes({ path, times }, call))
     return { files }
   }
-}
-
-function neverAborted(): AbortSignal {
-  return new AbortController().signal
 }

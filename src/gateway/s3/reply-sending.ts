@@ -75,12 +75,12 @@ export function sendError(
   return true
 }
 
-function identity(requestId: string): Readonly<Record<string, string>> {
+function identity(requestId: string): Record<string, string | number> {
   return { 'x-amz-request-id': requestId, 'x-amz-id-2': requestId }
 }
 
 function headersOf({ headers = {} }: S3Reply, requestId: string): Record<string, string | number> {
-  const defined: Record<string, string | number> = { 'x-amz-request-id': requestId, 'x-amz-id-2': requestId }
+  const defined = identity(requestId)
   for (const name in headers) {
     const value = headers[name]
     if (value !== undefined) defined[name] = value

@@ -1,6 +1,7 @@
 // Why: a sweep measures each point several times, all points in each round, so that what changes on
 // the machine meanwhile changes all points alike. How: a round is a load of each point that has
 // none yet; what is written after each load makes the sweep resumable.
+import { namedNamespace } from '../../../base/paths.ts'
 import { toSkeinError } from '../../../base/errors.ts'
 import { throwIfAborted } from '../../../base/clock.ts'
 import type { Cluster } from '../../../client/cluster.ts'
@@ -119,7 +120,7 @@ async function createLike(
     ([key]) => key !== 'writePolicy' && !Object.hasOwn(settings, key),
   )
   const request = {
-    name: namespace.name === '' ? '/' : namespace.name,
+    name: namedNamespace(namespace.name),
     uri: namespace.uri,
     secrets: { ...secrets },
     attributes: { ...Object.fromEntries(attributes), readOnly: 'true' },

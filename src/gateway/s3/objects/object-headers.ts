@@ -33,8 +33,7 @@ export function objectHeaders(
 ): Record<string, string | number | undefined> {
   const { contentType, userMetadata, clientMetadata } = view
   const headers: Record<string, string | number | undefined> = {
-    etag: `"${view.etag}"`,
-    'last-modified': headerTime(view.modifiedMs),
+    ...validatorHeaders(view),
     'accept-ranges': 'bytes',
     'content-type': contentType || defaultContentType,
   }
