@@ -282,6 +282,8 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly rpcDeadlineMs: number
   readonly rpcPort: RpcPortConfig
+  /** Of GooseFS's clients. */
+  readonly goosefsAuthentication: 'NOSASL' | 'SIMPLE'
   /** Names to accept in the Host header of HTTP ports, in addition to the role's own. */
   readonly httpHostNames: readonly string[]
   readonly shutdownTimeoutMs: number

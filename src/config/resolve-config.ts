@@ -68,6 +68,7 @@ export function resolveConfig(
     },
     logLevel: values.word('skein.log.level') as Config['logLevel'],
     rpcDeadlineMs: values.amount('skein.rpc.deadline'),
+    goosefsAuthentication: values.word('goosefs.security.authentication.type') as Config['goosefsAuthentication'],
     httpHostNames: values.words('skein.http.host.names') ?? [],
     rpcPort: {
       connectionsMax: values.amount('skein.rpc.connections.max'),

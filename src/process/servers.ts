@@ -3,6 +3,7 @@
 import type { Listen } from '../config/config.ts'
 import { startDataServer } from '../wire/data/data-server.ts'
 import type { DataPlaneHandlers } from '../wire/data/data-plane.ts'
+import type { StreamMethod } from '../wire/rpc/grpc-streams.ts'
 import { type ServedService, startServer } from '../wire/rpc/server.ts'
 import { startWebServer } from '../wire/http/web.ts'
 import type { RoleContext } from './role-shell.ts'
@@ -34,6 +35,7 @@ export async function serveRpc(
   what: string,
   listen: Listen,
   services: readonly ServedService[],
+  streams: readonly (readonly StreamMethod[])[] = [],
 ): Promise<string> {
   const { logger, clock, metrics, config } = context
   const limits = config.rpcPort
@@ -42,6 +44,7 @@ export async function serveRpc(
     host: listen.bindHost,
     port: listen.rpcPort,
     services,
+    streams,
     logger,
     clock,
     limits,

@@ -27,6 +27,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   client: ['base', 'config', 'telemetry', 'wire', 'block', 'ufs'],
   gateway: ['base', 'config', 'telemetry', 'wire', 'client'],
   fuse: ['base', 'telemetry', 'client'],
+  'goosefs-rpc': ['base', 'telemetry', 'wire', 'client'],
   'cache-master': ['base', 'telemetry', 'wire', 'ufs', 'journal', 'meta'],
   'cache-worker': ['base', 'telemetry', 'wire', 'ufs', 'block', 'client'],
   'job-master': ['base', 'telemetry', 'wire', 'journal', 'queue', 'load', 'client'],
@@ -49,6 +50,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     'job-worker',
     'gateway',
     'fuse',
+    'goosefs-rpc',
   ],
   cli: ['base', 'config', 'tuning', 'wire', 'ufs', 'client', 'fuse', 'process'],
 }

@@ -57,6 +57,13 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     upkeep: ['file-system.ts', 'status', 'write'],
   },
   config: { keys: [] },
+  'goosefs-rpc': {
+    'generated/goosefs': [],
+    ids: [],
+    session: ['generated/goosefs', 'native-service.ts'],
+    master: ['generated/goosefs', 'ids', 'native-service.ts'],
+    worker: ['generated/goosefs', 'ids', 'native-service.ts'],
+  },
   fuse: {
     protocol: [],
     device: ['protocol'],

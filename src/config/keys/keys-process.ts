@@ -22,6 +22,15 @@ export const processKeys = {
     scope: 'all',
     doc: 'Minimum level of log lines on stderr',
   },
+  'goosefs.security.authentication.type': {
+    kind: 'choice',
+    values: ['NOSASL', 'SIMPLE'],
+    default: 'NOSASL',
+    scope: 'roles',
+    doc:
+      'Whether GooseFS clients must say who they are. `SIMPLE`: each channel sends a user name, which nothing ' +
+      'proves. `NOSASL`: it may. Either kind of client works with `NOSASL`',
+  },
   'skein.security.allowInsecureBind': {
     kind: 'boolean',
     default: 'false',

@@ -309,7 +309,6 @@ export const unusedKeys = {
   'goosefs.master.metastore.dir': unused('text', 'Metadata is stored in `skein.home`'),
   'goosefs.master.security.impersonation.root.groups': unused('text', 'There are no users'),
   'goosefs.master.security.impersonation.root.users': unused('text', 'There are no users'),
-  'goosefs.security.authentication.type': unused('text', 'There are no users'),
   'goosefs.security.authorization.permission.enabled': unused('text', 'There are no users'),
   'goosefs.underfs.hdfs.configuration': unused('text', 'HDFS is not supported'),
   'goosefs.underfs.hdfs.version': unused('text', 'HDFS is not supported'),

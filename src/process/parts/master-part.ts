@@ -6,6 +6,7 @@ import { restoreBackup } from '../../cache-master/state/backup.ts'
 import { type CacheMaster, createCacheMaster } from '../../cache-master/master.ts'
 import type { RootMountConfig } from '../../config/config.ts'
 import { announceReaders } from './announce-readers.ts'
+import { goosefsMasterServices } from './goosefs-part.ts'
 import type { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import { checkHome } from '../../journal/log/home-parts.ts'
 import { openLocalJournal } from '../../journal/log/local-journal.ts'
@@ -82,13 +83,9 @@ export async function startMasterPart(
   context.onStop('cache master', () => master.close())
   master.stopped.addEventListener('abort', () => context.fail(master.stopped.reason), { once: true })
   if (config.master.root !== undefined) await mountRoot(master, config.master.root)
-  rpc = await serveRpc(context, 'master', config.master, [
-    serving(
-      MasterServiceDefinition,
-      demand === undefined ? master.service : announceReaders(master.service, demand, clock),
-    ),
-    serving(LifecycleServiceDefinition, master.lifecycle),
-  ])
+  const service = demand === undefined ? master.service : announceReaders(master.service, demand, clock)
+  const services = [serving(MasterServiceDefinition, service), serving(LifecycleServiceDefinition, master.lifecycle)]
+  rpc = await serveRpc(context, 'master', config.master, services, goosefsMasterServices(context))
   master.start(signal)
   return { master, rpc }
 }

@@ -22,6 +22,7 @@ import { serving } from '../../wire/rpc/server.ts'
 import type { Service } from '../../wire/service.ts'
 import type { RoleContext } from '../role-shell.ts'
 import { serveData, serveRpc } from '../servers.ts'
+import { goosefsWorkerServices } from './goosefs-part.ts'
 import { namespaceDefinitions } from '../stores.ts'
 
 export interface WorkerPart {
@@ -122,10 +123,11 @@ export async function startWorkerPart(
     otherWorkers.close()
   })
   const data = await serveData(context, config.worker, worker.dataHandlers)
-  const rpc = await serveRpc(context, 'worker', config.worker, [
+  const services = [
     serving(WorkerServiceDefinition, worker.workerService),
     serving(PersistServiceDefinition, persisting.service),
-  ])
+  ]
+  const rpc = await serveRpc(context, 'worker', config.worker, services, goosefsWorkerServices(context))
   worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
   return { workerId, worker, rpc, data }
 }

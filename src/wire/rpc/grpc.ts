@@ -11,6 +11,7 @@ import {
   type sendUnaryData,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServiceError,
   setLogVerbosity,
@@ -24,6 +25,7 @@ import type { Clock } from '../../base/clock.ts'
 import { bindError, formatAddress } from '../address.ts'
 import { defaultRpcLimits, type RpcLimits, RpcSessions } from './rpc-sessions.ts'
 import { errorToJson, grpcOk, statusTable } from '../status.ts'
+import { answerStream, type StreamMethod } from './grpc-streams.ts'
 
 const errorKey = 'skein-error-bin'
 /** grpc-message is for users of other tools. The JSON has the full message. */
@@ -142,6 +144,8 @@ export interface RawServerOptions {
   readonly host: string
   readonly port: number
   readonly services: readonly (readonly RawMethod[])[]
+  /** Methods of other protocols. Those of one service are one array. */
+  readonly streams?: readonly (readonly StreamMethod[])[]
   readonly concurrentStreamsMax: number
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly limits?: Partial<RpcLimits>
@@ -167,9 +171,19 @@ export async function startRawServer(options: RawServerOptions): Promise<RawServ
     const definition: Record<string, ReturnType<typeof methodDefinition>> = {}
     const implementation: UntypedServiceImplementation = {}
     for (const method of methods) {
-      definition[method.name] = methodDefinition(method.path)
+      definition[method.name] = methodDefinition(method.path, false)
       implementation[method.name] = (call: ServerUnaryCall<Buffer, Uint8Array>, callback: sendUnaryData<Uint8Array>) =>
         void answer(method, call, callback, running)
+    }
+    server.addService(definition, implementation)
+  }
+  for (const methods of options.streams ?? []) {
+    const definition: Record<string, ReturnType<typeof methodDefinition>> = {}
+    const implementation: UntypedServiceImplementation = {}
+    for (const method of methods) {
+      definition[method.name] = methodDefinition(method.path, true)
+      implementation[method.name] = (stream: ServerDuplexStream<Buffer, Uint8Array>) =>
+        void answerStream(method, stream, running, new Metadata())
     }
     server.addService(definition, implementation)
   }
@@ -213,11 +227,11 @@ function http2ServerOf(server: Server): Http2Server {
   return first
 }
 
-function methodDefinition(path: string) {
+function methodDefinition(path: string, isStream: boolean) {
   return {
     path,
-    requestStream: false,
-    responseStream: false,
+    requestStream: isStream,
+    responseStream: isStream,
     requestSerialize: asBuffer,
     requestDeserialize: identity,
     responseSerialize: asBuffer,

@@ -8,6 +8,7 @@ import { formatAddress } from '../address.ts'
 import { limitsOf } from '../limits/all-limits.ts'
 import type { ServiceLimits } from '../limits/service-limits.ts'
 import { type RawCall, type RawChannel, type RawMethod, type RawServer, startRawServer } from './grpc.ts'
+import type { StreamMethod } from './grpc-streams.ts'
 import { LocalChannel } from './local-channel.ts'
 import { MessageWriter } from './message-writer.ts'
 import type { RpcLimits } from './rpc-sessions.ts'
@@ -31,6 +32,8 @@ export interface ServerOptions {
   /** 0 picks a free port. */
   readonly port: number
   readonly services: readonly ServedService[]
+  /** Methods of other protocols on the same port. Those of one service are one array. */
+  readonly streams?: readonly (readonly StreamMethod[])[]
   readonly logger: Logger
   readonly clock: Clock
   /** Maximum calls in flight per connection. Default 1,000. */
@@ -66,6 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clock: options.clock,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     services,
+    ...(options.streams === undefined ? {} : { streams: options.streams }),
   })
   const channel = new LocalChannel(services.flat(), options.clock)
   let closing: Promise<void> | undefined
