@@ -108,7 +108,7 @@ async function only(method: NativeMethod, { requests }: StreamCall): Promise<Req
   throw new SkeinError('invalid_argument', `${method.name} needs a request`)
 }
 
-async function* decoded(method: NativeMethod, { requests }: StreamCall): AsyncGenerator<Request<NativeMethod>> {
+async function* decoded(method: NativeMethod, { requests }: StreamCall): AsyncGenerator {
   for await (const bytes of requests) yield decode(method, bytes, messageBytesMax)
 }
 
@@ -119,7 +119,7 @@ function decode(method: NativeMethod, bytes: Uint8Array, bytesMax: number): Requ
       `a request of ${method.name} has ${bytes.length} bytes, ${bytesMax} at most`,
     )
   try {
-    return method.requestType.decode(bytes) as Request<NativeMethod>
+    return method.requestType.decode(bytes)
   } catch (cause) {
     throw new SkeinError('invalid_argument', `a request of ${method.name} is malformed`, { cause })
   }

@@ -69,6 +69,7 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     createFile: (request, options) => written.create(request, options),
     placeBlock: (request) => written.place(request),
     completeFile: (request, options) => written.complete(request, options),
+    getUnfinishedFile: async (request) => written.unfinished(request),
     abandonFile: async ({ fileId }) => {
       await written.abandon(fileId)
       return {}

@@ -7,6 +7,7 @@
 import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
+import { assert } from '../../base/assert.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
@@ -32,6 +33,8 @@ import type {
   CreateFileResponse,
   PlaceBlockRequest,
   PlaceBlockResponse,
+  UnfinishedFile,
+  UnfinishedFileRequest,
 } from '../../wire/generated/lifecycle.ts'
 import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
@@ -250,6 +253,17 @@ export class WrittenFileService {
     const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
     if (file?.kind !== 'file' || place === undefined) return {}
     return { file: { ...fileInfo(this.#context, place.record, place.key, file), ...metadataInfo(file) } }
+  }
+
+  /** @throws SkeinError not_found: it is complete, was abandoned, or waited too long */
+  unfinished({ fileId, requestKey }: UnfinishedFileRequest): UnfinishedFile {
+    const { tables } = this.#context
+    const id = fileId ?? tables.edge(pendingParentId, `key:${requestKey ?? ''}`) ?? 0
+    const { id: known, namespaceId, key, blockSizeBytes } = this.#pending(id)
+    const record = namespaceById(tables, namespaceId)
+    assert(record !== undefined, 'a file that is being written has a namespace')
+    const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
+    return { fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy }
   }
 
   /** Idempotent; a complete file stays. */

@@ -211,6 +211,24 @@ export interface AbandonFileRequest {
   fileId: number;
 }
 
+/**
+ * A file that is being written, for who writes its blocks or its object and did not begin it: by its id, or by the request key of its
+ * CreateFile.
+ */
+export interface UnfinishedFileRequest {
+  fileId?: number | undefined;
+  requestKey?: string | undefined;
+}
+
+export interface UnfinishedFile {
+  fileId: number;
+  namespaceId: string;
+  key: string;
+  path: string;
+  blockSizeBytes: number;
+  writePolicy: string;
+}
+
 /** Persists a file or all unpersisted files below a directory; returns when they are in the store. */
 export interface PersistRequest {
   path: string;
@@ -2099,6 +2117,188 @@ export const AbandonFileRequest: MessageFns<AbandonFileRequest> = {
   },
 };
 
+function createBaseUnfinishedFileRequest(): UnfinishedFileRequest {
+  return { fileId: undefined, requestKey: undefined };
+}
+
+export const UnfinishedFileRequest: MessageFns<UnfinishedFileRequest> = {
+  encode(message: UnfinishedFileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== undefined) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.requestKey !== undefined) {
+      writer.uint32(18).string(message.requestKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnfinishedFileRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnfinishedFileRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnfinishedFileRequest>): UnfinishedFileRequest {
+    return UnfinishedFileRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnfinishedFileRequest>): UnfinishedFileRequest {
+    const message = createBaseUnfinishedFileRequest();
+    message.fileId = object.fileId ?? undefined;
+    message.requestKey = object.requestKey ?? undefined;
+    return message;
+  },
+};
+
+function createBaseUnfinishedFile(): UnfinishedFile {
+  return { fileId: 0, namespaceId: "", key: "", path: "", blockSizeBytes: 0, writePolicy: "" };
+}
+
+export const UnfinishedFile: MessageFns<UnfinishedFile> = {
+  encode(message: UnfinishedFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.namespaceId !== "") {
+      writer.uint32(18).string(message.namespaceId);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.path !== "") {
+      writer.uint32(34).string(message.path);
+    }
+    if (message.blockSizeBytes !== 0) {
+      writer.uint32(40).uint64(message.blockSizeBytes);
+    }
+    if (message.writePolicy !== "") {
+      writer.uint32(50).string(message.writePolicy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnfinishedFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnfinishedFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.blockSizeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.writePolicy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnfinishedFile>): UnfinishedFile {
+    return UnfinishedFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnfinishedFile>): UnfinishedFile {
+    const message = createBaseUnfinishedFile();
+    message.fileId = object.fileId ?? 0;
+    message.namespaceId = object.namespaceId ?? "";
+    message.key = object.key ?? "";
+    message.path = object.path ?? "";
+    message.blockSizeBytes = object.blockSizeBytes ?? 0;
+    message.writePolicy = object.writePolicy ?? "";
+    return message;
+  },
+};
+
 function createBasePersistRequest(): PersistRequest {
   return { path: "" };
 }
@@ -3356,6 +3556,14 @@ export const LifecycleServiceDefinition = {
       requestType: AbandonFileRequest as typeof AbandonFileRequest,
       requestStream: false,
       responseType: LifecycleEmpty as typeof LifecycleEmpty,
+      responseStream: false,
+      options: {},
+    },
+    getUnfinishedFile: {
+      name: "GetUnfinishedFile",
+      requestType: UnfinishedFileRequest as typeof UnfinishedFileRequest,
+      requestStream: false,
+      responseType: UnfinishedFile as typeof UnfinishedFile,
       responseStream: false,
       options: {},
     },

@@ -75,6 +75,7 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   },
   completeFile: { fields: { fileId, length: size, ...objectMetadata, clientMetadata } },
   abandonFile: { fields: { fileId } },
+  getUnfinishedFile: { fields: { fileId: optional(fileId), requestKey: optional(word) } },
   persist: { fields: { path } },
   loadMetadata: { fields: { path, recursive: flag } },
   checkConsistency: { fields: { path, repair: flag, cachedOnly: optional(flag) } },
