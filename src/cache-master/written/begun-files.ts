@@ -2,14 +2,43 @@
 // overwrites another must be able to get to the store. How: its deadline is moved while its blocks
 // are begun; where the old file could not get to the store, the version that is there is replaced
 // with it.
-import { isSkeinError } from '../../base/errors.ts'
+import { assert } from '../../base/assert.ts'
+import { isSkeinError, SkeinError } from '../../base/errors.ts'
+import { isHiddenKey } from '../../base/paths.ts'
 import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
-import type { NamespaceRecord, PendingInode } from '../../meta/meta-tables.ts'
-import { fileAt } from '../../meta/resolve-path.ts'
-import type { MasterContext } from '../master-context.ts'
+import { type NamespaceRecord, type PendingInode, pendingParentId } from '../../meta/meta-tables.ts'
+import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
+import { namespacePolicy } from '../../ufs/store-options.ts'
+import type { UnfinishedFile, UnfinishedFileRequest } from '../../wire/generated/lifecycle.ts'
+import { type MasterContext, pathOf } from '../master-context.ts'
 
 /** A deadline is renewed when so much of its time is over. */
 const renewShare = 1 / 24
+
+/** @throws SkeinError not_found */
+export function pendingFile(tables: MasterContext['tables'], fileId: number): PendingInode {
+  const inode = tables.inode(fileId)
+  if (inode?.kind !== 'pending' || namespaceById(tables, inode.namespaceId) === undefined) {
+    throw new SkeinError(
+      'not_found',
+      'the file is not being written: it is complete, was abandoned, or waited too long',
+    )
+  }
+  return inode
+}
+
+/** For who writes a file that another began. @throws SkeinError not_found */
+export function unfinishedFile(
+  { tables }: Pick<MasterContext, 'tables'>,
+  { fileId, requestKey }: UnfinishedFileRequest,
+): UnfinishedFile {
+  const id = fileId ?? tables.edge(pendingParentId, `key:${requestKey ?? ''}`) ?? 0
+  const { id: known, namespaceId, key, blockSizeBytes } = pendingFile(tables, id)
+  const record = namespaceById(tables, namespaceId)
+  assert(record !== undefined, 'a file that is being written has a namespace')
+  const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
+  return { fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy }
+}
 
 /**
  * The version at the store that a file replaces together with one that could not get there; nothing

@@ -7,7 +7,6 @@
 import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { ownershipOf } from '../../base/attributes/ownership.ts'
-import { assert } from '../../base/assert.ts'
 import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
@@ -44,7 +43,7 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
-import { renewDeadline, replacedVersion } from './begun-files.ts'
+import { pendingFile, renewDeadline, replacedVersion, unfinishedFile } from './begun-files.ts'
 import type { PersistService } from './persisting.ts'
 
 /**
@@ -122,7 +121,7 @@ export class WrittenFileService {
       })
       .catch(changedMeanwhile)
       .finally(() => (this.#beginning -= 1))
-    const pending = this.#pending(fileIds[0] ?? 0)
+    const pending = pendingFile(this.#context.tables, fileIds[0] ?? 0)
     return { fileId: pending.id, namespaceId: record.id, key, blockSizeBytes: pending.blockSizeBytes, writePolicy }
   }
 
@@ -150,7 +149,7 @@ export class WrittenFileService {
    */
   async place(request: PlaceBlockRequest): Promise<PlaceBlockResponse> {
     const { blockIndex, length } = request
-    const pending = this.#pending(request.fileId)
+    const pending = pendingFile(this.#context.tables, request.fileId)
     if (blockIndex >= blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks`)
     if (length > pending.blockSizeBytes) {
@@ -191,7 +190,7 @@ export class WrittenFileService {
       if (known.length === length) return this.#completed(fileId)
       throw new SkeinError('invalid_argument', `the file is complete already, with ${known.length} bytes`)
     }
-    const pending = this.#pending(fileId)
+    const pending = pendingFile(this.#context.tables, fileId)
     const blocks = blockCount(length, pending.blockSizeBytes)
     if (blocks > blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
@@ -255,15 +254,9 @@ export class WrittenFileService {
     return { file: { ...fileInfo(this.#context, place.record, place.key, file), ...metadataInfo(file) } }
   }
 
-  /** @throws SkeinError not_found: it is complete, was abandoned, or waited too long */
-  unfinished({ fileId, requestKey }: UnfinishedFileRequest): UnfinishedFile {
-    const { tables } = this.#context
-    const id = fileId ?? tables.edge(pendingParentId, `key:${requestKey ?? ''}`) ?? 0
-    const { id: known, namespaceId, key, blockSizeBytes } = this.#pending(id)
-    const record = namespaceById(tables, namespaceId)
-    assert(record !== undefined, 'a file that is being written has a namespace')
-    const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
-    return { fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy }
+  /** @throws SkeinError not_found */
+  unfinished(request: UnfinishedFileRequest): UnfinishedFile {
+    return unfinishedFile(this.#context, request)
   }
 
   /** Idempotent; a complete file stays. */
@@ -306,18 +299,6 @@ export class WrittenFileService {
       directoryAt(tables, record.rootId, key) ??
       (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))
     return directory === undefined ? undefined : 'is a directory'
-  }
-
-  #pending(fileId: number): PendingInode {
-    const { tables } = this.#context
-    const inode = tables.inode(fileId)
-    if (inode?.kind !== 'pending' || namespaceById(tables, inode.namespaceId) === undefined) {
-      throw new SkeinError(
-        'not_found',
-        'the file is not being written: it is complete, was abandoned, or waited too long',
-      )
-    }
-    return inode
   }
 
   #draw(workers: readonly WorkerInfo[]): WorkerInfo {

@@ -1,5 +1,5 @@
-// Why: the ports of a master and of a worker speak GooseFS's own protocol, too. How: the services of
-// goosefs-rpc, on what the role already has; one table of sessions a port.
+// Why: the ports of a master and of a worker speak GooseFS's own protocol, too. How: the services
+// of goosefs-rpc, on what the role already has; one table of sessions a port.
 import { metricsService } from '../../goosefs-rpc/master/metrics-service.ts'
 import { versionService } from '../../goosefs-rpc/master/version-service.ts'
 import type { NativeServiceParts } from '../../goosefs-rpc/native-service.ts'

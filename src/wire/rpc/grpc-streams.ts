@@ -7,7 +7,7 @@ import { errorToJson, statusTable } from '../status.ts'
 
 /** A call as its handler sees it. */
 export interface StreamCall {
-  /** Messages of the caller, in order; ends when the caller has no more. Throws the signal's reason. */
+  /** Messages of the caller, in order, to its last. Throws the signal's reason. */
   readonly requests: AsyncIterable<Uint8Array>
   /** Aborts when the caller ends the call before it is answered, and when the server stops. */
   readonly signal: AbortSignal

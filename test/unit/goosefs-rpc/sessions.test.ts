@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { MetricsMasterClientServiceDefinition as Metrics } from '../../../src/goosefs-rpc/generated/goosefs/metrics.ts'
-import { ServiceVersionClientServiceDefinition as Versions } from '../../../src/goosefs-rpc/generated/goosefs/version.ts'
+import * as versions from '../../../src/goosefs-rpc/generated/goosefs/version.ts'
 import { SaslAuthenticationServiceDefinition as Sasl } from '../../../src/goosefs-rpc/generated/goosefs/sasl.ts'
 import { metricsService } from '../../../src/goosefs-rpc/master/metrics-service.ts'
 import { versionService } from '../../../src/goosefs-rpc/master/version-service.ts'
@@ -14,6 +14,7 @@ import { startServer } from '../../../src/wire/rpc/server.ts'
 import { NativeClient } from '../../support/native-client.ts'
 import { until } from '../../support/until.ts'
 
+const Versions = versions.ServiceVersionClientServiceDefinition
 const cleanups: (() => Promise<void> | void)[] = []
 
 afterEach(async () => {
