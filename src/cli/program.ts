@@ -3,13 +3,14 @@
 import { Command } from 'commander'
 import { versionText } from '../base/version.ts'
 import { addCompletion } from './completion/shell-completion.ts'
+import { commandName } from './frame/command-name.ts'
 import type { CommandContext } from './frame/context.ts'
 import { globalHelp } from './frame/global-options.ts'
 import { addGroups } from './groups.ts'
 
 /** The program that understands `words`; `all`: with every command. */
 export async function buildProgram(words: readonly string[] | 'all', context: CommandContext): Promise<Command> {
-  const program = new Command('skein')
+  const program = new Command(commandName(context.environment))
     .description('Fills a cache near the compute from an object store, as jobs.')
     .version(versionText(), '--version', 'show the version')
     .exitOverride()
@@ -23,5 +24,5 @@ export async function buildProgram(words: readonly string[] | 'all', context: Co
 /** The whole tree, to be read: its commands have nothing to run with. */
 export function commandTree(): Promise<Command> {
   const io = { stdout: () => undefined, stderr: () => undefined } as unknown as CommandContext['io']
-  return buildProgram('all', { io } as CommandContext)
+  return buildProgram('all', { io, environment: {} } as unknown as CommandContext)
 }

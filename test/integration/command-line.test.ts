@@ -106,6 +106,7 @@ describe('the command line', () => {
         stderr: expect.stringMatching(/^skein: /),
       })
       expect(call('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('getConf') })
+      expect(call('--help').stdout).toContain(`Usage: ${name} `)
     })
 
     it('goosefs-fuse has the commands of mounts', () => {

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runHere } from '../support/command-here.ts'
 import { LocalSkein } from '../support/local-skein.ts'
 
 const listed = (percent: number): string =>
@@ -126,6 +127,18 @@ describe('the examples of the documentation of the cache', () => {
     const { code, stdout } = await single.cli(...words)
     expect(stdout.split('\n').map(plain)).toEqual([...lines, ''].map(plain))
     expect(code).toBe(0)
+  })
+
+  it('goosefs fs distributedLoad names each file, skein with --list-files', async () => {
+    const words = ['fs', 'distributedLoad', '/data/test.txt']
+    const total = 'Total completed file count is 1, failed file count is 0\n'
+    const cached = '/data/test.txt is already fully loaded in GooseFS\n'
+    const environment = { env: { SKEIN_HOME: single.home, SKEIN_COMMAND_NAME: 'goosefs' } }
+    const loaded = 'Successfully loaded path /data/test.txt after 1 attempts\n'
+    expect(await runHere(words, environment)).toMatchObject({ code: 0, stdout: loaded + total })
+    expect(await runHere(words, environment)).toMatchObject({ code: 0, stdout: cached + total })
+    expect(await single.cli(...words, '--list-files')).toMatchObject({ code: 0, stdout: cached + total })
+    expect(await single.cli(...words)).toMatchObject({ code: 0, stdout: total })
   })
 
   it('skein fs stat of a file without blocks', async () => {

@@ -47,6 +47,13 @@ export function failedListLine(file: LoadFile): string {
   return `${failedLine(file)}${file.attempts === 0 ? '' : printable(` (attempts ${file.attempts}${worker})`)}`
 }
 
+/** `distributedLoad` of one file that is in; undefined: it is not. */
+export function loadedFileLine({ path, state, attempts }: LoadFile): string | undefined {
+  if (state === 'CACHED') return printable(`${path} is already fully loaded in GooseFS`)
+  if (state === 'DONE') return printable(`Successfully loaded path ${path} after ${Math.max(1, attempts)} attempts`)
+  return undefined
+}
+
 /** One line of counts, for stderr. */
 export function loadCountsText(status: LoadStatus): string {
   const counts = status.counts

@@ -28,6 +28,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .description('update metadata from the store: new, changed and deleted files')
     .argument('<path>', pathText)
     .option('-R', 'include everything below the directory')
+    .option('-F', 'accepted: the store is always asked')
     .action(async (path: string, flags: { R?: true }) => loadMetadata(context, path, flags.R === true))
   parent
     .command('checkConsistency')

@@ -164,7 +164,9 @@ async function watchEvents(
   loadId: string,
 ): Promise<void> {
   const { io, signal } = context
-  const status = await followLoad(context, jobs, loadId, signal, (event) => io.stdout(`${jsonText(event)}\n`))
+  const status = await followLoad(context, jobs, loadId, signal, {
+    eachEvent: (event) => io.stdout(`${jsonText(event)}\n`),
+  })
   context.setExitCode(exitCodeOfLoad(status))
   const problem = loadProblemText(status)
   if (problem !== undefined) io.stderr(`skein: ${problem}\n`)

@@ -1,12 +1,14 @@
 // Why: a load runs in the job master; whoever watches it only asks how far it is. How: takes the
 // load's events, shows progress on stderr (a bar on a terminal, a line every few seconds elsewhere)
 // or each event as a line of JSON, and keeps the progress files of the environment up to date.
-import { SkeinError } from '../../base/errors.ts'
+import { throwIfAborted } from '../../base/clock.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus, WorkerProgress } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import type { CommandContext } from '../frame/context.ts'
 import { workersText } from '../format/format-load.ts'
 import { type LoadEvent, loadEvents } from './load-events.ts'
+import { LoadedLines } from './loaded-lines.ts'
 import { progressFiles } from './progress-files.ts'
 import { type Progress, progressBar, progressText } from './progress.ts'
 
@@ -14,9 +16,16 @@ const lineEveryMs = 5000
 /** In the table below the bar. */
 const workersShownMax = 8
 
+/** What is said of a load besides its progress on stderr. */
+export interface Following {
+  /** Takes every event in place of what is shown on stderr. */
+  readonly eachEvent?: (event: LoadEvent) => void
+  /** A line on stdout for each file that is in (`loaded-lines.ts`). */
+  readonly listFiles?: boolean
+}
+
 /**
  * Resolves with the load's status once it has ended.
- * @param eachEvent takes every event in place of what is shown on stderr
  * @throws SkeinError unavailable when the job master stays away, cancelled when `signal` aborts,
  *   not_found
  */
@@ -25,17 +34,19 @@ export async function followLoad(
   jobs: Pick<Service<JobServiceDefinition>, 'getLoad' | 'listLoadFiles'>,
   loadId: string,
   signal: AbortSignal,
-  eachEvent?: (event: LoadEvent) => void,
+  { eachEvent, listFiles = false }: Following = {},
 ): Promise<LoadStatus> {
   const { clock, io } = context
   const view = new ProgressView(io, clock.monotonicMs())
   const files = progressFiles(context.environment, (message) => io.stderr(`skein: ${message}\n`))
+  const lines = listFiles ? new LoadedLines(jobs, loadId) : undefined
   let last: LoadStatus | undefined
   try {
     const onAway = (message: string): void => view.notice(message, clock.monotonicMs())
     for await (const { event, isNew, status, progress } of loadEvents(clock, jobs, loadId, signal, onAway)) {
       last = status
       if (isNew) await files.write(event)
+      if (lines !== undefined) await writeLines(lines, io, view, status.endedMs > 0, signal)
       if (eachEvent !== undefined) {
         if (isNew) eachEvent(event)
       } else if (status.endedMs === 0) view.show(loadId, progress, event.workers, clock.monotonicMs())
@@ -45,6 +56,26 @@ export async function followLoad(
   }
   if (last === undefined) throw new SkeinError('internal', `no status of load ${loadId} was received`)
   return last
+}
+
+/** What cannot be listed now is listed at the next look; at the last one it is said. */
+async function writeLines(
+  lines: LoadedLines,
+  io: CommandContext['io'],
+  view: ProgressView,
+  hasEnded: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const text of lines.next(hasEnded, signal)) {
+      view.clear()
+      await io.writeBytes(Buffer.from(text))
+    }
+  } catch (thrown) {
+    throwIfAborted(signal)
+    const { message, retryable } = toSkeinError(thrown)
+    if (hasEnded || !retryable) io.stderr(`skein: not all loaded files can be listed: ${message}\n`)
+  }
 }
 
 /** Writes progress to stderr, no more often than is useful. */

@@ -7,6 +7,7 @@ import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { JobServiceDefinition, LoadStatus, SubmitLoadRequest } from '../../wire/generated/job.ts'
 import type { Service } from '../../wire/service.ts'
 import { type CommandContext, openTarget, type Target, writeResult } from '../frame/context.ts'
+import { commandName } from '../frame/command-name.ts'
 import { exitCodes, usageError } from '../frame/exit-codes.ts'
 import { followLoad } from './follow-load.ts'
 import { followHint, resumeHint } from './load-events.ts'
@@ -23,6 +24,7 @@ interface Flags extends LoadFlags, SourceFlags {
   readonly async?: true
   readonly plan?: true
   readonly manifest?: string
+  readonly listFiles?: true
 }
 
 export function addCommands(parent: Command, context: CommandContext): void {
@@ -40,6 +42,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--from-manifest <file>', 'load the files in a manifest, in exactly the listed versions')
     .option('--plan', 'dry run: show what the load would do')
     .option('--manifest <file>', 'write a manifest of the loaded files (JSON lines)')
+    .option('--list-files', 'print a line for each file that is in the cache, before the counts (goosefs: always)')
     .option('--async', 'return as soon as the load is accepted')
     .action(async (paths: readonly string[], flags: Flags) => {
       await distributedLoad(context, paths, flags)
@@ -57,6 +60,7 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
     throw usageError('--plan and --manifest cannot be combined: a dry run loads no files')
   if (flags.async === true && flags.manifest !== undefined)
     throw usageError('--manifest and --async cannot be combined: the manifest is written when the load ends')
+  const listFiles = listsFiles(context, flags)
   readLoadFlags(flags, 1, context.clock.nowMs())
   if (flags.manifest !== undefined) await checkManifest(notEmpty('--manifest', flags.manifest))
   const { target, request: what, include } = await openSource(context, paths, flags)
@@ -74,9 +78,22 @@ async function distributedLoad(context: CommandContext, paths: readonly string[]
     )
     return
   }
-  const status = await loadToItsEnd(context, target, request)
+  const status = await loadToItsEnd(context, target, request, listFiles)
   await reportLoad(context, target.config.home, jobs, status)
   if (flags.manifest !== undefined) await keepManifest(context, target, flags.manifest, status)
+}
+
+/**
+ * Whether each file gets a line: asked for, or called as GooseFS's scripts do. @throws SkeinError
+ * invalid_argument (usage)
+ */
+function listsFiles(context: CommandContext, { listFiles, plan, async: isAsync }: Flags): boolean {
+  const isText = context.options.format === 'text'
+  if (listFiles === true && !isText)
+    throw usageError('--list-files and --format json cannot be combined: the result is one document')
+  if (listFiles === true && (plan === true || isAsync === true))
+    throw usageError('--list-files cannot be combined with --plan or --async: files are named when they are loaded')
+  return isText && (listFiles === true || commandName(context.environment) === 'goosefs')
 }
 
 async function keepManifest(
@@ -128,6 +145,7 @@ async function loadToItsEnd(
   context: CommandContext,
   { cluster }: Target,
   request: SubmitLoadRequest,
+  listFiles = false,
 ): Promise<LoadStatus> {
   const jobs = cluster.jobMaster()
   const stop = new StopByStages(context)
@@ -135,7 +153,7 @@ async function loadToItsEnd(
     const { loadId, joined } = await jobs.submitLoad(request, { signal: stop.leave })
     context.io.stderr(`${joined ? 'joined' : 'submitted'} load ${loadId} of ${printable(request.path)}\n`)
     stop.setLoad(jobs, loadId)
-    return await followLoad(context, jobs, loadId, stop.leave)
+    return await followLoad(context, jobs, loadId, stop.leave, { listFiles })
   } catch (thrown) {
     throwIfAborted(stop.leave)
     throw thrown
