@@ -5,6 +5,7 @@ import type { ToldMetadata } from '../base/attributes/door-metadata.ts'
 import type { StoredMetadata } from '../base/attributes/object-metadata.ts'
 import type { Ownership } from '../base/attributes/ownership.ts'
 import type { Timed } from '../base/attributes/set-times.ts'
+import type { WritePolicy } from '../base/attributes/write-policy.ts'
 
 /** A mounted store. Secrets are sealed bytes here; nothing in this folder can open them. */
 export interface NamespaceRecord {
@@ -128,6 +129,8 @@ export interface PendingInode extends Ownership, StoredMetadata, ToldMetadata {
   readonly replacesEtag?: string
   /** Its own, from the moment when it is complete. */
   readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
+  /** Its own; not given: its namespace's. */
+  readonly writePolicy?: WritePolicy
 }
 
 /** What an atomic load has put aside. */

@@ -2,6 +2,7 @@
 // store-keys.ts lists the keys. The error for an invalid value names its key, and the result is
 // typed, with units in its names.
 import { isIP } from 'node:net'
+import { type WritePolicy, writePolicies, writePolicyNamed } from '../base/attributes/write-policy.ts'
 import { parseBandwidth } from '../base/flow/bandwidth.ts'
 import { parseBytes } from '../base/bytes.ts'
 import { parseDuration } from '../base/durations.ts'
@@ -101,14 +102,13 @@ export interface StoreTuning {
 type Attributes = Readonly<Record<string, string>>
 type Secrets = Readonly<Record<string, Secret>>
 
-const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
 const readPolicies = ['CACHE', 'NO_CACHE'] as const
 
 /** What may be written below a namespace, and where it is stored. */
 export interface NamespacePolicy {
   /** The store must not be changed. */
   readonly readOnly: boolean
-  readonly writePolicy: (typeof writePolicies)[number]
+  readonly writePolicy: WritePolicy
   /** Whether blocks that are read from the store are cached. */
   readonly readPolicy: (typeof readPolicies)[number]
 }
@@ -117,7 +117,7 @@ export interface NamespacePolicy {
 export function namespacePolicy(attributes: Attributes): NamespacePolicy {
   const readOnly = value(attributes, 'readOnly', parseBoolean) ?? false
   const word = attributes['writePolicy'] ?? 'MUST_CACHE'
-  const writePolicy = writePolicies.find((policy) => policy === word)
+  const writePolicy = writePolicyNamed(word)
   if (writePolicy === undefined)
     throw invalid(`writePolicy '${word.slice(0, 50)}' is none of ${writePolicies.join(', ')}`)
   // The job master applies the bandwidth limit. Check it here, so that an invalid value is refused.

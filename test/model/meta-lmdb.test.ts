@@ -135,6 +135,7 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
         contentType: fc.constantFrom('', 'text/plain'),
         userMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { a: '1', b: '' }),
         clientMetadata: fc.constantFrom<Readonly<Record<string, string>>>({}, { etag: 'x' }),
+        writePolicy: fc.constantFrom('MUST_CACHE' as const, 'ASYNC_THROUGH' as const),
       },
       { requiredKeys: ['type', 'key', 'blockSizeBytes', 'requestKey', 'expiresMs'] },
     ),

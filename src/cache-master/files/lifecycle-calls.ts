@@ -74,6 +74,10 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
       await written.abandon(fileId)
       return {}
     },
+    noteWrittenBlock: async (request) => {
+      await written.note(request)
+      return {}
+    },
     persist: ({ path }, options) => persisting.persist(path, options),
     loadMetadata: (request, options) => consistency.loadMetadata(request, options),
     checkConsistency: (request, options) => consistency.check(request, options),

@@ -6,6 +6,7 @@ import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-me
 import type { StoredMetadata, UserMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership } from '../../base/attributes/ownership.ts'
 import type { SetTimes, Timed } from '../../base/attributes/set-times.ts'
+import type { WritePolicy } from '../../base/attributes/write-policy.ts'
 import { assert } from '../../base/assert.ts'
 import type { DirectoryInode, FileInode, Inode, PendingInode, TtlAction } from '../../meta/meta-tables.ts'
 
@@ -55,7 +56,7 @@ type DirectoryRow = [
 type PendingTail = [
   ...[...Owned, ...Stored, overwrites: boolean, overwritesId: number | null],
   ...[ttlMs: number | null, ttlDeletes: boolean, clientMetadata: ClientMetadata | null, replacesEtag: string | null],
-  ...[beside: boolean],
+  ...[beside: boolean, writePolicy: WritePolicy | null],
 ]
 type PendingRow = [
   kind: 3,
@@ -194,6 +195,7 @@ function pendingRow(pending: PendingInode): PendingRow {
     pending.clientMetadata ?? null,
     pending.replacesEtag ?? null,
     pending.beside ?? false,
+    pending.writePolicy ?? null,
   ]
   const tail = withoutUsual([...owned(pending), ...stored(pending), overwrites, overwritesId, ...own])
   return [3, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name, ...tail] as unknown as PendingRow
@@ -202,7 +204,7 @@ function pendingRow(pending: PendingInode): PendingRow {
 function pendingOf(id: number, row: PendingRow): PendingInode {
   const [, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name] = row
   const [owner, group, mode, contentType, userMetadata, ...rest] = row.slice(7) as Partial<PendingTail>
-  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag, beside] = rest
+  const [overwrites, overwritesId, ttlMs, deletes = false, clientMetadata, replacesEtag, beside, writePolicy] = rest
   const begun = { kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs, expiresMs, name } as const
   const pending: Changeable<PendingInode> = { ...begun }
   setGiven(pending, { owner, group, mode, contentType, userMetadata, clientMetadata })
@@ -210,6 +212,7 @@ function pendingOf(id: number, row: PendingRow): PendingInode {
   if (isGiven(overwritesId)) pending.overwritesId = overwritesId
   if (isGiven(replacesEtag)) pending.replacesEtag = replacesEtag
   if (beside === true) pending.beside = beside
+  if (isGiven(writePolicy)) pending.writePolicy = writePolicy
   if (isGiven(ttlMs)) pending.ttl = { ttlMs, action: actionOf(deletes) }
   return pending
 }

@@ -2,6 +2,7 @@
 // overwrites another must be able to get to the store. How: its deadline is moved while its blocks
 // are begun; where the old file could not get to the store, the version that is there is replaced
 // with it.
+import { type WritePolicy, writePolicies, writePolicyNamed } from '../../base/attributes/write-policy.ts'
 import { assert } from '../../base/assert.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { isHiddenKey } from '../../base/paths.ts'
@@ -9,7 +10,7 @@ import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { type NamespaceRecord, type PendingInode, pendingParentId } from '../../meta/meta-tables.ts'
 import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
 import { namespacePolicy } from '../../ufs/store-options.ts'
-import type { UnfinishedFile, UnfinishedFileRequest } from '../../wire/generated/lifecycle.ts'
+import type { CreateFileRequest, UnfinishedFile, UnfinishedFileRequest } from '../../wire/generated/lifecycle.ts'
 import { type MasterContext, pathOf } from '../master-context.ts'
 
 /** A deadline is renewed when so much of its time is over. */
@@ -27,16 +28,30 @@ export function pendingFile(tables: MasterContext['tables'], fileId: number): Pe
   return inode
 }
 
+/** @throws SkeinError invalid_argument */
+export function ownPolicy({ writePolicy: word }: CreateFileRequest): WritePolicy | undefined {
+  if (word === undefined) return undefined
+  const policy = writePolicyNamed(word)
+  if (policy === undefined)
+    throw new SkeinError('invalid_argument', `the write policy '${word}' is none of ${writePolicies.join(', ')}`)
+  return policy
+}
+
+/** When a file that is written gets to the store. */
+export function policyOf({ attributes }: NamespaceRecord, key: string, own: WritePolicy | undefined): WritePolicy {
+  return isHiddenKey(key) ? 'MUST_CACHE' : (own ?? namespacePolicy(attributes).writePolicy)
+}
+
 /** For who writes a file that another began. @throws SkeinError not_found */
 export function unfinishedFile(
   { tables }: Pick<MasterContext, 'tables'>,
   { fileId, requestKey }: UnfinishedFileRequest,
 ): UnfinishedFile {
   const id = fileId ?? tables.edge(pendingParentId, `key:${requestKey ?? ''}`) ?? 0
-  const { id: known, namespaceId, key, blockSizeBytes } = pendingFile(tables, id)
+  const { id: known, namespaceId, key, blockSizeBytes, writePolicy: own } = pendingFile(tables, id)
   const record = namespaceById(tables, namespaceId)
   assert(record !== undefined, 'a file that is being written has a namespace')
-  const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
+  const writePolicy = policyOf(record, key, own)
   return { fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy }
 }
 

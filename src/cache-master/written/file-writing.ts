@@ -11,7 +11,7 @@ import { blockCount, blockIdOf, blocksPerFileMax } from '../../base/block-id.ts'
 import type { Random } from '../../base/clock.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
-import { isHiddenKey, pathOfText } from '../../base/paths.ts'
+import { pathOfText } from '../../base/paths.ts'
 import {
   directoryAt,
   fileAt,
@@ -24,12 +24,12 @@ import {
 } from '../../meta/resolve-path.ts'
 import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
-import { namespacePolicy } from '../../ufs/store-options.ts'
 import type {
   CompleteFileRequest,
   CompleteFileResponse,
   CreateFileRequest,
   CreateFileResponse,
+  NoteWrittenBlockRequest,
   PlaceBlockRequest,
   PlaceBlockResponse,
   UnfinishedFile,
@@ -43,7 +43,8 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
-import { pendingFile, renewDeadline, replacedVersion, unfinishedFile } from './begun-files.ts'
+import { ownPolicy, pendingFile, policyOf, renewDeadline, replacedVersion, unfinishedFile } from './begun-files.ts'
+import { NotedBlocks } from './noted-blocks.ts'
 import type { PersistService } from './persisting.ts'
 
 /**
@@ -66,6 +67,7 @@ export class WrittenFileService {
   readonly #holds: PathHolds
   readonly #persisting: Pick<PersistService, 'settle'>
   readonly #random: Random
+  readonly #noted: NotedBlocks
   /** Files that are being begun: not counted yet. */
   #beginning = 0
 
@@ -75,6 +77,7 @@ export class WrittenFileService {
     this.#holds = holds
     this.#persisting = persisting
     this.#random = random
+    this.#noted = new NotedBlocks((fileId) => context.tables.inode(fileId)?.kind === 'pending')
   }
 
   /**
@@ -87,7 +90,8 @@ export class WrittenFileService {
     checkWritable(record, 'nothing is written there')
     checkStorable(record, key)
     const blockSizeBytes = request.blockSizeBytes === 0 ? this.#sync.blockSizeBytes(record) : request.blockSizeBytes
-    const writePolicy = isHiddenKey(key) ? 'MUST_CACHE' : namespacePolicy(record.attributes).writePolicy
+    const own = ownPolicy(request)
+    const writePolicy = policyOf(record, key, own)
     // Before the store is asked, and again after: others may have begun files meanwhile.
     this.#checkCount(request.requestKey)
     const overwrites = request.overwrite === true
@@ -118,6 +122,7 @@ export class WrittenFileService {
         ...ownershipOf(request),
         ...storedMetadata({ ...request, userMetadata: request.userMetadata?.values }),
         ...toldMetadata({ clientMetadata: request.clientMetadata?.values }),
+        ...(own !== undefined && { writePolicy: own }),
       })
       .catch(changedMeanwhile)
       .finally(() => (this.#beginning -= 1))
@@ -180,7 +185,7 @@ export class WrittenFileService {
   /**
    * Makes the file visible, in one step. Idempotent.
    * @throws SkeinError not_found (abandoned), already_exists, failed_precondition while a block has
-   *   no replica, deadline_exceeded (`path_busy`) when it is to overwrite
+   *   no replica or is not as it was noted, deadline_exceeded (`path_busy`) when it is to overwrite
    */
   async complete(request: CompleteFileRequest, options: CallOptions): Promise<CompleteFileResponse> {
     const { tables, log, clock } = this.#context
@@ -194,6 +199,7 @@ export class WrittenFileService {
     const blocks = blockCount(length, pending.blockSizeBytes)
     if (blocks > blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
+    if (request.asNoted === true) this.#noted.check(pending, length)
     await this.#untilReported(pending, blocks, options.signal)
     const submit = (): Promise<unknown> =>
       log
@@ -206,6 +212,7 @@ export class WrittenFileService {
         .catch(changedMeanwhile)
     if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
     else await submit()
+    this.#noted.forget(fileId)
     return this.#completed(fileId)
   }
 
@@ -256,11 +263,21 @@ export class WrittenFileService {
 
   /** @throws SkeinError not_found */
   unfinished(request: UnfinishedFileRequest): UnfinishedFile {
-    return unfinishedFile(this.#context, request)
+    const file = unfinishedFile(this.#context, request)
+    const notedBytes = this.#noted.bytes(file.fileId)
+    return { ...file, ...(notedBytes !== undefined && { notedBytes }) }
+  }
+
+  /** @throws SkeinError not_found, invalid_argument, already_exists (with another length) */
+  async note({ fileId, blockIndex, length }: NoteWrittenBlockRequest): Promise<void> {
+    const pending = pendingFile(this.#context.tables, fileId)
+    this.#noted.note(pending, blockIndex, length)
+    await renewDeadline(this.#context, pending)
   }
 
   /** Idempotent; a complete file stays. */
   async abandon(fileId: number): Promise<void> {
+    this.#noted.forget(fileId)
     await this.#context.log.submit({ type: 'abandon_file', atMs: this.#context.clock.nowMs(), fileId })
   }
 

@@ -5,6 +5,7 @@
 import { toldMetadata } from '../../base/attributes/door-metadata.ts'
 import { storedMetadata } from '../../base/attributes/object-metadata.ts'
 import { changedOwnership, ownershipOf } from '../../base/attributes/ownership.ts'
+import type { WritePolicy } from '../../base/attributes/write-policy.ts'
 import { blockCount, blocksPerFileMax } from '../../base/block-id.ts'
 import { isHiddenKey } from '../../base/paths.ts'
 import type { Applied, Effect } from '../commands/commands.ts'
@@ -31,7 +32,7 @@ const writtenPolicies: ReadonlySet<string> = new Set(['ASYNC_THROUGH', 'CACHE_TH
 
 export function createFile(tables: Tables, command: CreateFile): Applied {
   const { namespaceId, key, requestKey, blockSizeBytes, atMs, expiresMs, overwrites, overwritesId, ttl } = command
-  const { replacesEtag, beside } = command
+  const { replacesEtag, beside, writePolicy } = command
   const known = requestKey === '' ? undefined : tables.edge(pendingParentId, `key:${requestKey}`)
   const same = known === undefined ? undefined : tables.inode(known)
   if (same?.kind === 'pending') {
@@ -52,6 +53,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
     ...(beside === true && { beside }),
     ...(replacesEtag !== undefined && { replacesEtag }),
     ...(ttl !== undefined && { ttl }),
+    ...(writePolicy !== undefined && { writePolicy }),
   }
   tables.putInode({ kind: 'pending', id, namespaceId, key, blockSizeBytes, createdMs: atMs, expiresMs, name, ...given })
   moveDeadline(tables, id, -1, expiresMs)
@@ -107,7 +109,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     writtenKey: pending.key,
     ...(replacesEtag === undefined || replacesEtag === '' ? {} : { replacesEtag }),
   })
-  noteWritten(tables, record, pending.key, fileId)
+  noteWritten(tables, record, pending.key, fileId, pending.writePolicy)
   // Readers that opened the old version before this read it to its end.
   const effects: Effect[] = tree.effects.map((effect) =>
     effect.type === 'drop_blocks' ? { ...effect, mayBeRead: true } : effect,
@@ -126,9 +128,15 @@ function renewed(tables: Tables, pending: PendingInode, expiresMs: number): numb
   return pending.id
 }
 
-/** A complete file has this key now: the policy of the namespace may want it at the store. */
-export function noteWritten(tables: Tables, record: NamespaceRecord, key: string, fileId: number): void {
-  if (writtenPolicies.has(record.attributes['writePolicy'] ?? '') && !isHiddenKey(key))
+/** A complete file has this key now: its policy, or the namespace's, may want it at the store. */
+export function noteWritten(
+  tables: Tables,
+  record: NamespaceRecord,
+  key: string,
+  fileId: number,
+  own?: WritePolicy,
+): void {
+  if (writtenPolicies.has(own ?? record.attributes['writePolicy'] ?? '') && !isHiddenKey(key))
     tables.putEdge(toPersistParentId, toPersistName(fileId), fileId)
 }
 

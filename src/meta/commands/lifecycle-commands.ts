@@ -5,6 +5,7 @@ import type { ClientMetadata, ToldMetadata } from '../../base/attributes/door-me
 import type { StoredMetadata } from '../../base/attributes/object-metadata.ts'
 import type { Ownership, OwnershipChange } from '../../base/attributes/ownership.ts'
 import type { SetTimes } from '../../base/attributes/set-times.ts'
+import type { WritePolicy } from '../../base/attributes/write-policy.ts'
 import type { TtlAction } from '../meta-tables.ts'
 
 /** With its parents. */
@@ -143,6 +144,8 @@ export interface CreateFile extends Ownership, StoredMetadata, ToldMetadata {
   readonly replacesEtag?: string
   /** Its own, from the moment when it is complete. */
   readonly ttl?: { readonly ttlMs: number; readonly action: TtlAction }
+  /** Its own; not given: its namespace's. */
+  readonly writePolicy?: WritePolicy
 }
 
 /** What is given of the metadata replaces what it was begun with. */

@@ -7,6 +7,7 @@ import { clientMetadataMap } from '../../base/attributes/door-metadata.ts'
 import { contentTypeText, type StoredMetadata, userMetadataMap } from '../../base/attributes/object-metadata.ts'
 import { modeBits, ownerName } from '../../base/attributes/ownership.ts'
 import { setTimesCheck } from '../../base/attributes/set-times.ts'
+import { writePolicies } from '../../base/attributes/write-policy.ts'
 import { blocksPerFileMax } from '../../base/block-id.ts'
 import { keyBytesMax } from '../../base/paths.ts'
 import {
@@ -204,6 +205,7 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     },
     ...{ overwrites: optional(flag), overwritesId: optional(inodeId), replacesEtag: optional(text(etagBytesMax)) },
     ...{ beside: optional(flag), ttl, ...ownership, ...metadata, ...told },
+    writePolicy: optional(oneOf(...writePolicies)),
   }),
   complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata, ...told }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),

@@ -166,7 +166,11 @@ export interface CreateFileRequest {
   /** stored with the object, as is user_metadata */
   contentType?: string | undefined;
   userMetadata?: UserMetadata | undefined;
-  clientMetadata?: ClientMetadata | undefined;
+  clientMetadata?:
+    | ClientMetadata
+    | undefined;
+  /** of this file, as a namespace's (attribute writePolicy); absent: the namespace's */
+  writePolicy?: string | undefined;
 }
 
 export interface CreateFileResponse {
@@ -200,7 +204,11 @@ export interface CompleteFileRequest {
   /** replaces that of CreateFile, as do the others */
   contentType?: string | undefined;
   userMetadata?: UserMetadata | undefined;
-  clientMetadata?: ClientMetadata | undefined;
+  clientMetadata?:
+    | ClientMetadata
+    | undefined;
+  /** refused unless its blocks are those of NoteWrittenBlock, with these lengths */
+  asNoted?: boolean | undefined;
 }
 
 export interface CompleteFileResponse {
@@ -227,6 +235,18 @@ export interface UnfinishedFile {
   path: string;
   blockSizeBytes: number;
   writePolicy: string;
+  /** of the blocks of NoteWrittenBlock; absent: none was noted, or the master was started anew */
+  notedBytes?: number | undefined;
+}
+
+/**
+ * A block that a worker has taken from a client of another protocol: the master alone knows that client's file. Kept in memory until the
+ * file is complete. Idempotent.
+ */
+export interface NoteWrittenBlockRequest {
+  fileId: number;
+  blockIndex: number;
+  length: number;
 }
 
 /** Persists a file or all unpersisted files below a directory; returns when they are in the store. */
@@ -1389,6 +1409,7 @@ function createBaseCreateFileRequest(): CreateFileRequest {
     contentType: undefined,
     userMetadata: undefined,
     clientMetadata: undefined,
+    writePolicy: undefined,
   };
 }
 
@@ -1435,6 +1456,9 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     }
     if (message.clientMetadata !== undefined) {
       ClientMetadata.encode(message.clientMetadata, writer.uint32(202).fork()).join();
+    }
+    if (message.writePolicy !== undefined) {
+      writer.uint32(210).string(message.writePolicy);
     }
     return writer;
   },
@@ -1564,6 +1588,14 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
             message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.writePolicy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1599,6 +1631,7 @@ export const CreateFileRequest: MessageFns<CreateFileRequest> = {
     message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
       ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
+    message.writePolicy = object.writePolicy ?? undefined;
     return message;
   },
 };
@@ -1901,7 +1934,14 @@ export const PlaceBlockResponse: MessageFns<PlaceBlockResponse> = {
 };
 
 function createBaseCompleteFileRequest(): CompleteFileRequest {
-  return { fileId: 0, length: 0, contentType: undefined, userMetadata: undefined, clientMetadata: undefined };
+  return {
+    fileId: 0,
+    length: 0,
+    contentType: undefined,
+    userMetadata: undefined,
+    clientMetadata: undefined,
+    asNoted: undefined,
+  };
 }
 
 export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
@@ -1920,6 +1960,9 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     }
     if (message.clientMetadata !== undefined) {
       ClientMetadata.encode(message.clientMetadata, writer.uint32(98).fork()).join();
+    }
+    if (message.asNoted !== undefined) {
+      writer.uint32(104).bool(message.asNoted);
     }
     return writer;
   },
@@ -1977,6 +2020,14 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
             message.clientMetadata = ClientMetadata.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.asNoted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2003,6 +2054,7 @@ export const CompleteFileRequest: MessageFns<CompleteFileRequest> = {
     message.clientMetadata = (object.clientMetadata !== undefined && object.clientMetadata !== null)
       ? ClientMetadata.fromPartial(object.clientMetadata)
       : undefined;
+    message.asNoted = object.asNoted ?? undefined;
     return message;
   },
 };
@@ -2185,7 +2237,7 @@ export const UnfinishedFileRequest: MessageFns<UnfinishedFileRequest> = {
 };
 
 function createBaseUnfinishedFile(): UnfinishedFile {
-  return { fileId: 0, namespaceId: "", key: "", path: "", blockSizeBytes: 0, writePolicy: "" };
+  return { fileId: 0, namespaceId: "", key: "", path: "", blockSizeBytes: 0, writePolicy: "", notedBytes: undefined };
 }
 
 export const UnfinishedFile: MessageFns<UnfinishedFile> = {
@@ -2207,6 +2259,9 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
     }
     if (message.writePolicy !== "") {
       writer.uint32(50).string(message.writePolicy);
+    }
+    if (message.notedBytes !== undefined) {
+      writer.uint32(56).uint64(message.notedBytes);
     }
     return writer;
   },
@@ -2272,6 +2327,14 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
             message.writePolicy = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.notedBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2295,6 +2358,86 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
     message.path = object.path ?? "";
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.writePolicy = object.writePolicy ?? "";
+    message.notedBytes = object.notedBytes ?? undefined;
+    return message;
+  },
+};
+
+function createBaseNoteWrittenBlockRequest(): NoteWrittenBlockRequest {
+  return { fileId: 0, blockIndex: 0, length: 0 };
+}
+
+export const NoteWrittenBlockRequest: MessageFns<NoteWrittenBlockRequest> = {
+  encode(message: NoteWrittenBlockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.blockIndex !== 0) {
+      writer.uint32(16).uint32(message.blockIndex);
+    }
+    if (message.length !== 0) {
+      writer.uint32(24).uint64(message.length);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NoteWrittenBlockRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNoteWrittenBlockRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.blockIndex = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NoteWrittenBlockRequest>): NoteWrittenBlockRequest {
+    return NoteWrittenBlockRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NoteWrittenBlockRequest>): NoteWrittenBlockRequest {
+    const message = createBaseNoteWrittenBlockRequest();
+    message.fileId = object.fileId ?? 0;
+    message.blockIndex = object.blockIndex ?? 0;
+    message.length = object.length ?? 0;
     return message;
   },
 };
@@ -3564,6 +3707,14 @@ export const LifecycleServiceDefinition = {
       requestType: UnfinishedFileRequest as typeof UnfinishedFileRequest,
       requestStream: false,
       responseType: UnfinishedFile as typeof UnfinishedFile,
+      responseStream: false,
+      options: {},
+    },
+    noteWrittenBlock: {
+      name: "NoteWrittenBlock",
+      requestType: NoteWrittenBlockRequest as typeof NoteWrittenBlockRequest,
+      requestStream: false,
+      responseType: LifecycleEmpty as typeof LifecycleEmpty,
       responseStream: false,
       options: {},
     },

@@ -70,6 +70,7 @@ describe('rows of inodes', () => {
     ['file that will overwrite', { ...pending, overwrites: true }],
     ['file that will overwrite one version', { ...pending, overwrites: true, overwritesId: 5 }],
     ['file that may be beside a directory', { ...pending, beside: true }],
+    ['file that will be at the store', { ...pending, writePolicy: 'THROUGH' }],
     ['file that will have a TTL', { ...pending, ttl: { ttlMs: 5, action: 'DELETE' } }],
     ['file with a time', { ...file, times: { modified: { ms: -1, ns: 0 } } }],
     ['file with times', { ...file, ...owned, times: { modified: { ms: 5, ns: 6 }, accessed: { ms: 0, ns: 0 } } }],
