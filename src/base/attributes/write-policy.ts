@@ -1,5 +1,5 @@
-// Why: when a written file gets to the store is said by its namespace, or by whoever writes it. How:
-// the same words for both.
+// Why: when a written file gets to the store is said by its namespace, or by whoever writes it.
+// How: the same words for both.
 
 export const writePolicies = ['MUST_CACHE', 'CACHE_THROUGH', 'ASYNC_THROUGH', 'THROUGH'] as const
 export type WritePolicy = (typeof writePolicies)[number]
