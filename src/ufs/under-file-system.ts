@@ -149,6 +149,8 @@ export interface StoreGate {
 /** See base/flow/piece-pool.ts. */
 export interface PieceSource {
   readonly pieceBytes: number
+  /** The most bytes of one `take`; at least `pieceBytes`. */
+  readonly wholeBytesMax: number
   take(bytes: number): Uint8Array
 }
 

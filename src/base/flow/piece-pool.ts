@@ -13,11 +13,16 @@ export interface PiecePoolOptions {
   readonly pieceBytes: number
   /** Maximum unused pieces that are kept. */
   readonly idleMax: number
+  /**
+   * Requests up to so many bytes share a piece; others have one each, and waste the rest of it. A
+   * part that is kept long keeps all of its piece. Default: a quarter of a piece.
+   */
+  readonly sharedBytesMax?: number
   readonly clock: Pick<Clock, 'schedule'>
 }
 
-/** Requests up to this fraction of a piece share one. */
-const sharedPart = 1 / 4
+/** Requests of more than a piece, up to so many pieces, have memory of their own. */
+const ownPieces = 2
 
 /**
  * Pieces that are unused for this long are freed. Left to the garbage collector, those of one load
@@ -48,13 +53,23 @@ export class PiecePool {
     return this.#idle.length
   }
 
+  /** The most bytes that are lent as one. */
+  get wholeBytesMax(): number {
+    return this.pieceBytes * ownPieces
+  }
+
   /**
-   * Takes this many bytes, at most one piece. The content is undefined. The bytes belong to the
-   * caller until it has returned all of them.
+   * Takes this many bytes, at most `wholeBytesMax`. The content is undefined. The bytes belong to
+   * the caller until it has returned all of them.
    */
   take(bytes: number): Uint8Array {
-    assert(bytes > 0 && bytes <= this.pieceBytes, 'no more than a piece')
-    if (bytes <= this.pieceBytes * sharedPart) return this.#cut(bytes)
+    assert(bytes > 0 && bytes <= this.wholeBytesMax, 'no more than may be lent as one')
+    if (bytes > this.pieceBytes) {
+      const own = unzeroedBuffer(bytes)
+      this.#lent.set(own, bytes)
+      return new Uint8Array(own, alignedOffset, bytes)
+    }
+    if (bytes <= (this.#options.sharedBytesMax ?? this.pieceBytes / 4)) return this.#cut(bytes)
     return new Uint8Array(this.#lend(bytes), alignedOffset, bytes)
   }
 
@@ -103,7 +118,8 @@ export class PiecePool {
       return
     }
     this.#lent.delete(piece)
-    if (this.#idle.length >= this.#options.idleMax) {
+    const isOwn = piece.byteLength > alignedOffset + this.pieceBytes
+    if (isOwn || this.#idle.length >= this.#options.idleMax) {
       freeBuffer(piece)
       return
     }

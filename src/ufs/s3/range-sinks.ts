@@ -7,7 +7,7 @@ import type { PieceSource, ReadRequest } from '../under-file-system.ts'
 import type { RangeSink } from './range-response.ts'
 
 /** Bytes of a stream are read into buffers of this length. */
-const freshPieces: PieceSource = { pieceBytes: 512 * 1024, take: unzeroedBytes }
+const freshPieces: PieceSource = { pieceBytes: 512 * 1024, wholeBytesMax: Infinity, take: unzeroedBytes }
 /** The minimum length of a chunk, except for the last one. */
 const chunkBytesMin = 256 * 1024
 /** Unread bytes of one stream after which its connection is paused. */
@@ -28,7 +28,7 @@ export class WholeSink implements RangeSink {
     reject: (error: SkeinError) => void,
   ) {
     this.#length = length
-    this.#pieces = pieces !== undefined && length <= pieces.pieceBytes ? pieces : freshPieces
+    this.#pieces = pieces !== undefined && length <= pieces.wholeBytesMax ? pieces : freshPieces
     this.#resolve = resolve
     this.#reject = reject
   }

@@ -78,3 +78,24 @@ test('memory that it does not keep is free at once, and not at the next collecti
   await clock.advance(5001)
   expect([pieces.idle, kept.buffer.byteLength]).toEqual([0, 0])
 })
+
+test('more than a piece has memory of its own, which is freed when it is back', () => {
+  const { pieces } = pool()
+  const own = pieces.take(150)
+  expect(own.length).toBe(150)
+  own.fill(1)
+  pieces.giveBack(own.subarray(0, 70))
+  expect(own.length).toBe(150)
+  pieces.giveBack(own.subarray(70))
+  expect([pieces.idle, own.buffer.byteLength]).toEqual([0, 0])
+  expect(() => pieces.take(pieces.wholeBytesMax + 1)).toThrow(/no more/)
+})
+
+test('as many share a piece as fit, where all but whole ones share', () => {
+  const pieces = new PiecePool({ pieceBytes: 100, idleMax: 2, sharedBytesMax: 99, clock: new VirtualClock() })
+  const [first, second, third] = [60, 40, 50].map((bytes) => pieces.take(bytes))
+  expect(second?.buffer).toBe(first?.buffer)
+  expect(third?.buffer).not.toBe(first?.buffer)
+  for (const part of [first, second]) if (part !== undefined) pieces.giveBack(part)
+  expect(pieces.take(100).buffer).toBe(first?.buffer)
+})
