@@ -4,6 +4,7 @@
 // Usage: node document.ts [--check]
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { documentCompared } from '../src/cli/compared-commands.ts'
 import { documentCommands } from '../src/cli/document-commands.ts'
 import { commandTree } from '../src/cli/program.ts'
 import { documentKeys } from '../src/config/keys/document-keys.ts'
@@ -16,7 +17,7 @@ const made = '<!-- Made by `npm run document`; edit the definitions in src. -->'
 const root = join(import.meta.dirname, '..')
 const results = new ResultFolder(join(root, 'tuning/results')).read()
 const quoting = ['README.md', ...globSync('docs/*.md', { cwd: root })].map(
-  (name) => [name, quoted(readFileSync(join(root, name), 'utf8'), results)] as const,
+  (name) => [name, compared(quoted(readFileSync(join(root, name), 'utf8'), results))] as const,
 )
 const pages: Readonly<Record<string, string>> = {
   ...Object.fromEntries(quoting),
@@ -57,6 +58,13 @@ The command line is also installed as \`goosefs\`.
 \`skein completion bash\` (or \`zsh\`, \`fish\`) prints a completion script for a shell.
 
 ${documentCommands(await commandTree())}`,
+}
+
+/** The page with the table of commands of GooseFS and Alluxio in its place, if it has one. */
+function compared(page: string): string {
+  return page.replace(/(<!-- compared commands[^\n]*-->\n)[^]*?(<!-- end -->)/, (_, before, after) => {
+    return `${before}${documentCompared()}${after}`
+  })
 }
 
 const isCheck = process.argv.includes('--check')

@@ -29,8 +29,10 @@ const groups: readonly Group[] = [
         import('./fs/fs-copy.ts'),
         import('./fs/fs-sync.ts'),
         import('./admin/fs-mount.ts'),
+        import('./admin/fs-leader.ts'),
         import('./fs/fs-peek.ts'),
         import('./fs/fs-make.ts'),
+        import('./fs/fs-facts.ts'),
       ])
       return files.map((file) => file.addCommands)
     },

@@ -21,8 +21,9 @@ interface RootFlags {
 }
 interface CreateFlags extends TtlFlags, SecretFlags, RootFlags {
   readonly attribute: readonly string[]
+  readonly readonly?: true
 }
-interface UpdateFlags extends CreateFlags {
+interface UpdateFlags extends Omit<CreateFlags, 'readonly'> {
   readonly removeAttribute: readonly string[]
 }
 
@@ -34,6 +35,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--root', 'mount it at /, beside the namespaces: the root mount')
     .option('--attribute <key=value>', 'attribute of the namespace; repeatable', collect, [])
+    .option('--readonly', 'refuse writes to the store: same as --attribute readOnly=true')
     .option('--ttl <duration>', 'TTL of each file in the namespace, such as 2d')
     .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free: drop the cached copy (default); delete: also delete the file at the store')
@@ -70,6 +72,21 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--ttl-action <action>', 'free: drop the cached copy; delete: also delete the file at the store')
     .action(async (name: string | undefined, flags: UpdateFlags) => update(context, name, flags))
   for (const command of [createCommand, updateCommand]) suggested(command, '--ttl-action', ['free', 'delete'])
+  const ttlCommand = parent
+    .command('setTtl')
+    .description('set the TTL of each file in a namespace: same as update --ttl')
+    .argument('<name>')
+    .argument('<duration>', 'TTL such as 10m or 2d; without a unit, milliseconds')
+    .option('--action <action>', 'free: drop the cached copy; delete: also delete the file at the store')
+    .action(async (name: string, ttl: string, { action }: { action?: string }) =>
+      update(context, name, { ...noChange, ttl, ...(action === undefined ? {} : { ttlAction: action }) }),
+    )
+  suggested(ttlCommand, '--action', ['free', 'delete'])
+  parent
+    .command('unsetTtl')
+    .description('remove the TTL of a namespace: same as update --ttl none')
+    .argument('<name>')
+    .action(async (name: string) => update(context, name, { ...noChange, ttl: 'none' }))
   parent
     .command('delete')
     .description('unmount a namespace and drop its cached data; the store does not change')
@@ -85,6 +102,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     })
 }
 
+const noChange: UpdateFlags = { attribute: [], removeAttribute: [], secret: [], secretFile: [] }
+
 async function create(
   context: CommandContext,
   words: readonly (string | undefined)[],
@@ -99,7 +118,10 @@ async function create(
     name,
     uri,
     secrets: await secretsOf(context, flags),
-    attributes: pairsOf('--attribute', flags.attribute),
+    attributes: {
+      ...(flags.readonly === true ? { readOnly: 'true' } : {}),
+      ...pairsOf('--attribute', flags.attribute),
+    },
     ...ttl,
   }
   const cluster = await openCluster(context)
@@ -132,7 +154,9 @@ async function update(context: CommandContext, text: string | undefined, flags: 
   const { waitingFiles: waiting = 0 } = namespace
   const files = waiting === 1 ? '1 file is' : `${waiting} files are`
   const wait =
-    waiting === 0 ? '' : ` ${files}not yet written to the store. They are written when the namespace is writable again.`
+    waiting === 0
+      ? ''
+      : ` ${files} not yet written to the store. They are written when the namespace is writable again.`
   writeResult(context, namespace, `${titleOf(name)} was updated.${wait}`)
 }
 

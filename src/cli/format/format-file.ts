@@ -57,6 +57,29 @@ export function statText(file: FileDocument, opened: Placed | undefined): string
   return [`${printable(file.path)} is a file path.`, fileInfoText(file, blocks), ...tail].join('\n')
 }
 
+/**
+ * `fs stat -f`: the text with %N, %z, %u, %g, %y (UTC), %Y (ms), %b replaced; a percent sign before
+ * anything else stays. Source: Alluxio 2.9's User CLI page.
+ */
+export function formattedStat(file: FileDocument, format: string): string {
+  const values: Readonly<Record<string, string | number>> = {
+    N: printable(file.name),
+    z: file.length,
+    u: printable(file.owner),
+    g: printable(file.group),
+    y: new Date(file.modifiedMs).toISOString().slice(0, 19).replace('T', ' '),
+    Y: file.modifiedMs,
+    b: blockIds(file).length,
+  }
+  return format.replaceAll(/%(.)/g, (whole, letter: string) => String(values[letter] ?? whole))
+}
+
+/** `fs getfacl`: what it is of, and the entries of the permission bits. */
+export function aclLines(file: FileDocument): string {
+  const head = [`# file: ${file.path}`, `# owner: ${file.owner}`, `# group: ${file.group}`].map(printable)
+  return [...head, ...aclText(file.mode).split(',')].join('\n')
+}
+
 function fileInfoText(file: FileDocument, blocks: readonly string[]): string {
   const percent = file.folder ? 0 : cachedPercent(file)
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(file.ufsPath)?.[0] ?? 'file'

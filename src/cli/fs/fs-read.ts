@@ -1,10 +1,20 @@
 // Why: `skein fs ls | stat | cat | count | du | location`: what there is, how much of it is cached,
 // and where.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { fileBytes } from '../../client/file-bytes.ts'
-import type { UnusableEntries } from '../../client/file-system.ts'
+import type { FileStatus, UnusableEntries } from '../../client/file-system.ts'
+import type { FileDetails } from '../../client/upkeep/file-upkeep.ts'
 import { fileDocumentOf, listedFileOf } from '../format/file-document.ts'
-import { countText, duHeader, duLine, locationsOf, locationText, lsLine, statText } from '../format/format-file.ts'
+import {
+  countText,
+  duHeader,
+  duLine,
+  formattedStat,
+  locationsOf,
+  locationText,
+  lsLine,
+  statText,
+} from '../format/format-file.ts'
 import { type CommandContext, openFiles, writeResult } from '../frame/context.ts'
 import { jsonText } from '../frame/json-document.ts'
 import { longCallMs } from '../frame/long-call.ts'
@@ -18,15 +28,18 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<path>', pathText)
     .option('-R', 'include everything below the directory')
     .option('-h', 'print sizes with units')
+    .option('-d', 'the directory itself, not its entries')
+    .option('-f', 'ask the store first for new, changed and deleted files')
+    .option('-p', 'only pinned files')
+    .addOption(new Option('--timestamp <which>', 'the time that is shown').choices(Object.keys(timestamps)))
     .helpOption('--help', 'display help for command')
-    .action(async (path: string, flags: { R?: true; h?: true }) =>
-      ls(context, path, flags.R === true, flags.h === true),
-    )
+    .action(async (path: string, flags: ListFlags) => ls(context, path, flags))
   parent
     .command('stat')
     .description('show the metadata of a file or directory')
     .argument('<path>', pathText)
-    .action(async (path: string) => stat(context, path))
+    .option('-f <format>', 'only this: %N name, %z bytes, %u owner, %g group, %y and %Y time of change, %b blocks')
+    .action(async (path: string, flags: { f?: string }) => stat(context, path, flags.f))
   parent
     .command('cat')
     .description("write a file's bytes to stdout")
@@ -56,22 +69,56 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .action(async (path: string) => location(context, path))
 }
 
-async function ls(context: CommandContext, text: string, recursive: boolean, readable: boolean): Promise<void> {
+interface ListFlags {
+  readonly R?: true
+  readonly h?: true
+  readonly d?: true
+  readonly f?: true
+  readonly p?: true
+  readonly timestamp?: keyof typeof timestamps
+}
+
+/** What `--timestamp` takes, and the time that it means. */
+const timestamps = {
+  creationTime: ({ createdMs }: FileDetails) => createdMs,
+  lastModificationTime: ({ modifiedMs }: FileDetails) => modifiedMs,
+  lastAccessTime: ({ accessedMs }: FileDetails) => accessedMs,
+} as const
+
+async function ls(context: CommandContext, text: string, flags: ListFlags): Promise<void> {
   const { path, files } = await openFiles(context, text)
   const { io, options, signal } = context
+  const recursive = flags.R === true
+  if (flags.f === true) await files.loadMetadata(path, { recursive, signal })
   let unusable: UnusableEntries | undefined
   const onUnusable = (found: UnusableEntries): void => {
     unusable = found
     nameUnusable(context, found)
   }
   const listing = { recursive, onUnusable, signal, deadlineMs: longCallMs }
+  const isShown = ({ pinned }: FileStatus): boolean => flags.p !== true || pinned
   if (options.format === 'text') {
-    for await (const page of files.list(path, listing))
-      await io.writeBytes(Buffer.from(page.map((file) => `${lsLine(listedFileOf(file), readable)}\n`).join('')))
+    const lineOf = (file: FileStatus, modifiedMs: number): string =>
+      `${lsLine({ ...listedFileOf(file), modifiedMs }, flags.h === true)}\n`
+    const timeOf = timestamps[flags.timestamp ?? 'lastModificationTime']
+    // Details cost the master more than a listing.
+    const pages =
+      flags.d === true
+        ? [[await files.details(path, { signal })].map((file) => [file, timeOf(file)] as const)]
+        : flags.timestamp === undefined
+          ? mapped(files.list(path, listing), (file) => [file, file.modifiedMs] as const)
+          : mapped(files.listDetails(path, listing), (file) => [file, timeOf(file)] as const)
+    for await (const page of pages) {
+      const lines = page.filter(([file]) => isShown(file)).map(([file, timeMs]) => lineOf(file, timeMs))
+      await io.writeBytes(Buffer.from(lines.join('')))
+    }
     return
   }
   let separator = '{"entries":['
-  for await (const page of files.listDetails(path, listing)) {
+  const pages = flags.d === true ? [[await files.details(path, { signal })]] : files.listDetails(path, listing)
+  for await (const all of pages) {
+    const page = all.filter(isShown)
+    if (page.length === 0) continue
     // A page at a time, and no more than the reader takes.
     await io.writeBytes(Buffer.from(separator + page.map((file) => jsonText(fileDocumentOf(file))).join(',')))
     separator = ','
@@ -80,7 +127,14 @@ async function ls(context: CommandContext, text: string, recursive: boolean, rea
   io.stdout(`${separator === ',' ? '' : separator}]${named}}\n`)
 }
 
-async function stat(context: CommandContext, text: string): Promise<void> {
+async function* mapped<A, B>(
+  pages: AsyncIterable<readonly A[]>,
+  map: (one: A) => B,
+): AsyncGenerator<B[], void, undefined> {
+  for await (const page of pages) yield page.map(map)
+}
+
+async function stat(context: CommandContext, text: string, format?: string): Promise<void> {
   const { path, files } = await openFiles(context, text)
   const { signal } = context
   const status = await files.details(path, { signal })
@@ -89,6 +143,8 @@ async function stat(context: CommandContext, text: string): Promise<void> {
       ? undefined
       : await files.placement(path, { maxAgeMs: Number.POSITIVE_INFINITY, signal })
   const file = fileDocumentOf(placed?.file ?? status)
+  if (format !== undefined && context.options.format === 'text')
+    return writeResult(context, undefined, formattedStat(file, format))
   const { userMetadata, clientMetadata, ...shown } = file
   const metadata = {
     ...(userMetadata === undefined ? {} : { userMetadata: userMetadata.values }),

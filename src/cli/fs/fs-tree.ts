@@ -1,6 +1,6 @@
 // Why: `skein fs mkdir | rm | mv`: the tree that users see. The shapes are those of Alluxio 2.9's
 // MkdirCommand, RmCommand, MvCommand.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { DeletedEntries } from '../../client/file-system.ts'
 import { type CommandContext, openFilePair, openFiles, writeResult } from '../frame/context.ts'
@@ -23,6 +23,9 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<path>', pathText)
     .option('-R', 'remove a directory and everything below it')
     .option('--cacheOnly', 'do not remove from the store')
+    .addOption(new Option('--goosefsOnly', 'same as --cacheOnly').implies({ cacheOnly: true }))
+    .addOption(new Option('--alluxioOnly', 'same as --cacheOnly').implies({ cacheOnly: true }))
+    .option('-U', 'accepted: objects that have changed at the store stay there')
     .option('--timeout <duration>', waitText, waitDefault)
     .action(async (path: string, flags: { R?: true; cacheOnly?: true; timeout: string }) =>
       remove(context, path, flags),
