@@ -1,11 +1,6 @@
 // Why: a file is written by pieces of any size, its length known at the end or before, and is seen
 // whole or not at all. How: the bytes are cut into blocks (block-output.ts), one after the other;
-// `close` completes the file at the master and follows the write policy of its namespace:
-//
-//   MUST_CACHE     nothing: the file is only in the cache until it is persisted by a command
-//   ASYNC_THROUGH  nothing here: the master persists the file soon
-//   CACHE_THROUGH  the file is persisted before `close` returns
-//   THROUGH        like CACHE_THROUGH, and then its blocks are freed
+// `close` completes the file at the master and follows the file's write policy (policy-at-end.ts).
 //
 // What an output has in memory: a piece that is being filled, `smallBytesMax` of a block that may
 // stay small, what its connection or disk has in flight (2 MiB), and the kept chunks. The memory is
@@ -15,7 +10,7 @@
 //   open --abort--------------> ended      abandoned, and its blocks go
 import { blockIdOf } from '../../base/block-id.ts'
 import { abortReason, type Clock, type Random, throwIfAborted } from '../../base/clock.ts'
-import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
+import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import type { Budget } from '../../base/flow/budget.ts'
 import type { PiecePool } from '../../base/flow/piece-pool.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
@@ -26,12 +21,11 @@ import type { Service } from '../../wire/service.ts'
 import { BlockOutput } from './block-output.ts'
 import type { BlockTargetPool } from './block-target-pool.ts'
 import { KeptChunks } from './kept-chunks.ts'
+import { followPolicy } from './policy-at-end.ts'
 
 /** Bytes are gathered until there are so many: a piece of the pool. */
 export const gatherBytes = 256 * 1024
 const abandonMs = 5000
-/** Deadline of the call that persists a whole file. */
-const persistMs = 24 * 3600 * 1000
 /** Deadline of the call that waits until the master knows all blocks. */
 const completeMs = 60_000
 /**
@@ -158,7 +152,8 @@ export class CachedFileOutput {
       info = (await lifecycle.completeFile(request, call)).file
       this.#end()
     })
-    const persisted = await this.#follow()
+    const { path, signal } = this.#target
+    const persisted = await followPolicy(this.#parts, { path, writePolicy: file.writePolicy }, signal)
     return { fileId: file.fileId, length: this.#length, writePolicy: file.writePolicy, persisted, info }
   }
 
@@ -260,32 +255,6 @@ export class CachedFileOutput {
       giveBack: (chunk) => pieces.giveBack(chunk),
       ...{ retry, clock, random, logger, signal },
     })
-  }
-
-  /**
-   * Waits as the write policy requires.
-   * @returns whether the store has the file
-   */
-  async #follow(): Promise<boolean> {
-    const { path, file, signal } = this.#target
-    if (file.writePolicy !== 'CACHE_THROUGH' && file.writePolicy !== 'THROUGH') return false
-    const { lifecycle, master } = this.#parts
-    try {
-      const { failures } = await lifecycle.persist({ path }, { signal, deadlineMs: persistMs })
-      if (failures.length > 0) throw new SkeinError('unavailable', failures[0] ?? '')
-    } catch (thrown) {
-      throwIfAborted(signal)
-      const message = `${path} is complete in the cache, but not in the store: ${toSkeinError(thrown).message}`
-      throw new SkeinError('unavailable', message, { reason: 'not_persisted', retryable: false, cause: thrown })
-    }
-    if (file.writePolicy !== 'THROUGH') return true
-    try {
-      await master.free({ path, force: false }, { signal })
-    } catch (thrown) {
-      // Somebody has overwritten, removed or pinned the file meanwhile.
-      if (!isSkeinError(thrown, 'failed_precondition') && !isSkeinError(thrown, 'not_found')) throw thrown
-    }
-    return true
   }
 
   /**

@@ -85,7 +85,7 @@ export async function startMasterPart(
   if (config.master.root !== undefined) await mountRoot(master, config.master.root)
   const service = demand === undefined ? master.service : announceReaders(master.service, demand, clock)
   const services = [serving(MasterServiceDefinition, service), serving(LifecycleServiceDefinition, master.lifecycle)]
-  rpc = await serveRpc(context, 'master', config.master, services, goosefsMasterServices(context))
+  rpc = await serveRpc(context, 'master', config.master, services, goosefsMasterServices(context, master))
   master.start(signal)
   return { master, rpc }
 }
