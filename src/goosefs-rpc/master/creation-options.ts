@@ -20,8 +20,8 @@ const checksumTypesMax = 2
 const checksumMax = 2n ** 32n - 1n
 
 /** Names of client metadata: what CompleteFile said of the bytes, as decimal numbers. */
-const checksumTypeName = 'goosefs-crc-type'
-const checksumValueName = 'goosefs-crc-value'
+export const checksumTypeName = 'goosefs-crc-type'
+export const checksumValueName = 'goosefs-crc-value'
 
 /** @param writeType not given: only in the cache @throws SkeinError invalid_argument */
 export function policyOfWriteType(writeType: number | undefined): WritePolicy {

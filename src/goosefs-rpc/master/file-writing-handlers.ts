@@ -6,7 +6,6 @@
 import { shownOwnership } from '../../base/attributes/ownership.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isSkeinError, SkeinError, toSkeinError } from '../../base/errors.ts'
-import { pathOfText } from '../../base/paths.ts'
 import { followPolicy } from '../../client/write/policy-at-end.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { LifecycleServiceDefinition, UnfinishedFile } from '../../wire/generated/lifecycle.ts'
@@ -23,6 +22,8 @@ import { blockOfNative, bytesOfNative, fileIdOfNative, nativeFileId } from '../i
 import { requestKeyOfPath, ufsPathOfPending } from '../ids/pending-paths.ts'
 import type { NativeCall, NativeHandlers } from '../native-service.ts'
 import { checksumOf, modeOf, operationOf, ownerOf, policyOfWriteType } from './creation-options.ts'
+import { mountId } from './file-info-translation.ts'
+import { newPathGiven } from './given-paths.ts'
 import { RememberedCalls } from './remembered-calls.ts'
 import { TurnsOfPaths } from './turns-of-paths.ts'
 
@@ -41,9 +42,6 @@ export interface WritingParts {
   readonly signal: AbortSignal
 }
 
-/** One number for all mounts: nothing depends on it. */
-const mountId = 1n
-
 export function writingHandlers(parts: WritingParts): WritingHandlers {
   const files = new WrittenPaths(parts)
   return {
@@ -61,7 +59,7 @@ export function writingHandlers(parts: WritingParts): WritingHandlers {
       return {}
     },
     scheduleAsyncPersistence: async ({ path }, call) => {
-      await files.persistLater(pathGiven(path), call)
+      await files.persistLater(newPathGiven(path), call)
       return {}
     },
   }
@@ -80,7 +78,7 @@ class WrittenPaths {
   }
 
   create({ path: text, options = {} }: CreateFilePRequest, call: NativeCall): Promise<FileInfo> {
-    const path = pathGiven(text)
+    const path = newPathGiven(text)
     return this.#turns.run(path, () => this.#create(path, options, call))
   }
 
@@ -121,7 +119,7 @@ class WrittenPaths {
     { path: text, options = { locations: [] }, inodeId }: CompleteFilePRequest,
     { signal }: NativeCall,
   ): Promise<void> {
-    const path = pathGiven(text)
+    const path = newPathGiven(text)
     const { lifecycle } = this.#parts
     const clientMetadata = { values: checksumOf(options) }
     const operation = operationOf(options.commonOptions)
@@ -152,7 +150,7 @@ class WrittenPaths {
     { path: text, inodeId, blockId }: CommitLocationPRequest,
     { signal }: NativeCall,
   ): Promise<void> {
-    const path = pathGiven(text)
+    const path = newPathGiven(text)
     const request = inodeId === undefined ? { requestKey: requestKeyOfPath(path) } : { fileId: fileIdOfNative(inodeId) }
     const file = await this.#unfinished(request, { signal })
     if (file === undefined) throw new SkeinError('not_found', `${path} is not being written: create it first`)
@@ -202,10 +200,4 @@ class WrittenPaths {
     const { folder } = await this.#parts.master.getStatus({ path: parent }, options)
     if (!folder) throw new SkeinError('failed_precondition', `${path} cannot be written: ${parent} is a file`)
   }
-}
-
-/** @throws SkeinError invalid_argument */
-function pathGiven(path: string | undefined): string {
-  if (path === undefined || path === '') throw new SkeinError('invalid_argument', 'the path is missing')
-  return pathOfText(path)
 }

@@ -4,9 +4,11 @@ import type { CacheMaster } from '../../cache-master/master.ts'
 import { fileSystemService } from '../../goosefs-rpc/master/file-system-service.ts'
 import { metricsService } from '../../goosefs-rpc/master/metrics-service.ts'
 import { versionService } from '../../goosefs-rpc/master/version-service.ts'
+import { workerListService } from '../../goosefs-rpc/master/worker-list-service.ts'
 import type { NativeServiceParts } from '../../goosefs-rpc/native-service.ts'
 import { ChannelSessions } from '../../goosefs-rpc/session/channel-sessions.ts'
 import { saslService } from '../../goosefs-rpc/session/sasl-service.ts'
+import { storeSecrets } from '../../ufs/store-keys.ts'
 import type { StreamMethod } from '../../wire/rpc/grpc-streams.ts'
 import type { RoleContext } from '../role-shell.ts'
 
@@ -19,12 +21,14 @@ export function goosefsMasterServices(
 ): Services {
   const parts = partsOf(context)
   const { clock, logger, signal } = context
-  const files = { master: service, lifecycle, clock, logger, signal }
+  const isSecret = (name: string): boolean => name in storeSecrets
+  const files = { master: service, lifecycle, isSecret, clock, logger, signal }
   return [
     saslService(parts.sessions, parts),
     versionService(parts),
     metricsService(parts),
     fileSystemService(files, parts),
+    workerListService({ master: service, clock }, parts),
   ]
 }
 

@@ -10,14 +10,9 @@ import {
 } from '../../../../src/goosefs-rpc/generated/goosefs/files.ts'
 import { fileIdOfNative, nativeBlockId } from '../../../../src/goosefs-rpc/ids/native-ids.ts'
 import { fileIdOfUfsPath } from '../../../../src/goosefs-rpc/ids/pending-paths.ts'
-import { fileSystemService } from '../../../../src/goosefs-rpc/master/file-system-service.ts'
-import { ChannelSessions } from '../../../../src/goosefs-rpc/session/channel-sessions.ts'
-import { saslService } from '../../../../src/goosefs-rpc/session/sasl-service.ts'
-import { silentLogger } from '../../../../src/telemetry/logger.ts'
-import { systemClock } from '../../../../src/base/clock.ts'
-import { startServer } from '../../../../src/wire/rpc/server.ts'
-import { NativeClient } from '../../../support/native-client.ts'
+import type { NativeClient } from '../../../support/native-client.ts'
 import { call, MasterFixture } from '../../cache-master/support/master-fixture.ts'
+import { connectNative } from './support/native-master.ts'
 
 let fixture: MasterFixture
 let client: NativeClient
@@ -27,27 +22,11 @@ beforeEach(async () => {
   fixture = await MasterFixture.open()
   cleanups.push(() => fixture.close())
   await fixture.create()
-  client = await connect()
+  client = await connectNative(fixture, (undo) => cleanups.push(undo))
 })
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
-
-/** A port of the master that runs now, and a client of it. */
-async function connect(): Promise<NativeClient> {
-  const sessions = new ChannelSessions({ type: 'NOSASL', clock: systemClock })
-  const parts = { sessions, logger: silentLogger }
-  const { service: master, lifecycle } = fixture.master
-  const files = { master, lifecycle, clock: fixture.clock, logger: silentLogger, signal: call.signal }
-  const server = await startServer({
-    ...{ what: 'master', host: '127.0.0.1', port: 0, services: [], logger: silentLogger, clock: systemClock },
-    streams: [saslService(sessions, parts), fileSystemService(files, parts)],
-  })
-  cleanups.push(() => server.close(0))
-  const made = new NativeClient(server.address)
-  cleanups.push(() => made.close())
-  return made
-}
 
 const create = (path: string, options: CreateFilePOptions = {}) =>
   client.call(Files, 'createFile', { path, options: { blockSizeBytes: 4n, recursive: true, ...options } })
@@ -116,7 +95,7 @@ describe('CreateFile', () => {
   it('gives up what was begun before at its path, also over a start', async () => {
     const first = await begun('/ns/f')
     await fixture.restart()
-    client = await connect()
+    client = await connectNative(fixture, (undo) => cleanups.push(undo))
     const second = await begun('/ns/f')
     expect(second).not.toBe(first)
     await expect(complete('/ns/f', { ufsLength: 0n }, first)).rejects.toMatchObject(failsWith(status.NOT_FOUND))
@@ -207,7 +186,7 @@ describe('CompleteFile', () => {
   it('after a start of the master says that the file must be written again', async () => {
     await written(await begun('/ns/f'), [4])
     await fixture.restart()
-    client = await connect()
+    client = await connectNative(fixture, (undo) => cleanups.push(undo))
     await expect(complete('/ns/f', { ufsLength: 4n })).rejects.toThrow(/write the file again/)
     expect(await fixture.keys()).toEqual([])
   })
