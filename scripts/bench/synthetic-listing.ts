@@ -80,6 +80,7 @@ export class SyntheticListing implements UnderFileSystem {
   }
   readWhole = async (): Promise<Uint8Array> => notBuilt()
   write = async (): Promise<ObjectInfo> => notBuilt()
+  beginUpload = async (): Promise<never> => notBuilt()
   delete = async (): Promise<void> => notBuilt()
   copy = async (): Promise<ObjectInfo> => notBuilt()
   rename = async (): Promise<ObjectInfo> => notBuilt()

@@ -61,6 +61,7 @@ function demandStore(store: UnderFileSystem, namespaceId: string, demand: Demand
     stat: (key, signal) => store.stat(key, signal),
     list: (request, signal) => store.list(request, signal),
     write: (key, length, chunks, options, signal) => store.write(key, length, chunks, options, signal),
+    beginUpload: (key, options, signal) => store.beginUpload(key, options, signal),
     delete: (key, signal, etag) => store.delete(key, signal, etag),
     copy: (from, to, signal) => store.copy(from, to, signal),
     rename: (from, to, etag, signal) => store.rename(from, to, etag, signal),

@@ -4,13 +4,16 @@
 // on the new store, and a read continues after the last byte that it returned. A write cannot be
 // replayed, because its chunks are read only once: it fails and the caller repeats it.
 import { SkeinError } from '../base/errors.ts'
+import { FollowedUpload } from './followed-upload.ts'
 import type {
   ListPage,
   ListRequest,
   ObjectInfo,
+  ObjectUpload,
   ReadRequest,
   ReplacingVersions,
   UnderFileSystem,
+  UploadOptions,
   WriteOptions,
   StoreGate,
   StoreReadAhead,
@@ -138,6 +141,23 @@ export class FollowingStore implements UnderFileSystem {
       throw otherDefinition()
     } finally {
       defined.end()
+    }
+  }
+
+  /** The upload belongs to the present definition, and fails with it as a write does. */
+  async beginUpload(key: string, options: UploadOptions, signal: AbortSignal): Promise<ObjectUpload> {
+    const defined = this.#source.known ?? (await this.#source.current(signal))
+    defined.begin()
+    try {
+      const upload = await defined.store.beginUpload(key, options, this.#join(defined, signal))
+      return new FollowedUpload(upload, {
+        ...{ retired: defined.retired, otherDefinition },
+        onEnd: () => defined.end(),
+      })
+    } catch (thrown) {
+      defined.end()
+      if (signal.aborted || !defined.retired.aborted) throw thrown
+      throw otherDefinition()
     }
   }
 

@@ -172,6 +172,39 @@ export interface WriteOptions {
   readonly partBytes?: number
 }
 
+export type UploadOptions = Pick<WriteOptions, 'metadata' | 'partBytes'>
+
+/** What may be at the key when an upload is finished: as for WriteOptions. */
+export type UploadConditions = Pick<WriteOptions, 'overwrite' | 'replaces'>
+
+/**
+ * An object whose length is known only at its end. Nothing of it is seen before `finish`. One call
+ * at a time; only `abort` may come while another call runs, and makes that fail. After an error of
+ * `finish` it may be called again. In the end `abort` leaves nothing of what is not finished.
+ */
+export interface ObjectUpload {
+  /** Bytes that were given so far. */
+  readonly length: number
+  /**
+   * Takes the next bytes; they may be changed again when it returns. Waits while as much is on its
+   * way as may be in memory.
+   * @throws SkeinError what the store says, and invalid_argument above what an object can have
+   */
+  write(chunk: Uint8Array): Promise<void>
+  /**
+   * No more bytes come. Everything is sent, but for an object of at most 1 MiB, which stays in
+   * memory.
+   */
+  seal(): Promise<void>
+  /**
+   * Makes the object be there, in one step; seals first. Of two calls the second one finds what the
+   * first one made, also when that was cut off. The errors are those of `write` of the store.
+   */
+  finish(conditions: UploadConditions, signal: AbortSignal): Promise<ObjectInfo>
+  /** Gives it up, unless it is finished. Repeatable. Never throws. */
+  abort(): Promise<void>
+}
+
 /** ETags of a rename that replaces an object. */
 export interface ReplacingVersions {
   /** Of the object that is moved. */
@@ -222,6 +255,13 @@ export interface UnderFileSystem {
     options: WriteOptions,
     signal: AbortSignal,
   ): Promise<ObjectInfo>
+  /**
+   * Begins an object of unknown length. What the process leaves when it ends in the middle is no
+   * object: a file that listings omit, or an upload that lifecycle rules of the bucket remove.
+   * @param signal ends the upload itself, until `finish`
+   * @throws SkeinError invalid_argument (a key that this kind of store cannot have)
+   */
+  beginUpload(key: string, options: UploadOptions, signal: AbortSignal): Promise<ObjectUpload>
   /**
    * Deletes an object. Succeeds if it does not exist.
    * @param etag only this version: aborted `object_changed` when the store has another one

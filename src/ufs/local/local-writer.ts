@@ -23,7 +23,7 @@ import { throwIfAborted } from '../../base/clock.ts'
 import { SkeinError } from '../../base/errors.ts'
 import { keyProblem } from '../../base/paths.ts'
 import { changedError } from '../rename-by-copy.ts'
-import type { WriteOptions } from '../under-file-system.ts'
+import type { UploadConditions, WriteOptions } from '../under-file-system.ts'
 import { localKeyProblem } from './local-key.ts'
 import { localEtag } from './local-version.ts'
 
@@ -123,21 +123,29 @@ export async function pruneDirectories(root: string, directory: string): Promise
 
 async function throughTemporary(
   path: string,
-  { overwrite, replaces }: WriteOptions,
+  options: WriteOptions,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const directory = dirname(path)
   const temporary = temporaryBeside(path)
   try {
     await fill(temporary)
-    const isThere = replaces === undefined || (await versionToReplace(path, replaces))
-    if (overwrite && isThere) await rename(temporary, path)
-    else await linkNew(temporary, path)
+    await giveName(temporary, path, options)
   } catch (thrown) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw thrown instanceof SkeinError ? thrown : writeError(path, thrown)
   }
-  await syncDirectory(directory)
+  await syncDirectory(dirname(path))
+}
+
+/** Gives a temporary file its name. @throws already_exists, aborted, and what the system says */
+export async function giveName(
+  temporary: string,
+  path: string,
+  { overwrite, replaces }: UploadConditions,
+): Promise<void> {
+  const isThere = replaces === undefined || (await versionToReplace(path, replaces))
+  if (overwrite && isThere) await rename(temporary, path)
+  else await linkNew(temporary, path)
 }
 
 /** A name of its own, which listings omit. */

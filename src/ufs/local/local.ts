@@ -15,6 +15,7 @@ import type { MetricRegistry } from '../../telemetry/registry.ts'
 import { realRoot } from './file-roots.ts'
 import { codeOf, kindOf, resolveKey, unusable } from './local-names.ts'
 import { renameLocal, renameOverLocal } from './local-rename.ts'
+import { LocalUpload } from './local-upload.ts'
 import { localEtag, localObject } from './local-version.ts'
 import { type LocalEntry, walkDirectory } from './local-walk.ts'
 import { copyLocal, deleteLocal, writeLocal } from './local-writer.ts'
@@ -23,9 +24,11 @@ import type {
   ListPage,
   ListRequest,
   ObjectInfo,
+  ObjectUpload,
   ReadRequest,
   ReplacingVersions,
   UnderFileSystem,
+  UploadOptions,
   WriteOptions,
 } from '../under-file-system.ts'
 
@@ -169,6 +172,14 @@ export class LocalUnderFileSystem implements UnderFileSystem {
     await writeLocal(await this.#root(), key, length, chunks, options, signal)
     this.#metrics.add('skein_ufs_written_bytes_total', length)
     return await this.stat(key, signal)
+  }
+
+  async beginUpload(key: string, _options: UploadOptions, signal: AbortSignal): Promise<ObjectUpload> {
+    throwIfAborted(signal)
+    this.#metrics.add('skein_ufs_requests_total', 1, { operation: 'write' })
+    return await LocalUpload.begin(await this.#root(), key, signal, (bytes) =>
+      this.#metrics.add('skein_ufs_written_bytes_total', bytes),
+    )
   }
 
   async delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {

@@ -18,20 +18,26 @@ import {
   renameOverByCopy,
   type RenameSteps,
 } from '../rename-by-copy.ts'
+import { partBytesMax, partBytesMin, partsMax } from './part-buffer.ts'
+import { S3Upload, type S3UploadParts } from './s3-upload.ts'
 import type { Body, ObjectRequests } from './request/write-requests.ts'
 import { requestName } from '../trust/s3-errors.ts'
 import type { S3Options } from '../store-options.ts'
-import type { ObjectInfo, ReplacingVersions, UnderFileSystem, WriteOptions } from '../under-file-system.ts'
+import type {
+  ObjectInfo,
+  ObjectUpload,
+  ReplacingVersions,
+  UnderFileSystem,
+  UploadConditions,
+  UploadOptions,
+  WriteOptions,
+} from '../under-file-system.ts'
 import { ConditionalCreates, type ConditionalCreatesParts } from './conditional-creates.ts'
 import { S3Deletes, type S3DeletesParts } from './s3-deletes.ts'
 import { UploadCleanup } from './upload-cleanup.ts'
 
 const mebibyte = 1024 * 1024
 const partBytesDefault = 16 * mebibyte
-/** The limits of S3 and COS ("Amazon S3 multipart upload limits"; COS accepts parts from 1 MiB). */
-const partBytesMin = 5 * mebibyte
-const partBytesMax = 5 * 1024 * mebibyte
-const partsMax = 10_000
 /** The largest object that CopyObject accepts. */
 const copyBytesMaxDefault = 5 * 1024 * mebibyte
 
@@ -60,16 +66,22 @@ export class S3Writer {
   readonly #creates: ConditionalCreates
   readonly #deletes: S3Deletes
   readonly #renameSteps: RenameSteps
+  readonly #uploadParts: S3UploadParts
 
   constructor(context: S3WriterContext) {
     this.#context = context
-    const parts: ConditionalCreatesParts & S3DeletesParts = {
+    const parts = {
       ...context,
       find: (key, signal) => this.#find(key, signal),
       send: (verb, key, signal, send) => this.#send(verb, key, signal, send),
-    }
+    } satisfies ConditionalCreatesParts & S3DeletesParts
     this.#creates = new ConditionalCreates(parts)
     this.#deletes = new S3Deletes(parts)
+    this.#uploadParts = {
+      ...{ ...parts, creates: this.#creates },
+      checked: (key, conditions, signal) => this.#checked(key, conditions, signal),
+      written: (key, length, etag, signal) => this.#written(key, length, etag, signal),
+    }
     this.#renameSteps = {
       find: (key, signal) => this.#find(key, signal),
       copyNew: (source, to, signal) => this.#copyVersion(source, to, undefined, signal),
@@ -100,8 +112,18 @@ export class S3Writer {
     return written
   }
 
+  /** See UnderFileSystem.beginUpload. */
+  beginUpload(key: string, options: UploadOptions, signal: AbortSignal): ObjectUpload {
+    if (key === '') throw new SkeinError('invalid_argument', 'an object without a name cannot be written')
+    return new S3Upload(key, options, this.#uploadParts, signal)
+  }
+
   /** What may be replaced; where there is no object, the write must create it. */
-  async #checked(key: string, options: WriteOptions, signal: AbortSignal): Promise<WriteOptions> {
+  async #checked<Conditions extends UploadConditions>(
+    key: string,
+    options: Conditions,
+    signal: AbortSignal,
+  ): Promise<Conditions> {
     if (options.overwrite && options.replaces === undefined) return options
     const found = await this.#find(key, signal)
     if (found === undefined) return { ...options, overwrite: false, replaces: undefined }

@@ -2,7 +2,7 @@
 // requests: ranges for range-reader.ts, listings for s3-listing.ts, the others for
 // checked-requests.ts. trust/ has the checks for responses. This file has the retries and back-off;
 // all share the bucket's SlowDown gate.
-import type { Random } from '../../base/clock.ts'
+import { type Random, throwIfAborted } from '../../base/clock.ts'
 import { isSkeinError, SkeinError } from '../../base/errors.ts'
 import { retry, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -26,9 +26,11 @@ import type {
   ListPage,
   ListRequest,
   ObjectInfo,
+  ObjectUpload,
   ReadRequest,
   ReplacingVersions,
   UnderFileSystem,
+  UploadOptions,
   WriteOptions,
   StoreCounters,
   StoreGate,
@@ -211,6 +213,11 @@ export class S3UnderFileSystem implements UnderFileSystem {
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     return this.#writer.write(key, length, chunks, options, signal)
+  }
+
+  async beginUpload(key: string, options: UploadOptions, signal: AbortSignal): Promise<ObjectUpload> {
+    throwIfAborted(signal)
+    return this.#writer.beginUpload(key, options, signal)
   }
 
   delete(key: string, signal: AbortSignal, etag?: string): Promise<void> {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import type { UnderFileSystem } from '../../../src/ufs/under-file-system.ts'
 import { renameCases, type RenameUnderTest, replacingCases } from './under-file-system-renames.ts'
+import { uploadCases } from './under-file-system-uploads.ts'
 import { type StoreUnderTest, strangeKeys, testBytes } from './under-file-system-suite.ts'
 
 const mebibyte = 1024 * 1024
@@ -206,6 +207,7 @@ export function underFileSystemWrites(name: string, makeStore: () => Promise<Wri
 
     const cases = { made: () => made, write, expectContent, keysOf }
     renameCases(cases)
+    describe('an upload of unknown length', () => uploadCases({ made: () => made, expectContent, keysOf }))
     describe('a rename that replaces', () => replacingCases(cases, () => made.racesReplacements === true))
 
     it('copies, over another object too, and renames', async () => {

@@ -115,6 +115,9 @@ export class FakeStore implements UnderFileSystem {
   async write(): Promise<ObjectInfo> {
     throw new SkeinError('unimplemented', 'metadata only')
   }
+  async beginUpload(): Promise<never> {
+    throw new SkeinError('unimplemented', 'metadata only')
+  }
   async delete(key: string, _signal: AbortSignal, etag?: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure
     const there = this.objects.get(key)

@@ -125,6 +125,9 @@ export class FakeStore implements UnderFileSystem {
   write(): never {
     throw new Error('not used')
   }
+  beginUpload(): never {
+    throw new Error('not used')
+  }
   delete(): never {
     throw new Error('not used')
   }
