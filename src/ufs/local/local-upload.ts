@@ -1,7 +1,7 @@
-// Why: a file whose length is known only at its end must not be seen before. How: its bytes go to a
-// temporary file beside its name (local-writer.ts), which is synced when it is sealed and gets the
-// name when it is finished. Its inode and times stay the same, so its version is known before, and a
-// second finish knows what the first one made.
+// Why: a file whose length is known only at its end must not be seen before. How: its bytes go to
+// a temporary file beside its name (local-writer.ts), which is synced when it is sealed and gets the
+// name when it is finished. Its inode and times stay the same, so its version is known before, and
+// a second finish knows what the first one made.
 import { constants } from 'node:fs'
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'

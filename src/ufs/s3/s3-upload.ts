@@ -1,7 +1,7 @@
-// Why: the length of what is written may be known only at its end. How: full parts are sent as they
-// come, a few at once; the rest when the upload is sealed. Until it is completed nothing is seen. An
-// object of at most 1 MiB is one PUT, sent at the end. The ETag of the whole is known here (the MD5
-// of the bytes, or of the parts' MD5s), so a second finish knows what the first one made.
+// Why: the length of what is written may be known only at its end. How: full parts are sent as
+// they come, a few at once; the rest when the upload is sealed. Until it is completed nothing is
+// seen. An object of at most 1 MiB is one PUT, sent at the end. The ETag of the whole is known here
+// (the MD5 of the bytes, or of the parts' MD5s), so a second finish knows what the first one made.
 import { createHash, hash } from 'node:crypto'
 import { abortReason, type Clock, throwIfAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
