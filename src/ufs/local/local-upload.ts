@@ -1,5 +1,5 @@
-// Why: a file whose length is known only at its end must not be seen before. How: its bytes go to
-// a temporary file beside its name (local-writer.ts), which is synced when it is sealed and gets the
+// Why: a file whose length is known only at its end must not be seen before. How: its bytes go to a
+// temporary file beside its name (local-writer.ts), which is synced when it is sealed and gets its
 // name when it is finished. Its inode and times stay the same, so its version is known before, and
 // a second finish knows what the first one made.
 import { constants } from 'node:fs'
