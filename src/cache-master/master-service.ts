@@ -69,9 +69,11 @@ export function masterService(context: MasterContext, parts: ServiceParts): Serv
       askInTime(context, request.path, options, (inTime) => lists.list(request, inTime)),
     count: (request, options) => askInTime(context, request.path, options, (inTime) => files.count(request, inTime)),
     free: (request, options) => freeing.free(request, options),
-    openFile: async (request, options) =>
-      files.openKnown(request) ??
-      (await askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime))),
+    openFile: async (request, options) => {
+      if (request.fileId !== undefined) return files.openById(request.fileId)
+      const known = files.openKnown(request)
+      return known ?? (await askInTime(context, request.path, options, (inTime) => files.openFile(request, inTime)))
+    },
     openNextFiles: async (request) => nextFiles.open(request),
     syncPage: (request, options) => syncs.syncPage(request, options),
     refreshFile: (request, options) => syncs.refreshFile(request, options),

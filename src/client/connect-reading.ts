@@ -13,6 +13,7 @@ import type { RolesHere } from './roles-here.ts'
 import { AheadMemory } from './open/ahead-memory.ts'
 import { FileReads } from './open/file-reads.ts'
 import { type FilesAhead, OpenedAhead } from './open/files-ahead.ts'
+import { FilesById } from './open/files-by-id.ts'
 import { OpenedFiles } from './open/opened-files.ts'
 import type { DirectOrigin } from './origin/direct-origin.ts'
 import { type BlockReadClient, FileReader, type OriginReader } from './read/file-reader.ts'
@@ -46,6 +47,7 @@ export interface Reading {
   readonly reads: FileReads
   readonly opened: OpenedFiles
   readonly ahead: FilesAhead
+  readonly byId: FilesById
   settle(): Promise<void>
   /** Closes all connections. */
   close(): void
@@ -70,7 +72,8 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
   }
   const listWorkers = keptWorkerList((request, call) => master.listWorkers(request, call), clock)
   const direct = config.user.origin.fallback ? lateDirectOrigin(config, links) : undefined
-  const origin = new WorkerOriginReader({ ...reading, master: { listWorkers }, direct })
+  const storeHere = here?.storeAt?.bind(here)
+  const origin = new WorkerOriginReader({ ...reading, master: { listWorkers }, here: storeHere, direct })
   const reader = new FileReader({ ...reading, data: blocks, dropWrong, near, syncIntervalMs, origin, passive })
   const opened = new OpenedFiles({ clock, keepMs: keptOpenMs(config, syncIntervalMs) })
   const ahead = new AheadMemory(config.user.readAheadBytes, clock)
@@ -79,6 +82,7 @@ export function connectReading(config: Config, links: ReadingLinks): Reading {
     reads: new FileReads({ master, reader, opened, ahead, syncIntervalMs, clock }),
     opened,
     ahead: new OpenedAhead({ master, opened, near, hostname, syncIntervalMs }),
+    byId: new FilesById({ master, reader, clock }),
     settle: async () => {
       await Promise.all([passive?.settle(settleMs), direct?.close()])
     },

@@ -2,6 +2,7 @@
 // these roles without a socket; all others are reached through the network.
 import type { RawChannel } from '../wire/rpc/grpc.ts'
 import type { BlockReadClient } from './read/file-reader.ts'
+import type { StoreReadClient } from './read/worker-origin-reader.ts'
 import type { BlockTarget } from './write/block-target.ts'
 
 export interface RolesHere {
@@ -9,5 +10,7 @@ export interface RolesHere {
   channelTo(address: string): RawChannel | undefined
   /** By the address of a data port. */
   blocksAt(address: string): BlockReadClient | undefined
+  /** What is read from a store through the worker at a data port; it is asked before all others. */
+  storeAt?(address: string): StoreReadClient | undefined
   targetOf(workerId: string): BlockTarget | undefined
 }

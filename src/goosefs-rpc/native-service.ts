@@ -34,7 +34,7 @@ export type Streamed<M extends MethodDefinition> = (
   call: NativeCall,
   send: (response: Response<M>) => Promise<void>,
 ) => Promise<void>
-/** Several requests. `sendRaw` sends an encoded message. */
+/** Several requests. `sendRaw` delivers an encoded message (StreamCall.deliver). */
 export type Bidirectional<M extends MethodDefinition> = (
   requests: AsyncIterable<Request<M>>,
   call: NativeCall,
@@ -90,14 +90,15 @@ async function answer(
     const call: NativeCall = { user, signal: stream.signal, begin: () => stream.begin() }
     if (method.requestStream) {
       const requests = decoded(method, stream)
-      return await (handler as Bidirectional<NativeMethod>)(requests, call, send, (message) => stream.send(message))
+      return await (handler as Bidirectional<NativeMethod>)(requests, call, send, (message) => stream.deliver(message))
     }
     const request = await only(method, stream)
     if (method.responseStream) return await (handler as Streamed<NativeMethod>)(request, call, send)
     await send(await (handler as Unary<NativeMethod>)(request, call))
   } catch (thrown) {
     const error = toSkeinError(thrown)
-    if (error.code === 'internal') logger.error('a call failed', { method: method.name, error: error.cause ?? error })
+    // With a reason it is what the protocol asks for.
+    if (error.code === 'internal' && error.reason === undefined) logger.error('a call failed', { method: method.name, error: error.cause ?? error })
     else logger.debug('a call was refused', { method: method.name, code: error.code, error: error.message })
     throw thrown
   }

@@ -154,6 +154,7 @@ const workerMetrics = {
   },
   skein_worker_data_waiting_writes: { type: 'gauge', help: 'Writes to the data port that wait for memory.' },
   skein_worker_data_read_buffers_bytes: { type: 'gauge', help: 'Memory of blocks being sent by the data port.' },
+  skein_worker_goosefs_read_buffers_bytes: { type: 'gauge', help: "Memory of blocks being sent to GooseFS's clients." },
   skein_worker_data_write_buffers_bytes: { type: 'gauge', help: 'Memory of blocks being received by the data port.' },
   skein_worker_data_small_buffers_bytes: { type: 'gauge', help: 'Memory of small blocks received in one request.' },
   skein_worker_store_read_buffers_bytes: {

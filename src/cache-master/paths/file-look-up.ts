@@ -3,7 +3,7 @@
 // one does not hold up the others.
 import { SkeinError } from '../../base/errors.ts'
 import { blockCount } from '../../base/block-id.ts'
-import { directoryAt, fileAt, listedAtMs, type Place, placeOfText } from '../../meta/resolve-path.ts'
+import { directoryAt, fileAt, listedAtMs, type Place, placeOf, placeOfText } from '../../meta/resolve-path.ts'
 import type { DirectoryInode, FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import { shownTree } from '../../meta/listed-range.ts'
 import type { WalkEntry, WalkPosition } from '../../meta/walk.ts'
@@ -108,6 +108,17 @@ export class FileService {
     this.#context.workers.expire()
     if (lookBlocksMax !== undefined && blockCount(file.length, file.blockSizeBytes) > lookBlocksMax)
       return { file: this.#infoOf(place, file), blocks: [], workers: [], untold: true }
+    return this.#opened(place, file)
+  }
+
+  /** As openFile, for one version of a file, wherever it is now. @throws SkeinError not_found */
+  openById(fileId: number): OpenFileResponse {
+    const { tables, workers } = this.#context
+    const file = tables.inode(fileId)
+    const place = file?.kind === 'file' ? placeOf(tables, file) : undefined
+    if (file?.kind !== 'file' || place === undefined)
+      throw new SkeinError('not_found', `no complete file has the id ${fileId}: it was removed, replaced or freed`)
+    workers.expire()
     return this.#opened(place, file)
   }
 

@@ -45,6 +45,14 @@ export class FileVersion {
     this.#askedMs = options.clock.monotonicMs()
   }
 
+  /** Takes a later answer of the master about the same file, whose blocks may have moved. */
+  renew(opened: OpenFileResponse): void {
+    this.#askedMs = this.#options.clock.monotonicMs()
+    this.#opened = opened
+    // Which blocks were read whole is still true.
+    this.#memory = { ...newReadMemory(), bytesOf: this.#memory.bytesOf }
+  }
+
   /**
    * Fills the target with the bytes of a range of the file. When it throws, nothing more is written
    * to the target.
@@ -157,7 +165,7 @@ export class FileVersion {
 }
 
 /** A file whose blocks were freed has another id, and the same version at its store. */
-function isSameContent(now: FileInfo, before: FileInfo): boolean {
+export function isSameContent(now: FileInfo, before: FileInfo): boolean {
   if (now.length !== before.length || now.namespaceId !== before.namespaceId) return false
   return now.fileId === before.fileId || (now.etag !== '' && now.etag === before.etag)
 }

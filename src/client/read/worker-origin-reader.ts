@@ -16,9 +16,13 @@ import type { FileInfo, MasterServiceDefinition, WorkerInfo } from '../../wire/g
 import type { Service } from '../../wire/service.ts'
 import type { OriginReader } from './file-reader.ts'
 
+export type StoreReadClient = Pick<DataClient, 'readStore'>
+
 export interface WorkerOriginReaderOptions {
   readonly master: Pick<Service<MasterServiceDefinition>, 'listWorkers'>
-  readonly data: Pick<DataClient, 'readStore'>
+  readonly data: StoreReadClient
+  /** A worker in this process, by its data address: it is asked first. */
+  readonly here?: ((address: string) => StoreReadClient | undefined) | undefined
   /** Name of this host. Its workers are asked first. */
   readonly hostname: string
   /** Reads when no worker answers. Undefined: the read fails then. */
@@ -59,7 +63,7 @@ export class WorkerOriginReader implements OriginReader {
     length: number,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { data, direct, clock, logger } = this.#options
+    const { data, here, direct, clock, logger } = this.#options
     const block = blockAt(file, offset, length)
     const waiting = await this.#liveWorkers(block.blockId, signal)
     const kept = mayBeKept(file) ? { block } : {}
@@ -72,7 +76,8 @@ export class WorkerOriginReader implements OriginReader {
       try {
         const object = { namespaceId: file.namespaceId, key: file.key, etag: file.etag }
         const rest = { ...object, offset: offset + got, length: length - got, ...kept }
-        for await (const chunk of data.readStore(worker.dataAddress, rest, signal)) {
+        const source = here?.(worker.dataAddress) ?? data
+        for await (const chunk of source.readStore(worker.dataAddress, rest, signal)) {
           got += chunk.length
           yield chunk
         }
@@ -98,11 +103,12 @@ export class WorkerOriginReader implements OriginReader {
 
   async #liveWorkers(blockId: number, signal: AbortSignal): Promise<WorkerInfo[]> {
     throwIfAborted(signal)
-    const { master, hostname, direct } = this.#options
+    const { master, hostname, direct, here } = this.#options
+    const isInHere = ({ dataAddress }: WorkerInfo): boolean => here?.(dataAddress) !== undefined
     const { workers } = await master.listWorkers({}, { signal })
     return workers
       .filter(({ live, dataAddress }) => live && (direct === undefined || !this.#isGone(dataAddress)))
-      .map((worker) => ({ worker, rank: rankOf(worker, blockId, hostname) }))
+      .map((worker) => ({ worker, rank: isInHere(worker) ? -1 : rankOf(worker, blockId, hostname) }))
       .sort((a, b) => a.rank - b.rank)
       .map(({ worker }) => worker)
   }

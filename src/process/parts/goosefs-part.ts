@@ -2,15 +2,21 @@
 // of goosefs-rpc, on what the role already has; one table of sessions a port.
 import type { CacheMaster } from '../../cache-master/master.ts'
 import { fileSystemService } from '../../goosefs-rpc/master/file-system-service.ts'
+import type { FilesById } from '../../client/open/files-by-id.ts'
 import { metricsService } from '../../goosefs-rpc/master/metrics-service.ts'
 import { versionService } from '../../goosefs-rpc/master/version-service.ts'
 import { workerListService } from '../../goosefs-rpc/master/worker-list-service.ts'
 import type { NativeServiceParts } from '../../goosefs-rpc/native-service.ts'
+import { BlockReads } from '../../goosefs-rpc/worker/block-reads.ts'
+import { blockWorkerService } from '../../goosefs-rpc/worker/block-worker-service.ts'
 import { ChannelSessions } from '../../goosefs-rpc/session/channel-sessions.ts'
 import { saslService } from '../../goosefs-rpc/session/sasl-service.ts'
 import { storeSecrets } from '../../ufs/store-keys.ts'
 import type { StreamMethod } from '../../wire/rpc/grpc-streams.ts'
 import type { RoleContext } from '../role-shell.ts'
+
+/** Pieces go on as soon as the library has copied them: a part of what the data port has is enough. */
+const readBuffersShare = 4
 
 type Services = readonly (readonly StreamMethod[])[]
 
@@ -33,9 +39,16 @@ export function goosefsMasterServices(
 }
 
 /** What GooseFS's clients ask a worker. */
-export function goosefsWorkerServices(context: RoleContext): Services {
+export function goosefsWorkerServices(context: RoleContext, files: FilesById): Services {
   const parts = partsOf(context)
-  return [saslService(parts.sessions, parts)]
+  const { config, clock, metrics } = context
+  const reads = new BlockReads({
+    ...{ files, clock },
+    streamsMax: config.worker.blockReadersMax,
+    bytesMax: config.worker.data.readBuffersBytesMax / readBuffersShare,
+  })
+  metrics.observe('skein_worker_goosefs_read_buffers_bytes', () => reads.usedBytes)
+  return [saslService(parts.sessions, parts), blockWorkerService({ ...parts, reads })]
 }
 
 function partsOf({ config, clock, logger }: RoleContext): NativeServiceParts & { readonly sessions: ChannelSessions } {

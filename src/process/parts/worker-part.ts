@@ -24,6 +24,7 @@ import type { RoleContext } from '../role-shell.ts'
 import { serveData, serveRpc } from '../servers.ts'
 import { goosefsWorkerServices } from './goosefs-part.ts'
 import { namespaceDefinitions } from '../stores.ts'
+import { workerReading } from './worker-reading.ts'
 
 export interface WorkerPart {
   readonly workerId: string
@@ -122,12 +123,14 @@ export async function startWorkerPart(
     await persisting.close()
     otherWorkers.close()
   })
-  const data = await serveData(context, config.worker, worker.dataHandlers)
+  let dataAddress: string | undefined
+  const reading = workerReading(context, master, { worker, dataAddress: () => dataAddress })
+  const data = (dataAddress = await serveData(context, config.worker, worker.dataHandlers))
   const services = [
     serving(WorkerServiceDefinition, worker.workerService),
     serving(PersistServiceDefinition, persisting.service),
   ]
-  const rpc = await serveRpc(context, 'worker', config.worker, services, goosefsWorkerServices(context))
+  const rpc = await serveRpc(context, 'worker', config.worker, services, goosefsWorkerServices(context, reading.byId))
   worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
   return { workerId, worker, rpc, data }
 }

@@ -390,7 +390,11 @@ export interface OpenFileRequest {
     | number
     | undefined;
   /** a look at what may be opened next: a directory is no error, and more blocks than this are not told */
-  lookBlocksMax?: number | undefined;
+  lookBlocksMax?:
+    | number
+    | undefined;
+  /** this file, wherever it is, in place of a path; no store is asked */
+  fileId?: number | undefined;
 }
 
 export interface OpenFileResponse {
@@ -4504,7 +4508,7 @@ export const FreeResponse: MessageFns<FreeResponse> = {
 };
 
 function createBaseOpenFileRequest(): OpenFileRequest {
-  return { path: "", syncIntervalMs: undefined, lookBlocksMax: undefined };
+  return { path: "", syncIntervalMs: undefined, lookBlocksMax: undefined, fileId: undefined };
 }
 
 export const OpenFileRequest: MessageFns<OpenFileRequest> = {
@@ -4517,6 +4521,9 @@ export const OpenFileRequest: MessageFns<OpenFileRequest> = {
     }
     if (message.lookBlocksMax !== undefined) {
       writer.uint32(24).uint32(message.lookBlocksMax);
+    }
+    if (message.fileId !== undefined) {
+      writer.uint32(32).uint64(message.fileId);
     }
     return writer;
   },
@@ -4558,6 +4565,14 @@ export const OpenFileRequest: MessageFns<OpenFileRequest> = {
             message.lookBlocksMax = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4578,6 +4593,7 @@ export const OpenFileRequest: MessageFns<OpenFileRequest> = {
     message.path = object.path ?? "";
     message.syncIntervalMs = object.syncIntervalMs ?? undefined;
     message.lookBlocksMax = object.lookBlocksMax ?? undefined;
+    message.fileId = object.fileId ?? undefined;
     return message;
   },
 };

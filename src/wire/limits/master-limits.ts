@@ -84,7 +84,7 @@ export const masterLimits = serviceLimits(MasterServiceDefinition, {
   },
   count: { fields: located },
   free: { fields: { path, force: flag } },
-  openFile: { fields: { ...located, lookBlocksMax: optional(count32) } },
+  openFile: { fields: { ...located, lookBlocksMax: optional(count32), fileId: optional(fileId) } },
   openNextFiles: {
     fields: {
       directory: path,

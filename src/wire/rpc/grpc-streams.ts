@@ -17,6 +17,12 @@ export interface StreamCall {
   begin(): void
   /** Resolves when more may be sent. Throws the signal's reason. */
   send(message: Uint8Array): Promise<void>
+  /**
+   * Resolves when the message has left: the connection has taken it. Call it when nothing else is
+   * being sent: then the library has copied the message when this returns, and its memory is free.
+   * Throws the signal's reason.
+   */
+  deliver(message: Uint8Array): Promise<void>
 }
 
 export interface StreamMethod {
@@ -31,7 +37,7 @@ export interface StreamMethod {
 export interface LibraryStream {
   readonly metadata: { get(name: string): (string | Buffer)[] }
   iterator(options: { readonly destroyOnReturn: boolean }): AsyncIterator<Buffer>
-  write(message: Uint8Array): boolean
+  write(message: Uint8Array, taken?: (error?: Error | null) => void): boolean
   end(): void
   sendMetadata(metadata: unknown): void
   emit(event: 'error', status: { readonly code: number; readonly details: string }): boolean
@@ -67,6 +73,7 @@ export async function answerStream(
       stream.sendMetadata(noMetadata)
     },
     send: (message) => send(stream, message, signal),
+    deliver: (message) => deliver(stream, message, signal),
   }
   try {
     await method.answer(call)
@@ -116,5 +123,19 @@ function send(stream: LibraryStream, message: Uint8Array, signal: AbortSignal): 
     }
     stream.on('drain', done)
     signal.addEventListener('abort', done, { once: true })
+  })
+}
+
+function deliver(stream: LibraryStream, message: Uint8Array, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason as Error)
+    // The library forgets who waits for a message when the call has ended.
+    const onAbort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    stream.write(message, (error) => {
+      signal.removeEventListener('abort', onAbort)
+      if (error === undefined || error === null) resolve()
+      else reject(new SkeinError('cancelled', 'the call has ended', { cause: error }))
+    })
   })
 }

@@ -1,0 +1,14 @@
+// Why: the service of a worker for GooseFS's clients, on one page. How: one definition, served by
+// tables of handlers.
+import type { StreamMethod } from '../../wire/rpc/grpc-streams.ts'
+import { BlockWorkerDefinition } from '../generated/goosefs/blocks.ts'
+import { nativeService, type NativeServiceParts } from '../native-service.ts'
+import type { BlockReads } from './block-reads.ts'
+
+export interface BlockWorkerParts extends NativeServiceParts {
+  readonly reads: Pick<BlockReads, 'read'>
+}
+
+export function blockWorkerService({ reads, ...parts }: BlockWorkerParts): StreamMethod[] {
+  return nativeService(BlockWorkerDefinition, { readBlock: reads.read }, parts)
+}
