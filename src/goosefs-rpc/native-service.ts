@@ -98,7 +98,8 @@ async function answer(
   } catch (thrown) {
     const error = toSkeinError(thrown)
     // With a reason it is what the protocol asks for.
-    if (error.code === 'internal' && error.reason === undefined) logger.error('a call failed', { method: method.name, error: error.cause ?? error })
+    if (error.code === 'internal' && error.reason === undefined)
+      logger.error('a call failed', { method: method.name, error: error.cause ?? error })
     else logger.debug('a call was refused', { method: method.name, code: error.code, error: error.message })
     throw thrown
   }

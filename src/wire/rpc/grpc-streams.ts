@@ -2,6 +2,7 @@
 // every method is served as a stream in both directions, because on the wire a call of one message
 // is a stream of one. What the library calls a stream is known here by its shape only (grpc.ts
 // imports it). A sender waits until the peer takes its bytes.
+import { untilAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { errorToJson, statusTable } from '../status.ts'
 
@@ -63,6 +64,17 @@ export async function answerStream(
   stream.on('error', cancel)
   running.add(controller)
   let hasBegun = false
+  let hasFailed = false
+  let underWay = 0
+  const idle = Promise.withResolvers<void>()
+  const write: Write = (message, taken) => {
+    underWay += 1
+    return stream.write(message, (error) => {
+      underWay -= 1
+      if (underWay === 0 && hasFailed) idle.resolve()
+      taken?.(error)
+    })
+  }
   const call: StreamCall = {
     requests: { [Symbol.asyncIterator]: () => requestsOf(stream, signal) },
     signal,
@@ -72,8 +84,8 @@ export async function answerStream(
       hasBegun = true
       stream.sendMetadata(noMetadata)
     },
-    send: (message) => send(stream, message, signal),
-    deliver: (message) => deliver(stream, message, signal),
+    send: (message) => send(stream, write, message, signal),
+    deliver: (message) => deliver(write, message, signal),
   }
   try {
     await method.answer(call)
@@ -83,6 +95,10 @@ export async function answerStream(
     const error = signal.aborted ? toSkeinError(signal.reason) : toSkeinError(thrown)
     if (error.code === 'cancelled' && signal.aborted) return
     const { code, message } = errorToJson(error)
+    // The iterator of the requests destroys the stream when it sees the error: a status that waits
+    // for messages would be lost.
+    hasFailed = true
+    if (underWay > 0) await untilAborted(idle.promise, signal).catch(() => undefined)
     stream.emit('error', {
       code: statusTable[code].grpc,
       details: message.slice(0, detailsCharactersMax).toWellFormed(),
@@ -111,10 +127,17 @@ async function* requestsOf(stream: LibraryStream, signal: AbortSignal): AsyncGen
   }
 }
 
-function send(stream: LibraryStream, message: Uint8Array, signal: AbortSignal): Promise<void> {
+type Write = (message: Uint8Array, taken?: (error?: Error | null) => void) => boolean
+
+function send(
+  stream: Pick<LibraryStream, 'on' | 'off'>,
+  write: Write,
+  message: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
-    if (stream.write(message)) return resolve()
+    if (write(message)) return resolve()
     const done = (): void => {
       stream.off('drain', done)
       signal.removeEventListener('abort', done)
@@ -126,13 +149,13 @@ function send(stream: LibraryStream, message: Uint8Array, signal: AbortSignal): 
   })
 }
 
-function deliver(stream: LibraryStream, message: Uint8Array, signal: AbortSignal): Promise<void> {
+function deliver(write: Write, message: Uint8Array, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
     // The library forgets who waits for a message when the call has ended.
     const onAbort = (): void => reject(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
-    stream.write(message, (error) => {
+    write(message, (error) => {
       signal.removeEventListener('abort', onAbort)
       if (error === undefined || error === null) resolve()
       else reject(new SkeinError('cancelled', 'the call has ended', { cause: error }))
