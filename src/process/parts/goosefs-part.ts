@@ -15,7 +15,7 @@ import { storeSecrets } from '../../ufs/store-keys.ts'
 import type { StreamMethod } from '../../wire/rpc/grpc-streams.ts'
 import type { RoleContext } from '../role-shell.ts'
 
-/** Pieces go on as soon as the library has copied them: a part of what the data port has is enough. */
+/** Pieces are free as soon as the library has copied them: a part of the data port's memory. */
 const readBuffersShare = 4
 
 type Services = readonly (readonly StreamMethod[])[]

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SkeinError } from '../../../src/base/errors.ts'
 import { FilesById } from '../../../src/client/open/files-by-id.ts'
-import { FileInfo, OpenFileResponse } from '../../../src/wire/generated/master.ts'
+import { type FileInfo, OpenFileResponse } from '../../../src/wire/generated/master.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
 const never = new AbortController().signal
@@ -40,9 +40,9 @@ function files(more: { filesMax?: number; blocksMax?: number } = {}): FilesById 
       isInFile: () => false,
       keptBytes: () => undefined,
       // Each byte is the id under which it is read.
-      readOpened: async function* readOpened(answer, _signal, { range } = {}) {
+      readOpened: async function* readOpened(answer, _signal, how) {
         if (answer.file?.etag === 'changed') throw new SkeinError('aborted', 'changed', { reason: 'object_changed' })
-        yield new Uint8Array(range?.length ?? 0).fill(answer.file?.fileId ?? 0)
+        yield new Uint8Array(how?.range?.length ?? 0).fill(answer.file?.fileId ?? 0)
       },
     },
     ...more,

@@ -37,8 +37,12 @@ async function serve(options: Partial<BlockReadsOptions> = {}) {
 }
 
 const block = (index: number): bigint => nativeBlockId(fileIdOf(container), index)
-const request = (index: number, offset: number, length: number, more: Partial<ReadRequest> = {}): ReadRequest =>
-  ({ blockId: block(index), offset: BigInt(offset), length: BigInt(length), ...more }) as ReadRequest
+const request = (index: number, offset: number, length: number, more: Partial<ReadRequest> = {}): ReadRequest => ({
+  blockId: block(index),
+  offset: BigInt(offset),
+  length: BigInt(length),
+  ...more,
+})
 
 type Open = Awaited<ReturnType<typeof serve>>['open']
 
@@ -48,9 +52,9 @@ async function read(open: Open, wanted: ReadRequest): Promise<Buffer[]> {
   return (await stream.rest()).map(({ chunk }) => Buffer.from(chunk?.data ?? []))
 }
 
-async function codeOf(open: Open, wanted: Partial<ReadRequest>): Promise<number | undefined> {
+async function codeOf(open: Open, wanted: ReadRequest): Promise<number | undefined> {
   const stream = open()
-  stream.send(wanted as ReadRequest)
+  stream.send(wanted)
   const thrown = await stream.rest().then(
     () => undefined,
     (error: { code: number }) => error,
@@ -83,7 +87,7 @@ describe('ReadBlock', () => {
       expect(files.reading).toBe(0)
       await until(
         async () => reads.usedBytes + reads.streams,
-        (open) => open === 0,
+        (left) => left === 0,
       )
     },
   )
@@ -104,7 +108,7 @@ describe('ReadBlock', () => {
     const { open } = await serve()
     const stream = open()
     stream.send(request(0, 0, blockBytes, { chunkSize: 100_000n }))
-    for (let at = 1; at <= 500; at += 1) stream.send({ offsetReceived: BigInt(at) } as ReadRequest)
+    for (let at = 1; at <= 500; at += 1) stream.send({ offsetReceived: BigInt(at) })
     const got = Buffer.concat((await stream.rest()).map(({ chunk }) => Buffer.from(chunk?.data ?? [])))
     expect(Buffer.compare(got, bytes.subarray(0, blockBytes))).toBe(0)
   })
