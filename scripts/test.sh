@@ -5,16 +5,19 @@
 # promtool. Without them those tests are skipped, except where CI is set: there a missing server is
 # a failure.
 # Tests with other S3 clients use those that are installed; the others are skipped, in CI too.
-#   bash scripts/test.sh [--long] [--clients]
+#   bash scripts/test.sh [--long] [--clients] [--profiles]
 # --long: many more seeds, kills and files, for hours. --clients: scripts/clients.sh installs the
-# clients that are missing, and their tests run too.
+# clients that are missing, and their tests run too. --profiles: the integration tests run once more
+# for each profile of tuning/profiles.
 set -euo pipefail
 clients=no
+profiles=no
 for argument in "$@"; do
   case "$argument" in
     --long) export SKEIN_TEST_LONG=1 SKEIN_TORTURE=full ;;
     --clients) clients=yes ;;
-    *) echo "usage: bash scripts/test.sh [--long] [--clients]" >&2; exit 64 ;;
+    --profiles) profiles=yes ;;
+    *) echo "usage: bash scripts/test.sh [--long] [--clients] [--profiles]" >&2; exit 64 ;;
   esac
 done
 cd "$(dirname "$0")/.."
@@ -64,4 +67,15 @@ SKEIN_TEST_REPORT="$reports/fast.json" npm run --silent check || status=1
 say "integration tests (real Redis, real S3 gateway and clients, real processes)"
 SKEIN_TEST_REPORT="$reports/integration.json" npm run --silent test:integration || status=1
 
-node scripts/test-summary.mjs "$status" "$reports/fast.json" "$reports/integration.json"
+expected=("$reports/fast.json" "$reports/integration.json")
+if [ "$profiles" = yes ]; then
+  for file in tuning/profiles/*.properties; do
+    profile=$(basename "$file" .properties)
+    say "integration tests with the profile $profile"
+    expected+=("$reports/$profile.json")
+    SKEIN_TEST_PROFILE="$profile" SKEIN_TEST_REPORT="$reports/$profile.json" \
+      npm run --silent test:integration || status=1
+  done
+fi
+
+node scripts/test-summary.mjs "$status" "${expected[@]}"

@@ -57,25 +57,44 @@ const scripts: readonly ScriptDefinition[] = [
   script('metadata-scale', 'a master with very many files', [], ['--files', '20000', '--first', '5000']),
 ]
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    runs: { type: 'string' },
-    scale: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    full: { type: 'boolean', default: false },
-    resume: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    origin: { type: 'string', default: 'nginx' },
-    'origin-folder': { type: 'string' },
-    list: { type: 'boolean', default: false },
-  },
-})
+const options = {
+  runs: { type: 'string' },
+  scale: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  full: { type: 'boolean', default: false },
+  resume: { type: 'boolean', default: false },
+  out: { type: 'string' },
+  origin: { type: 'string', default: 'nginx' },
+  'origin-folder': { type: 'string' },
+  list: { type: 'boolean', default: false },
+} as const
+
+/** What is written wrongly is one line, as at every command. */
+function refuse(problem: string): never {
+  process.stderr.write(`bench: ${problem}\n`)
+  process.exit(64)
+}
+
+function wordsOf(): ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>> {
+  try {
+    return parseArgs({ allowPositionals: true, options })
+  } catch (thrown) {
+    const [sentence] = (thrown instanceof Error ? thrown.message : String(thrown)).split('. ', 1)
+    return refuse(
+      `${sentence}; options: ${Object.keys(options)
+        .map((name) => `--${name}`)
+        .join(' ')}`,
+    )
+  }
+}
+
+const { values, positionals } = wordsOf()
 const [runs, scale] = [Number(values.runs ?? (values.quick ? 1 : 3)), Number(values.scale ?? (values.quick ? 0.01 : 1))]
-if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: write a whole number of 1 or more`)
-if (!(scale > 0 && scale <= 1)) throw new Error(`--scale ${values.scale}: write a number above 0 and up to 1`)
-const originKind = originKinds.find((kind) => kind === values.origin)
-if (originKind === undefined) throw new Error(`--origin ${values.origin}: write one of ${originKinds.join(', ')}`)
+if (!Number.isInteger(runs) || runs < 1) refuse(`--runs ${values.runs}: write a whole number of 1 or more`)
+if (!(scale > 0 && scale <= 1)) refuse(`--scale ${values.scale}: write a number above 0 and up to 1`)
+const originKind =
+  originKinds.find((kind) => kind === values.origin) ??
+  refuse(`--origin ${values.origin}: write one of ${originKinds.join(', ')}`)
 
 function chosen<T extends { readonly name: string }>(definitions: readonly T[], group: string): T[] {
   const fits = (name: string): boolean =>
@@ -127,7 +146,7 @@ async function runAll(
     })
   }
   for (const signal of stopSignals) process.once(signal, stop)
-  const options: RunOptions = { runs, scale, suffix, isStopped: () => isStopped }
+  const runOptions: RunOptions = { runs, scale, suffix, isStopped: () => isStopped }
   const [machine, commit, failed] = [machineFacts(tmpdir()), commitName(), [] as string[]]
   try {
     for (const definition of definitions) {
@@ -142,11 +161,11 @@ async function runAll(
       if (values.resume && isDone) continue
       if (!('group' in definition) || definition.group !== group) await end()
       let reports: readonly CaseReport[]
-      if ('script' in definition) reports = await runScript(definition, options)
+      if ('script' in definition) reports = await runScript(definition, runOptions)
       else {
         group = definition.group
-        tools ??= new BenchTools({ scale, isFull: values.full, originFolder, originKind: originKind ?? 'nginx' })
-        reports = [await runCase(definition, tools, { ...options, runs: wanted })]
+        tools ??= new BenchTools({ scale, isFull: values.full, originFolder, originKind })
+        reports = [await runCase(definition, tools, { ...runOptions, runs: wanted })]
       }
       // What was stopped is not what failed.
       if (isStopped) return await new Promise(() => undefined)
@@ -180,7 +199,7 @@ if (values.list) {
 } else if (definitions.length === 0) {
   for (const { name, what } of [...inAll, ...peerCases, ...scripts])
     process.stdout.write(`${name.padEnd(20)} ${what}\n`)
-  throw new Error('name a case, the beginning of its name, all, peers, programs, or targets')
+  refuse('name a case, the beginning of its name, all, peers, programs, or targets')
 } else {
   const results = new ResultFolder(
     resolve(values.out ?? (scale === 1 ? usual : mkdtempSync(join(tmpdir(), 'skein-bench-results-')))),

@@ -2,8 +2,12 @@
 // not know; what the caller of the tests has set for the tests (a seed, a report) is none of its
 // business.
 
-/** The environment of this process without the names of the product, and with `extra`. */
+/**
+ * The environment of this process without the names of the product, and with `extra`. All roles run
+ * with the profile that SKEIN_TEST_PROFILE names.
+ */
 export function childEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(?:SKEIN|GOOSEFS)_/.test(name))
-  return { ...Object.fromEntries(own), ...extra }
+  const profile = process.env['SKEIN_TEST_PROFILE']
+  return { ...Object.fromEntries(own), ...(profile !== undefined && { SKEIN_PROFILE: profile }), ...extra }
 }
