@@ -240,6 +240,7 @@ export interface LoadConfig {
   readonly batchFiles: number
   readonly batchBytes: number
   readonly taskBytes: number
+  readonly placementPolicy: 'rendezvous' | 'ring'
   readonly windowTasks: number
   readonly windowBytes: number
   readonly listingPageSize: number

@@ -273,6 +273,7 @@ function loadOf(values: Values): LoadConfig {
     batchFiles: values.amount('skein.load.batch.files'),
     batchBytes: values.amount('skein.load.batch.bytes'),
     taskBytes: values.amount('skein.load.task.bytes'),
+    placementPolicy: values.word('skein.placement.policy') === 'ring' ? 'ring' : 'rendezvous',
     windowTasks: values.amount('skein.load.window.tasks'),
     windowBytes: values.amount('skein.load.window.bytes'),
     listingPageSize: values.amount('skein.load.listing.page.size'),

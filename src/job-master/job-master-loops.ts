@@ -93,7 +93,7 @@ export class JobMasterRole implements JobMaster {
     this.#state = state
     const { clock, random, options, metrics, master } = deps
     this.#jobWorkers = new JobWorkerRegistry(clock, random)
-    this.#cluster = new ClusterView(master, clock)
+    this.#cluster = new ClusterView(master, clock, options.placementPolicy)
     this.#pacing = new LoadPacing({ ...deps, tables, outstanding: this.#outstanding, bandwidth: options.bandwidth })
     const dispatchContext: DispatchContext & Pick<JobMasterContext, 'submit'> = {
       ...deps,

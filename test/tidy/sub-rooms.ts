@@ -10,6 +10,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     checksum: [],
     files: ['errors.ts'],
     flow: ['assert.ts', 'bytes.ts', 'clock.ts', 'errors.ts'],
+    ring: [],
     xml: [],
   },
   block: {

@@ -76,6 +76,16 @@ export const loadKeys = {
     scope: 'client',
     doc: 'Maximum tasks of one load queued or running at once. `--active-jobs` overrides it',
   },
+  'skein.placement.policy': {
+    kind: 'choice',
+    values: ['rendezvous', 'ring'],
+    default: 'rendezvous',
+    scope: 'job-master',
+    doc:
+      'How loads choose workers for blocks. `rendezvous`: by free space, large files in runs of blocks. `ring`: as ' +
+      "GooseFS's clients hash blocks to workers, so that a block is at the worker that they ask first, while that " +
+      'worker has room',
+  },
   'skein.load.batch.files': {
     kind: 'integer',
     default: '256',

@@ -312,7 +312,7 @@ export const unusedKeys = {
   'goosefs.security.authorization.permission.enabled': unused('text', 'There are no users'),
   'goosefs.underfs.hdfs.configuration': unused('text', 'HDFS is not supported'),
   'goosefs.underfs.hdfs.version': unused('text', 'HDFS is not supported'),
-  'goosefs.user.block.write.location.policy.class': unused('text', 'Placement uses rendezvous hashing'),
+  'goosefs.user.block.write.location.policy.class': unused('text', '`skein.placement.policy` is the key of loads'),
   'goosefs.user.client.transparent_acceleration.enabled': unused('text', 'Reads always fall through to the store'),
   'goosefs.user.client.transparent_acceleration.scope': unused('text', 'Reads always fall through to the store'),
   'goosefs.user.file.readtype.default': unused('text', 'The namespace attribute `readPolicy` sets the read type'),

@@ -1,10 +1,11 @@
 // Why: GooseFS's clients compute block ids from file ids, with 40 bits of container and 24 of
 // index; ours have 33 and 20 (base/block-id.ts). Workers are numbers there and words here. How: a
-// container is the same number on both sides, and a worker's number is a hash of its word, so that
-// every role computes the same one. Layout: src/block/mapper.rs of the Rust client, 0.2.2.
-import { createHash } from 'node:crypto'
+// container is the same number on both sides, and a worker's number is a hash of its word
+// (base/ring/native-worker-id.ts). Layout: src/block/mapper.rs of the Rust client, 0.2.2.
 import { blockIdOf, blocksPerFileMax, containerOf, containersMax, fileIdOf } from '../../base/block-id.ts'
 import { SkeinError } from '../../base/errors.ts'
+
+export { nativeWorkerId } from '../../base/ring/native-worker-id.ts'
 
 const indexBits = 24n
 const indexMask = (1n << indexBits) - 1n
@@ -39,12 +40,6 @@ export function blockOfNative(id: bigint): { readonly fileId: number; readonly i
 export function blockIdOfNative(id: bigint): number {
   const { fileId, index } = blockOfNative(id)
   return blockIdOf(fileId, index)
-}
-
-/** A number above 0 below 2^63: the same for the same worker, here and everywhere. */
-export function nativeWorkerId(workerId: string): bigint {
-  const digest = createHash('sha256').update(workerId).digest()
-  return (digest.readBigUInt64BE(0) >> 1n) | 1n
 }
 
 /**

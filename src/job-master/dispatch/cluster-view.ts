@@ -5,6 +5,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { toSkeinError, type SkeinError } from '../../base/errors.ts'
 import { Placement } from '../../load/placing/placement.ts'
+import type { PlacementPolicy } from '../../load/placing/ranking.ts'
 import type { Service } from '../../wire/service.ts'
 import type { MasterServiceDefinition, WorkerInfo } from '../../wire/generated/master.ts'
 import type { SetTarget } from '../../wire/generated/job.ts'
@@ -14,7 +15,7 @@ const doubtMs = 2000
 const returnMs = 10_000
 
 export class ClusterView {
-  readonly placement = new Placement()
+  readonly placement: Placement
   readonly #master: Service<MasterServiceDefinition>
   readonly #clock: Clock
   readonly #workers = new Map<string, WorkerInfo>()
@@ -25,7 +26,8 @@ export class ClusterView {
   #masterError: SkeinError | undefined
   #known = false
 
-  constructor(master: Service<MasterServiceDefinition>, clock: Clock) {
+  constructor(master: Service<MasterServiceDefinition>, clock: Clock, policy: PlacementPolicy = 'rendezvous') {
+    this.placement = new Placement(policy)
     this.#master = master
     this.#clock = clock
   }

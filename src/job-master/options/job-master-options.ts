@@ -3,6 +3,7 @@
 import type { Bandwidth } from '../../base/flow/bandwidth.ts'
 import type { RetryPolicy } from '../../base/flow/retry.ts'
 import type { Prices, ReadShape } from '../../load/plan/cost.ts'
+import type { PlacementPolicy } from '../../load/placing/ranking.ts'
 
 export interface JobMasterOptions {
   /** Objects per page of a listing. */
@@ -11,6 +12,8 @@ export interface JobMasterOptions {
   readonly batchFiles: number
   readonly batchBytes: number
   readonly largeSetBytes: number
+  /** How workers are chosen for blocks. Default: rendezvous. */
+  readonly placementPolicy?: PlacementPolicy
   /** Tasks of a load in flight, unless the load has its own value. */
   readonly activeJobsDefault: number
   /**

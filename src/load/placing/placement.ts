@@ -1,12 +1,11 @@
 // Why: decides which workers get a block, and whether there is room for it, before anything is
-// read. How: weighted rendezvous hashing: each worker gets a pseudo-random number from the hash of
-// the block group, weighted by its free space. So data spreads by free space, few blocks move when
-// a worker joins or leaves, and equal groups get the same workers. A ledger reserves planned bytes,
-// because usage reports lag behind, and books them to loads: what a load holds on a worker ends
-// with the load. There are two upper bounds for the usage of a worker, and the lower one counts:
-// (1) the usage when nothing was planned plus what was planned since; (2) the reported usage plus
-// what was written too recently to be in the report.
-import { hashUnit } from './hash.ts'
+// read. How: a policy (ranking.ts) puts the workers into an order that is the same for equal
+// blocks, so few blocks move when a worker joins or leaves; those with room get the block. A ledger
+// reserves planned bytes, because usage reports lag behind, and books them to loads: what a load
+// holds on a worker ends with the load. There are two upper bounds for the usage of a worker, and
+// the lower one counts: (1) the usage when nothing was planned plus what was planned since; (2) the
+// reported usage plus what was written too recently to be in the report.
+import { type PlacementKey, type PlacementPolicy, ranked } from './ranking.ts'
 import {
   arrivedBytesOf,
   drop,
@@ -54,15 +53,17 @@ const leavingPatienceMs = 20_000
 export class Placement {
   readonly #entries: Map<string, LedgerEntry>
   readonly #loadId: number
+  readonly policy: PlacementPolicy
 
-  constructor(entries = new Map<string, LedgerEntry>(), loadId = 0) {
+  constructor(policy: PlacementPolicy = 'rendezvous', entries = new Map<string, LedgerEntry>(), loadId = 0) {
+    this.policy = policy
     this.#entries = entries
     this.#loadId = loadId
   }
 
   /** The same ledger, with reservations booked to this load. */
   of(loadId: number): Placement {
-    return new Placement(this.#entries, loadId)
+    return new Placement(this.policy, this.#entries, loadId)
   }
 
   /**
@@ -125,7 +126,7 @@ export class Placement {
 
   /** A copy of the ledger, for trial plans. */
   copy(): Placement {
-    const copy = new Placement(new Map(), this.#loadId)
+    const copy = new Placement(this.policy, new Map(), this.#loadId)
     for (const [workerId, entry] of this.#entries) {
       const loads = new Map([...entry.loads].map(([loadId, share]) => [loadId, { ...share }] as const))
       copy.#entries.set(workerId, { ...entry, loads })
@@ -191,41 +192,34 @@ export class Placement {
    * when there is not enough room. Reserves nothing.
    */
   place(
-    hash: number,
+    key: PlacementKey | number,
     bytes: number,
     count: number,
     excluded: readonly string[] = [],
     wish: PlacementWish = {},
   ): string[] {
-    const ranked: { entry: LedgerEntry; score: number }[] = []
-    for (const entry of this.#entries.values()) {
-      const free = freeOf(entry)
-      if (
-        !entry.worker.live ||
-        excluded.includes(entry.worker.workerId) ||
-        !isChosenHost(wish.hosts, entry.worker.hostname)
-      )
-        continue
-      if (free < bytes && (wish.evict !== true || this.#roomOf(entry, wish.overCached) < bytes)) continue
-      // Weighted rendezvous: -weight / ln(u), u uniform in (0, 1) (Schindelhauer and Schomaker,
-      // "Weighted distributed hash tables").
-      ranked.push({ entry, score: -Math.max(free, 1) / Math.log(hashUnit(hash, entry.hash)) })
-    }
-    const isNear = ({ entry }: { readonly entry: LedgerEntry }): boolean =>
-      entry.worker.hostname === wish.hosts?.locality
-    ranked.sort((a, b) => Number(isNear(b)) - Number(isNear(a)) || b.score - a.score)
+    const mayHold = (entry: LedgerEntry): boolean =>
+      !excluded.includes(entry.worker.workerId) &&
+      isChosenHost(wish.hosts, entry.worker.hostname) &&
+      (freeOf(entry) >= bytes || (wish.evict === true && this.#roomOf(entry, wish.overCached) >= bytes))
+    const live = [...this.#entries.values()].filter(({ worker }) => worker.live)
+    const order = nearFirst(
+      ranked(this.policy, typeof key === 'number' ? { hash: key } : key, live, mayHold),
+      wish.hosts?.locality,
+    )
     const hosts = new Set(excluded.map((workerId) => this.#entries.get(workerId)?.worker.hostname))
     const chosen: LedgerEntry[] = []
-    for (const { entry } of ranked) {
+    const sameHost: LedgerEntry[] = []
+    for (const entry of order) {
       if (chosen.length === count) break
-      if (hosts.has(entry.worker.hostname)) continue
+      if (hosts.has(entry.worker.hostname)) {
+        sameHost.push(entry)
+        continue
+      }
       hosts.add(entry.worker.hostname)
       chosen.push(entry)
     }
-    for (const { entry } of ranked) {
-      if (chosen.length === count) break
-      if (!chosen.includes(entry)) chosen.push(entry)
-    }
+    chosen.push(...sameHost.slice(0, Math.max(0, count - chosen.length)))
     return chosen.map((entry) => entry.worker.workerId)
   }
 
@@ -314,4 +308,10 @@ export class Placement {
   #of(targets: readonly string[]): LedgerEntry[] {
     return targets.map((workerId) => this.#entries.get(workerId)).filter((entry) => entry !== undefined)
   }
+}
+
+function nearFirst(order: Iterable<LedgerEntry>, host: string | undefined): Iterable<LedgerEntry> {
+  if (host === undefined) return order
+  const isNear = ({ worker }: LedgerEntry): boolean => worker.hostname === host
+  return [...order].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
 }

@@ -1,6 +1,7 @@
 // Why: bytes that a load has planned for a worker are not in the worker's reports yet, so its free
 // room is calculated from both. How: one entry per worker with its last report, the bytes planned
 // since, the bytes that arrived too recently to be reported, and the share of each load.
+import type { RingPoints } from '../../base/ring/hash-ring.ts'
 import { hashText } from './hash.ts'
 
 export interface PlacementWorker {
@@ -19,6 +20,8 @@ export interface PlacementWorker {
 export interface LedgerEntry {
   worker: PlacementWorker
   readonly hash: number
+  /** On the hash ring. Undefined: not needed yet. */
+  points?: RingPoints
   /**
    * Used bytes when nothing of ours was in flight; `plannedBytes` were planned since then.
    * Undefined until the worker is listed.

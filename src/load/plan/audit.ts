@@ -1,7 +1,7 @@
 // Why: a load is COMPLETED only when the master confirms it, not because of messages from job
 // workers. How: the pieces of the sets name the files to check. Reported shortages become repair
 // sets for exactly the missing blocks and replicas.
-import { hashNumbers } from '../placing/hash.ts'
+import { blockKey } from '../placing/ranking.ts'
 import type { Reopened } from '../state/load-commands.ts'
 import { carve, pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement } from '../placing/placement.ts'
@@ -50,7 +50,7 @@ export function planRepairs(
       if (has === undefined) continue
       bytes += block.bytes
       const wanted = (piece.replication ?? options.replication) - has.length
-      const targets = placement.place(hashNumbers(piece.fileId, block.index), block.bytes, wanted, has, options.wish)
+      const targets = placement.place(blockKey(piece.fileId, block.index), block.bytes, wanted, has, options.wish)
       fits &&= targets.length >= wanted
       placement.reserve(targets, block.bytes)
       for (const part of carve(whole, (index) => index === block.index))

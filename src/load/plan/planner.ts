@@ -5,9 +5,9 @@
 // Room is reserved immediately. What does not fit is reported, never planned.
 import { blockCount, blockLength, sizeProblem } from '../../base/block-id.ts'
 import type { PageCounts } from '../state/load-commands.ts'
-import { hashNumbers } from '../placing/hash.ts'
 import { pieceBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement, PlacementWish } from '../placing/placement.ts'
+import { blockKey } from '../placing/ranking.ts'
 import { FileGroups } from './file-groups.ts'
 import { type BatchLimits, type BlockRun, SetBatches } from './set-batches.ts'
 
@@ -96,7 +96,9 @@ function setsAtMost(
   placement: Placement,
 ): number {
   if (file.blocks.length === 0)
-    return Math.ceil(blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes))
+    return Math.ceil(
+      blockCount(file.length, file.blockSizeBytes) / blocksPerSet(file, options.largeSetBytes, placement),
+    )
   // In a partly cached file, every block may lack another replica.
   const wanted = file.replication ?? options.replication
   const isShort = ({ workerIds }: { readonly workerIds: readonly string[] }): boolean =>
@@ -105,9 +107,10 @@ function setsAtMost(
   return file.blocks.filter(isShort).length
 }
 
-function blocksPerSet(file: ListedFile, largeSetBytes: number): number {
+/** On the ring each block has a place of its own. */
+function blocksPerSet(file: ListedFile, largeSetBytes: number, { policy }: Placement): number {
   const most = Math.ceil(blockCount(file.length, file.blockSizeBytes) / setsPerFileMax)
-  return Math.max(1, Math.floor(largeSetBytes / file.blockSizeBytes), most)
+  return Math.max(1, policy === 'ring' ? 1 : Math.floor(largeSetBytes / file.blockSizeBytes), most)
 }
 
 /** Plans a page. Changes only the reservations of the placement; releasePlan undoes them. */
@@ -250,8 +253,9 @@ function planFile(
       continue
     }
     const isSmall = file.length <= file.blockSizeBytes && replicas.length === 0
-    const hash = isSmall ? groups.hashOf(file.fileId, bytes) : hashNumbers(file.fileId, first)
-    const targets = placement.place(hash, bytes, wanted, replicas, options.wish)
+    const block = blockKey(file.fileId, first)
+    const key = isSmall ? { ...block, hash: groups.hashOf(file.fileId, bytes) } : block
+    const targets = placement.place(key, bytes, wanted, replicas, options.wish)
     if (targets.length < wanted && count > 1) {
       // No worker has room for the whole run: its halves may go to different workers.
       const half = Math.ceil(count / 2)
@@ -281,7 +285,7 @@ function runsOf(
   { largeSetBytes, wish }: Pick<PlannerOptions, 'largeSetBytes' | 'wish'>,
   placement: Placement,
 ): { first: number; count: number; replicas: string[] }[] {
-  const blocksMax = blocksPerSet(file, largeSetBytes)
+  const blocksMax = blocksPerSet(file, largeSetBytes, placement)
   const runs: { first: number; count: number; replicas: string[]; name: string }[] = []
   const blocks = blockCount(file.length, file.blockSizeBytes)
   for (let index = 0; index < blocks; index += 1) {

@@ -4,7 +4,7 @@
 // alone; the rest of its set counts as loaded.
 import { backoffMs, type RetryPolicy } from '../../base/flow/retry.ts'
 import type { Random } from '../../base/clock.ts'
-import { hashNumbers } from '../placing/hash.ts'
+import { blockKey } from '../placing/ranking.ts'
 import { carve, pieceBytes, setBytes, type FileFailure, type NewSet, type Piece } from '../load.ts'
 import type { Placement, PlacementWish } from '../placing/placement.ts'
 import { type BatchLimits, SetBatches } from './set-batches.ts'
@@ -234,7 +234,7 @@ function missingOf(
 /** Returns another worker for a piece, with a reservation; the same worker if there is none. */
 function substitute(piece: Piece, target: string, used: readonly string[], context: RetryContext): string {
   const bytes = pieceBytes(piece)
-  const [other] = context.placement.place(hashNumbers(piece.fileId, piece.firstBlock), bytes, 1, used, context.wish)
+  const [other] = context.placement.place(blockKey(piece.fileId, piece.firstBlock), bytes, 1, used, context.wish)
   if (other === undefined) return target
   context.placement.release([target], bytes)
   context.placement.reserve([other], bytes)

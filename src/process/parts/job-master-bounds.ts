@@ -12,6 +12,7 @@ export function jobMasterOptions(config: Config): JobMasterOptions {
     batchFiles: load.batchFiles,
     batchBytes: load.batchBytes,
     largeSetBytes: load.taskBytes,
+    placementPolicy: load.placementPolicy,
     activeJobsDefault: load.activeJobs,
     plannedFilesMax: load.plannedFilesMax,
     gateMs: load.listingWaitMs,
