@@ -3,6 +3,7 @@
 import { connectJobMaster, connectMaster, type Connect } from '../client/master-client.ts'
 import { createClient } from '../wire/rpc/channel.ts'
 import type { JobServiceDefinition } from '../wire/generated/job.ts'
+import { LifecycleServiceDefinition } from '../wire/generated/lifecycle.ts'
 import type { MasterServiceDefinition } from '../wire/generated/master.ts'
 import type { Service } from '../wire/service.ts'
 import type { RoleContext } from './role-shell.ts'
@@ -20,6 +21,12 @@ export function connector(context: RoleContext): Connect {
 export function linkToMaster(context: RoleContext): Service<MasterServiceDefinition> {
   const connection = connectMaster(context.config.master.address, connector(context))
   context.onStop('link to the master', () => connection.close())
+  return connection.service
+}
+
+export function linkToLifecycle(context: RoleContext): Service<LifecycleServiceDefinition> {
+  const connection = connector(context)(LifecycleServiceDefinition, context.config.master.address)
+  context.onStop('link to the files of the master', () => connection.close())
   return connection.service
 }
 

@@ -8,6 +8,7 @@ import { versionService } from '../../goosefs-rpc/master/version-service.ts'
 import { workerListService } from '../../goosefs-rpc/master/worker-list-service.ts'
 import type { NativeServiceParts } from '../../goosefs-rpc/native-service.ts'
 import { BlockReads } from '../../goosefs-rpc/worker/block-reads.ts'
+import type { BlockWrites } from '../../goosefs-rpc/worker/block-writes.ts'
 import { blockWorkerService } from '../../goosefs-rpc/worker/block-worker-service.ts'
 import { ChannelSessions } from '../../goosefs-rpc/session/channel-sessions.ts'
 import { saslService } from '../../goosefs-rpc/session/sasl-service.ts'
@@ -39,7 +40,11 @@ export function goosefsMasterServices(
 }
 
 /** What GooseFS's clients ask a worker. */
-export function goosefsWorkerServices(context: RoleContext, files: FilesById): Services {
+export function goosefsWorkerServices(
+  context: RoleContext,
+  files: FilesById,
+  writes: Pick<BlockWrites, 'write'>,
+): Services {
   const parts = partsOf(context)
   const { config, clock, metrics } = context
   const reads = new BlockReads({
@@ -48,7 +53,7 @@ export function goosefsWorkerServices(context: RoleContext, files: FilesById): S
     bytesMax: config.worker.data.readBuffersBytesMax / readBuffersShare,
   })
   metrics.observe('skein_worker_goosefs_read_buffers_bytes', () => reads.usedBytes)
-  return [saslService(parts.sessions, parts), blockWorkerService({ ...parts, reads })]
+  return [saslService(parts.sessions, parts), blockWorkerService({ ...parts, reads, writes })]
 }
 
 function partsOf({ config, clock, logger }: RoleContext): NativeServiceParts & { readonly sessions: ChannelSessions } {

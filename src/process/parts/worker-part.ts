@@ -15,7 +15,7 @@ import type { Config, WorkerConfig } from '../../config/config.ts'
 import { demandStores } from '../../ufs/demand-store.ts'
 import type { UnderFileSystem } from '../../ufs/under-file-system.ts'
 import { DataClient } from '../../wire/data/data-client.ts'
-import { PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
+import { type LifecycleServiceDefinition, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import { type MasterServiceDefinition } from '../../wire/generated/master.ts'
 import { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
 import { serving } from '../../wire/rpc/server.ts'
@@ -25,6 +25,7 @@ import { serveData, serveRpc } from '../servers.ts'
 import { goosefsWorkerServices } from './goosefs-part.ts'
 import { namespaceDefinitions } from '../stores.ts'
 import { workerReading } from './worker-reading.ts'
+import { workerWriting } from './worker-writing.ts'
 
 export interface WorkerPart {
   readonly workerId: string
@@ -45,10 +46,16 @@ export async function checkWorkerDirectories({ home, worker }: Config): Promise<
   )
 }
 
+/** The services of the master that a worker calls. */
+export interface WorkerMaster {
+  readonly master: Service<MasterServiceDefinition>
+  readonly lifecycle: Service<LifecycleServiceDefinition>
+}
+
 /** Opens the block directories, listens, and starts to register with the master. */
 export async function startWorkerPart(
   context: RoleContext,
-  master: Service<MasterServiceDefinition>,
+  { master, lifecycle }: WorkerMaster,
   webAddress: () => string,
   /** Counts waiting readers. Default: a gauge that nobody else uses. */
   demand = new DemandGauge(),
@@ -126,11 +133,18 @@ export async function startWorkerPart(
   let dataAddress: string | undefined
   const reading = workerReading(context, master, { worker, dataAddress: () => dataAddress })
   const data = (dataAddress = await serveData(context, config.worker, worker.dataHandlers))
+  const writes = workerWriting(context, lifecycle, { own: worker.localTarget, has: (blockId) => store.has(blockId) })
   const services = [
     serving(WorkerServiceDefinition, worker.workerService),
     serving(PersistServiceDefinition, persisting.service),
   ]
-  const rpc = await serveRpc(context, 'worker', config.worker, services, goosefsWorkerServices(context, reading.byId))
+  const rpc = await serveRpc(
+    context,
+    'worker',
+    config.worker,
+    services,
+    goosefsWorkerServices(context, reading.byId, writes),
+  )
   worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
   return { workerId, worker, rpc, data }
 }

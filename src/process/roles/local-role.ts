@@ -36,7 +36,8 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const demand = new DemandGauge({ clock: context.clock, ms: demandLingerMs })
     const { master, rpc } = await startMasterPart(context, web, demand)
     const { jobMaster, rpc: jobMasterRpc } = await startJobMasterPart(context, { master: master.service, queue }, web)
-    const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, master.service, () => web, demand)
+    const services = { master: master.service, lifecycle: master.lifecycle }
+    const { worker, workerId, rpc: workerRpc, data } = await startWorkerPart(context, services, () => web, demand)
     // A worker that was refused because of another cluster's blocks does not stop the start:
     // `fsadmin doctor` and `adopt` need a running cluster.
     await untilAborted(Promise.race([worker.registered, worker.refused]), context.signal)

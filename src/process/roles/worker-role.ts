@@ -1,7 +1,7 @@
 // Why: runs the cache worker in its own process. How: one part in a role shell.
 import type { Config } from '../../config/config.ts'
 import { untilAborted } from '../../base/clock.ts'
-import { linkToMaster } from '../links.ts'
+import { linkToLifecycle, linkToMaster } from '../links.ts'
 import { type RoleIo, runRole } from '../role-shell.ts'
 import { serveWeb } from '../servers.ts'
 import { startWorkerPart } from '../parts/worker-part.ts'
@@ -16,7 +16,8 @@ export function run(config: Config, io: RoleIo): Promise<void> {
     const web = await serveWeb(context, config.worker, () =>
       registered ? { ready: true } : { ready: false, why: 'not registered with the master yet' },
     )
-    const { worker, rpc, data, workerId } = await startWorkerPart(context, linkToMaster(context), () => web)
+    const master = { master: linkToMaster(context), lifecycle: linkToLifecycle(context) }
+    const { worker, rpc, data, workerId } = await startWorkerPart(context, master, () => web)
     await untilAborted(worker.registered, context.signal)
     registered = true
     return { rpc, data, web, id: workerId }

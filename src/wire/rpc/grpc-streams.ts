@@ -2,7 +2,8 @@
 // every method is served as a stream in both directions, because on the wire a call of one message
 // is a stream of one. What the library calls a stream is known here by its shape only (grpc.ts
 // imports it). A sender waits until the peer takes its bytes.
-import { untilAborted } from '../../base/clock.ts'
+import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted, untilAborted } from '../../base/clock.ts'
 import { SkeinError, toSkeinError } from '../../base/errors.ts'
 import { errorToJson, statusTable } from '../status.ts'
 
@@ -76,7 +77,7 @@ export async function answerStream(
     })
   }
   const call: StreamCall = {
-    requests: { [Symbol.asyncIterator]: () => requestsOf(stream, signal) },
+    requests: { [Symbol.asyncIterator]: () => requestsOf(stream, signal, () => stream.sendMetadata(noMetadata)) },
     signal,
     metadata: (name) => stream.metadata.get(name)[0]?.toString(),
     begin: () => {
@@ -108,7 +109,12 @@ export async function answerStream(
   }
 }
 
-async function* requestsOf(stream: LibraryStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+/**
+ * A call that is cancelled looks at first as if it had all its messages: some clients say so before
+ * they cancel, and the library does. So the end counts when nothing came right behind it.
+ * @param touch something that the library does not do for a cancelled call: it looks then.
+ */
+async function* requestsOf(stream: LibraryStream, signal: AbortSignal, touch: () => void): AsyncGenerator<Uint8Array> {
   const iterator = stream.iterator({ destroyOnReturn: false })
   const aborted = Promise.withResolvers<never>()
   // Nobody may be waiting when it is rejected.
@@ -119,7 +125,12 @@ async function* requestsOf(stream: LibraryStream, signal: AbortSignal): AsyncGen
   try {
     for (;;) {
       const step = await Promise.race([iterator.next(), aborted.promise])
-      if (step.done === true) return
+      if (step.done === true) {
+        touch()
+        await setImmediate()
+        throwIfAborted(signal)
+        return
+      }
       yield step.value
     }
   } finally {
