@@ -1,6 +1,6 @@
 // Why: GooseFS's clients send blocks to a worker, and not to the data port. How: the writing of
-// every client of the cluster, inside the worker's process: this worker is written without a socket,
-// others by their data ports.
+// every client of the cluster, inside the worker's process: this worker is written without a
+// socket, others by their data ports.
 import { SkeinError } from '../../base/errors.ts'
 import { BlockTargetPool } from '../../client/write/block-target-pool.ts'
 import type { BlockTarget } from '../../client/write/block-target.ts'

@@ -1,5 +1,5 @@
-// Why: tests of streams that write have a real port, a real block store, and a master that knows one
-// file. How: another worker is a FakeTarget.
+// Why: tests of streams that write have a real port, a real block store, and a master that knows
+// one file. How: another worker is a FakeTarget.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
