@@ -6,8 +6,9 @@ import { abortReason } from '../base/clock.ts'
 import { SkeinError, toSkeinError } from '../base/errors.ts'
 import { redactSecrets } from '../base/redact.ts'
 import type { Cluster } from '../client/cluster.ts'
+import { commandName } from './frame/command-name.ts'
 import type { CliIo, CommandContext, GlobalOptions } from './frame/context.ts'
-import { errorDocument, errorText, shortened } from './frame/error-report.ts'
+import { errorDocument, errorLine, errorText, shortened } from './frame/error-report.ts'
 import { exitCodeOfError, exitCodes, usageError, type ExitCode } from './frame/exit-codes.ts'
 import { splitArguments, wantsJson } from './frame/global-options.ts'
 import { buildProgram } from './program.ts'
@@ -34,11 +35,13 @@ export async function runCli(
     stop.abort(new SkeinError('cancelled', 'stopped'))
   })
   let isWritten = false
+  let isGoosefs = false
   try {
     const { options, rest } = splitArguments(argv)
     debug = options.debug
     let exitCode: ExitCode = exitCodes.done
     const around = await surroundings(options)
+    isGoosefs = commandName(around.environment) === 'goosefs'
     const context: CommandContext = {
       ...around,
       onSecret: (secret) => void secrets.push(secret),
@@ -73,6 +76,8 @@ export async function runCli(
     io.stderr(shortened(redactSecrets(errorText(error, debug), secrets)))
     // Half a document is none, and a second one beside it neither.
     if (wantsJson(argv) && !isWritten) io.stdout(`${redactSecrets(errorDocument(error), secrets)}\n`)
+    // GooseFS's command line has its errors there, and programs look for their words.
+    if (isGoosefs && !wantsJson(argv) && !isWritten) io.stdout(shortened(redactSecrets(errorLine(error), secrets)))
     // Whatever it hangs on would hold up an orderly end as well.
     if (error.reason === 'stop_timeout') io.exit(exitCodeOfError(error))
     return exitCodeOfError(error)

@@ -217,7 +217,9 @@ describe('the examples of the documentation of the cache', () => {
     const { stdout } = await single.cli('fsadmin', 'report', 'metrics')
     const lines = stdout.trimEnd().split('\n')
     for (const line of lines)
-      expect(line).toMatch(/^Cluster\.\w+ {2}\(Type: (?:COUNTER|GAUGE), Value: [\d.]+(?:B|KB|MB|GB)?(?:\/MIN)?\)$/)
+      expect(line).toMatch(
+        /^(?:Cluster|Master)\.\w+ {2}\(Type: (?:COUNTER|GAUGE), Value: [\d.]+(?:B|KB|MB|GB)?(?:\/MIN)?\)$/,
+      )
     for (const name of ['BytesReadLocal', 'BytesReadRemote', 'BytesReadUfs', 'BytesWritten'])
       expect(lines.filter((line) => line.startsWith(`Cluster.${name}`)).map((line) => line.split(' ')[0])).toEqual([
         `Cluster.${name}`,

@@ -4,6 +4,7 @@
 import type { Command } from 'commander'
 import { checkNamespaceName, pathOfText } from '../../base/paths.ts'
 import { type CommandContext, openCluster, openTarget, writeResult } from '../frame/context.ts'
+import { storeSecrets } from '../../ufs/store-keys.ts'
 import { asUsage, usageError } from '../frame/exit-codes.ts'
 import { mountsOf, mountTableText } from '../format/format-namespace.ts'
 import { longCallMs } from '../frame/long-call.ts'
@@ -23,7 +24,8 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('[path]', '/namespace, or / for the root mount')
     .argument('[uri]', 'cosn://bucket-appid/prefix, s3://bucket/prefix or file:///dir')
     .option('--readonly', 'refuse writes to the store')
-    .option('--option <key=value>', 'attribute of the namespace; repeatable', collect, [])
+    .option('--shared', 'accepted: every namespace is for all users')
+    .option('--option <key=value>', 'attribute or secret of the namespace; repeatable', collect, [])
     .action(async (path: string | undefined, uri: string | undefined, flags: MountFlags) => {
       if (path === undefined) return list(context)
       if (uri === undefined) throw usageError('the URI is missing: use fs mount /namespace cosn://bucket-appid/prefix')
@@ -46,8 +48,14 @@ async function list(context: CommandContext): Promise<void> {
 
 async function mount(context: CommandContext, text: string, uri: string, flags: MountFlags): Promise<void> {
   const name = namespaceOf(text)
-  const attributes = { ...pairsOf('--option', flags.option), ...(flags.readonly === true ? { readOnly: 'true' } : {}) }
-  const request = { name, uri, attributes, secrets: await secretsOf(context, flags) }
+  const options = Object.entries(pairsOf('--option', flags.option))
+  const secret = options.filter(([key]) => Object.hasOwn(storeSecrets, key)).map((pair) => pair.join('='))
+  const attributes = {
+    ...Object.fromEntries(options.filter(([key]) => !Object.hasOwn(storeSecrets, key))),
+    ...(flags.readonly === true ? { readOnly: 'true' } : {}),
+  }
+  const secrets = await secretsOf(context, { ...flags, secret: [...flags.secret, ...secret] })
+  const request = { name, uri, attributes, secrets }
   const { cluster } = await openTarget(context, text)
   const namespace = await cluster.master().createNamespace(request, { signal: context.signal })
   writeResult(context, namespace, `Mounted ${printable(namespace.uri)} at /${name === '/' ? '' : name}`)

@@ -201,7 +201,13 @@ async function stateChecks(
 
 async function reportMetrics(context: CommandContext): Promise<void> {
   const cluster = await openCluster(context)
-  const { metrics } = await cluster.master().getClusterMetrics({}, { signal: context.signal })
+  const call = { signal: context.signal }
+  const [{ metrics: sums }, { files }] = await Promise.all([
+    cluster.master().getClusterMetrics({}, call),
+    cluster.master().getClusterSummary({}, call),
+  ])
+  // Operators for Kubernetes take the number of files from this line.
+  const metrics = [...sums, { name: 'Master.FilesCompleted', type: 'COUNTER', value: files, unit: 'COUNT' }]
   writeResult(context, { metrics }, metricsText(metrics))
 }
 

@@ -36,6 +36,7 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .option('--root', 'mount it at /, beside the namespaces: the root mount')
     .option('--attribute <key=value>', 'attribute of the namespace; repeatable', collect, [])
     .option('--readonly', 'refuse writes to the store: same as --attribute readOnly=true')
+    .option('--shared', 'accepted: every namespace is for all users')
     .option('--ttl <duration>', 'TTL of each file in the namespace, such as 2d')
     .addHelpText('after', namespaceKeysText)
     .option('--ttl-action <action>', 'free: drop the cached copy (default); delete: also delete the file at the store')
@@ -79,7 +80,11 @@ export function addCommands(parent: Command, context: CommandContext): void {
     .argument('<duration>', 'TTL such as 10m or 2d; without a unit, milliseconds')
     .option('--action <action>', 'free: drop the cached copy; delete: also delete the file at the store')
     .action(async (name: string, ttl: string, { action }: { action?: string }) =>
-      update(context, name, { ...noChange, ttl, ...(action === undefined ? {} : { ttlAction: action }) }),
+      update(context, name, {
+        ...noChange,
+        ttl: String(positiveDurationMs('the TTL', ttl)),
+        ...(action === undefined ? {} : { ttlAction: actionOf('--action', action) }),
+      }),
     )
   suggested(ttlCommand, '--action', ['free', 'delete'])
   parent
@@ -162,12 +167,17 @@ async function update(context: CommandContext, text: string | undefined, flags: 
 
 /** `--ttl none` is 0. @throws SkeinError invalid_argument (usage) */
 function ttlOf({ ttl, ttlAction }: TtlFlags): { ttlMs?: number; ttlAction?: string } {
-  const action = ttlAction?.toUpperCase()
-  if (action !== undefined && action !== 'FREE' && action !== 'DELETE')
-    throw usageError(`--ttl-action must be free or delete, not '${ttlAction}'`)
+  const action = ttlAction === undefined ? undefined : actionOf('--ttl-action', ttlAction)
   if (ttl === 'none' && action !== undefined) throw usageError('--ttl none and --ttl-action cannot be combined')
   const ttlMs = ttl === undefined ? undefined : ttl === 'none' ? 0 : positiveDurationMs('--ttl', ttl)
   return { ...(ttlMs === undefined ? {} : { ttlMs }), ...(action === undefined ? {} : { ttlAction: action }) }
+}
+
+/** @throws SkeinError invalid_argument (usage) naming the option */
+function actionOf(option: string, text: string): string {
+  const action = text.toUpperCase()
+  if (action !== 'FREE' && action !== 'DELETE') throw usageError(`${option} must be free or delete, not '${text}'`)
+  return action
 }
 
 /** As the master is told. */

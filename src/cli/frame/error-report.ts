@@ -6,8 +6,13 @@ import { printable } from './printable.ts'
 
 /** `skein: ...` and a newline; with --debug the stacks of the error and its causes below. */
 export function errorText(error: SkeinError, debug: boolean): string {
-  const line = `skein: ${printable(error.message.replaceAll(/\s*\n\s*/g, ' '))}${hintFor(error)}\n`
+  const line = `skein: ${errorLine(error)}`
   return debug ? `${line}${stacksOf(error)}` : line
+}
+
+/** What is wrong, and a newline. */
+export function errorLine(error: SkeinError): string {
+  return `${printable(error.message.replaceAll(/\s*\n\s*/g, ' '))}${hintFor(error)}\n`
 }
 
 /**

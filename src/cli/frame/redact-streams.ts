@@ -1,5 +1,6 @@
 // Why: which words of a command line and of stdin are secrets: they must not come back in an error
 // (base/redact.ts). Pure.
+import { storeSecrets } from '../../ufs/store-keys.ts'
 import { definitionOf } from '../../config/keys/schema.ts'
 
 /** The secret values among the arguments: of `--secret k=v` and of -D keys that are secrets. */
@@ -8,6 +9,8 @@ export function secretsIn(argv: readonly string[]): string[] {
     const before = argv[index - 1]
     const secretPair = before === '--secret' ? word : /^--secret=(.*)$/s.exec(word)?.[1]
     if (secretPair !== undefined) return secretsOfPair(secretPair)
+    const option = before === '--option' ? word : /^--option=(.*)$/s.exec(word)?.[1]
+    if (option !== undefined && Object.hasOwn(storeSecrets, option.split('=', 1)[0] ?? '')) return secretsOfPair(option)
     const definition = before === '-D' ? word : /^-D(.+)$/s.exec(word)?.[1]
     const [key, ...value] = definition?.split('=') ?? []
     return key !== undefined && definitionOf(key.trim())?.kind === 'secret' ? [value.join('=')] : []

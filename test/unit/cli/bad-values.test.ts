@@ -84,6 +84,8 @@ const table: readonly (readonly [words: readonly string[], option: string, value
   [['fs', 'setReplication', '/a'], '--min', [...notCounts, '1001']],
   [['fs', 'setReplication', '/a'], '--max', [...notCounts.filter((text) => text !== '-1'), '-2', '1001']],
   [['fs', 'setTtl', '/a', '5s'], '--action', notActions],
+  [['fs', 'ls', '/a'], '--timestamp', ['foo', '', 'size']],
+  [['ns', 'setTtl', 'a', '5s'], '--action', notActions],
   [['ns', 'create', 'a', 's3://b'], '--ttl', notLonger],
   [['ns', 'create', 'a', 's3://b', '--ttl', '5s'], '--ttl-action', notActions],
   [['ns', 'create', 'a', 's3://b'], '--attribute', ['foo', '', '=x']],

@@ -122,6 +122,39 @@ describe('ns', () => {
   })
 })
 
+describe('what operators for Kubernetes run', () => {
+  it('fs mount takes secrets among the options, and shows none', async () => {
+    const wanted: unknown[] = []
+    const fake: FakeCluster = {
+      master: {
+        createNamespace: async ({ attributes, secrets }) => {
+          wanted.push(attributes, secrets)
+          throw new SkeinError('invalid_argument', 'the key k-e-y is none')
+        },
+      },
+    }
+    const options = '--option fs.cosn.bucket.region=ap-x --option fs.cosn.userinfo.secretKey=k-e-y'
+    const { code, stderr } = await words(`fs mount --readonly --shared ${options} /data cosn://b-1/`, fake)
+    expect(wanted).toEqual([
+      { 'fs.cosn.bucket.region': 'ap-x', readOnly: 'true' },
+      { 'fs.cosn.userinfo.secretKey': 'k-e-y' },
+    ])
+    expect(code).not.toBe(0)
+    expect(stderr).not.toContain('k-e-y')
+  })
+  it('fsadmin report metrics has the number of files', async () => {
+    const fake: FakeCluster = {
+      master: {
+        getClusterMetrics: async () => ({ metrics: [] }),
+        getClusterSummary: async () => ({ files: 1234 }) as ClusterSummary,
+      },
+    }
+    expect((await words('fsadmin report metrics', fake)).stdout).toBe(
+      'Master.FilesCompleted  (Type: COUNTER, Value: 1234)\n',
+    )
+  })
+})
+
 describe('fs rm', () => {
   it.each(['--cacheOnly', '--goosefsOnly', '--alluxioOnly'])('%s leaves the store alone', async (flag) => {
     const wanted: unknown[] = []

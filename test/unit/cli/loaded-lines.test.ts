@@ -102,6 +102,29 @@ describe('distributedLoad', () => {
   })
 })
 
+describe('errors of goosefs', () => {
+  const gone: FakeCluster = {
+    master: { listStatus: async () => Promise.reject(new SkeinError('not_found', '/data/no does not exist')) },
+  }
+  it('stand on stdout, too, where programs look for them', async () => {
+    const message = '/data/no does not exist\n'
+    const result = await run(['fs', 'ls', '/data/no'], gone, { environment: goosefs })
+    expect(result).toMatchObject({ code: 2, stdout: message, stderr: `skein: ${message}` })
+    expect(await run(['fs', 'ls', '/data/no'], gone)).toMatchObject({ code: 2, stdout: '' })
+  })
+  it('do not stand behind a result, nor beside a document', async () => {
+    const half: FakeCluster = {
+      files: { '/data/a': ['bytes'] },
+      onChunk: () => {
+        throw new SkeinError('unavailable', 'the worker has gone')
+      },
+    }
+    expect((await run(['fs', 'cat', '/data/a'], half, { environment: goosefs })).stdout).toBe('bytes')
+    const { stdout } = await run(['fs', 'ls', '/data/no', '--format', 'json'], gone, { environment: goosefs })
+    expect(JSON.parse(stdout)).toMatchObject({ errorCode: 'not_found' })
+  })
+})
+
 describe('the lines of a load', () => {
   it('wait for the first page that has no end, and never ask for one that has', async () => {
     const files = Array.from({ length: 1000 }, (_, n) => loadFile(`/data/${n}`, n === 500 ? 'RUNNING' : 'DONE'))
