@@ -2,13 +2,13 @@
 // of goosefs-rpc, on what the role already has; one table of sessions a port.
 import type { CacheMaster } from '../../cache-master/master.ts'
 import { fileSystemService } from '../../goosefs-rpc/master/file-system-service.ts'
-import type { FilesById } from '../../client/open/files-by-id.ts'
 import { metricsService } from '../../goosefs-rpc/master/metrics-service.ts'
 import { versionService } from '../../goosefs-rpc/master/version-service.ts'
 import { workerListService } from '../../goosefs-rpc/master/worker-list-service.ts'
 import type { NativeServiceParts } from '../../goosefs-rpc/native-service.ts'
 import { BlockReads } from '../../goosefs-rpc/worker/block-reads.ts'
 import type { BlockWrites } from '../../goosefs-rpc/worker/block-writes.ts'
+import type { CachedBlocksParts } from '../../goosefs-rpc/worker/cached-blocks.ts'
 import { blockWorkerService } from '../../goosefs-rpc/worker/block-worker-service.ts'
 import { ChannelSessions } from '../../goosefs-rpc/session/channel-sessions.ts'
 import { saslService } from '../../goosefs-rpc/session/sasl-service.ts'
@@ -42,18 +42,18 @@ export function goosefsMasterServices(
 /** What GooseFS's clients ask a worker. */
 export function goosefsWorkerServices(
   context: RoleContext,
-  files: FilesById,
+  cached: CachedBlocksParts,
   writes: Pick<BlockWrites, 'write'>,
 ): Services {
   const parts = partsOf(context)
   const { config, clock, metrics } = context
   const reads = new BlockReads({
-    ...{ files, clock },
+    ...{ files: cached.files, clock },
     streamsMax: config.worker.blockReadersMax,
     bytesMax: config.worker.data.readBuffersBytesMax / readBuffersShare,
   })
   metrics.observe('skein_worker_goosefs_read_buffers_bytes', () => reads.usedBytes)
-  return [saslService(parts.sessions, parts), blockWorkerService({ ...parts, reads, writes })]
+  return [saslService(parts.sessions, parts), blockWorkerService({ ...parts, reads, writes, cached })]
 }
 
 function partsOf({ config, clock, logger }: RoleContext): NativeServiceParts & { readonly sessions: ChannelSessions } {

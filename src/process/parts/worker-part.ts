@@ -143,7 +143,7 @@ export async function startWorkerPart(
     'worker',
     config.worker,
     services,
-    goosefsWorkerServices(context, reading.byId, writes),
+    goosefsWorkerServices(context, { blocks: store, files: reading.byId }, writes),
   )
   worker.start({ rpcAddress: rpc, dataAddress: data, webAddress: webAddress() }, signal)
   return { workerId, worker, rpc, data }
