@@ -7,15 +7,24 @@
 #                                       too (500 MB)
 #   bash scripts/clients.sh --hadoop    Hadoop's client and S3A, from Maven Central, too (65 MB)
 #   bash scripts/clients.sh --spark     Spark, from PyPI, and --hadoop, too (950 MB)
-# The last two need Java 17 or later, and Maven.
+#   bash scripts/clients.sh --goosefs   GooseFS's own client for Python in three versions, its tests,
+#                                       pandas, pyarrow and Lance, from PyPI, too (900 MB)
+#   bash scripts/clients.sh --rust      programs on GooseFS's and OpenDAL's crates, from crates.io,
+#                                       too (700 MB, and many minutes of one core)
+# --hadoop and --spark need Java 17 or later, and Maven; --rust needs cargo 1.91 or later.
 set -uo pipefail
-tables=no hadoop=no spark=no
+tables=no hadoop=no spark=no goosefs=no rust=no
 for argument in "$@"; do
   case "$argument" in
     --tables) tables=yes ;;
     --hadoop) hadoop=yes ;;
     --spark) hadoop=yes spark=yes ;;
-    *) echo 'usage: bash scripts/clients.sh [--tables] [--hadoop] [--spark]' >&2; exit 64 ;;
+    --goosefs) goosefs=yes ;;
+    --rust) rust=yes ;;
+    *)
+      echo 'usage: bash scripts/clients.sh [--tables] [--hadoop] [--spark] [--goosefs] [--rust]' >&2
+      exit 64
+      ;;
   esac
 done
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/skein/clients"
@@ -108,6 +117,54 @@ if [ "$spark" = yes ]; then
   elif step Spark python3 -m venv --clear "$cache/spark"; then
     say "Spark: pip install pyspark into $cache/spark"
     step Spark "$cache/spark/bin/python3" -m pip install --quiet --disable-pip-version-check pyspark==4.1.4
+  fi
+fi
+
+# Each version in an environment of its own. 0.2.0 has no wheel for x86-64. The tests are in the
+# archive of the sources; they belong to Tencent and stay in the cache.
+if [ "$goosefs" = yes ]; then
+  tested=0.2.2
+  for version in "$tested" 0.2.1 0.1.9; do
+    own="$cache/goosefs/$version"
+    needed=("goosefs==$version")
+    imports=goosefs
+    if [ "$version" = "$tested" ]; then
+      needed+=(pandas==3.0.0 pyarrow==22.0.0 pytest==8.4.2 pytest-asyncio==1.2.0 pytest-timeout==2.4.0)
+      imports='goosefs, pandas, pyarrow, pytest, pytest_asyncio, pytest_timeout'
+    fi
+    if "$own/bin/python3" -c "import $imports" >/dev/null 2>&1; then say "goosefs $version is there: in $own"
+    elif ! command -v python3 >/dev/null 2>&1; then say "goosefs $version cannot be installed: python3 is not there"
+    elif step "goosefs $version" python3 -m venv --clear "$own"; then
+      say "goosefs $version: pip install ${needed[*]} into $own"
+      step "goosefs $version" "$own/bin/python3" -m pip install --quiet --disable-pip-version-check \
+        --only-binary :all: "${needed[@]}"
+    fi
+  done
+  if "$cache/goosefs/lance/bin/python3" -c 'import lance' >/dev/null 2>&1; then say "Lance is there: in $cache/goosefs/lance"
+  elif ! command -v python3 >/dev/null 2>&1; then say "Lance cannot be installed: python3 is not there"
+  elif step Lance python3 -m venv --clear "$cache/goosefs/lance"; then
+    say "Lance: pip install pylance==14.0.2 into $cache/goosefs/lance"
+    step Lance "$cache/goosefs/lance/bin/python3" -m pip install --quiet --disable-pip-version-check \
+      --only-binary :all: pylance==14.0.2
+  fi
+  sources="$cache/goosefs/sources"
+  if [ -e "$sources/goosefs-$tested/bindings/python/tests/conftest.py" ]; then
+    say "the tests of goosefs $tested are there: in $sources"
+  elif "$cache/goosefs/$tested/bin/python3" -m pip --version >/dev/null 2>&1; then
+    say "the tests of goosefs $tested: pip download goosefs==$tested into $sources"
+    step "the tests of goosefs $tested" "$cache/goosefs/$tested/bin/python3" -m pip download --quiet --no-deps \
+      --disable-pip-version-check --no-binary goosefs --dest "$sources" "goosefs==$tested" &&
+      step "the tests of goosefs $tested" tar -xzf "$sources/goosefs-$tested.tar.gz" -C "$sources"
+  fi
+fi
+
+# cargo leaves what is current as it is; one job, because linking takes much memory.
+if [ "$rust" = yes ]; then
+  if ! command -v cargo >/dev/null 2>&1; then say "programs on GooseFS's crates cannot be built: cargo is not there"
+  else
+    say "programs on GooseFS's crates: cargo build into $cache/goosefs-rust"
+    CARGO_TARGET_DIR="$cache/goosefs-rust" step "programs on GooseFS's crates" nice -n 19 cargo build --quiet --locked \
+      --jobs 1 --manifest-path "$(dirname "$0")/../test/clients/goosefs-rust/Cargo.toml"
   fi
 fi
 exit 0

@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly quota?: string
   /** False: no job master and no job workers. */
   readonly jobs?: boolean
+  /** Each worker listens at a loopback address of its own: clients of GooseFS tell hosts by it. */
+  readonly apart?: boolean
   /** A gateway, which is no worker's host. */
   readonly gateway?: boolean
   /** Extra `-Dkey=value` for every role. */
@@ -100,6 +102,7 @@ export class Cluster {
       const shared = { 'skein.home': host, 'goosefs.worker.hostname': `host-${n}` }
       add(`worker-${n}`, 'worker', {
         ...shared,
+        ...(options.apart && { 'skein.worker.bind.host': `127.0.0.${n + 1}` }),
         'goosefs.worker.rpc.port': await freePort(),
         'goosefs.worker.data.port': await freePort(),
         'goosefs.worker.web.port': 0,
