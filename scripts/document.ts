@@ -10,6 +10,7 @@ import { commandTree } from '../src/cli/program.ts'
 import { documentKeys } from '../src/config/keys/document-keys.ts'
 import { documentNamespaceKeys } from '../src/cli/frame/namespace-keys.ts'
 import { documentMetrics } from '../src/telemetry/document-metrics.ts'
+import { goosefsClientsPage } from './goosefs-clients-page.ts'
 import { quoted } from './bench/report/quotes.ts'
 import { ResultFolder } from './bench/report/result-folder.ts'
 
@@ -39,6 +40,7 @@ a duration without a unit is milliseconds.
 
 ${documentKeys()}
 ${documentNamespaceKeys()}`,
+  'docs/goosefs-clients.md': goosefsClientsPage(join(root, 'test/clients/goosefs'), made),
   'docs/metrics.md': `# Metrics
 
 ${made}

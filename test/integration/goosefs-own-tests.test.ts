@@ -41,7 +41,9 @@ describe.skipIf(!hasGoosefsTests)('tests of GooseFS’s client', () => {
     const others = outcomes.filter(({ outcome }) => outcome !== 'passed')
     const isListed = (name: string): boolean => leftOut.some(({ test }) => name === test || name.startsWith(`${test}[`))
     expect(others.filter(({ name }) => !isListed(name))).toEqual([])
-    const unused = leftOut.filter(({ test }) => !others.some(({ name }) => name === test || name.startsWith(`${test}[`)))
+    const unused = leftOut.filter(
+      ({ test }) => !others.some(({ name }) => name === test || name.startsWith(`${test}[`)),
+    )
     expect(unused).toEqual([])
     const counts = { passed: `${outcomes.length - others.length}`, 'left out': `${others.length}` }
     expect(counts).toEqual(recorded(`own-tests-${workers}-workers`, counts))
