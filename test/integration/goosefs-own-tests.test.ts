@@ -33,7 +33,7 @@ describe.skipIf(!hasGoosefsTests)('tests of GooseFS’s client', () => {
 
   it.each([1, 3])('pass on %i workers, but for those that are listed', { timeout: 1_800_000 }, async (workers) => {
     cluster = await Cluster.start({
-      ...{ queueUrl: 'memory:', workers, apart: true, jobs: false },
+      ...{ queueUrl: 'redis://127.0.0.1:1', workers, apart: true, jobs: false },
       properties: { 'goosefs.master.mount.table.root.ufs': `file://${store}` },
     })
     const worker = cluster.ready('worker-1')['rpc'] ?? ''

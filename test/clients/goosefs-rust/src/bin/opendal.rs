@@ -1,7 +1,7 @@
 // Why: OpenDAL's service for GooseFS is how Lance and others reach it. How: each of its operations.
 //   opendal MASTER DIRECTORY
 use goosefs_rust::{Outcomes, content, equal};
-use opendal::{ErrorKind, Operator, services::Goosefs};
+use opendal::{ErrorKind, Operator, services::GooseFs};
 
 const BLOCK: usize = 1024 * 1024;
 
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let mut outcomes = Outcomes::default();
     for (index, write_type) in ["must_cache", "try_cache", "cache_through", "through", "async_through"].iter().enumerate() {
-        let builder = Goosefs::default()
+        let builder = GooseFs::default()
             .master_addr(&arguments[1])
             .root(&arguments[2])
             .block_size(BLOCK as u64)
