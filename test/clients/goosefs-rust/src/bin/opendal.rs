@@ -60,9 +60,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         outcomes.tried("write_if_not_exists", async {
             operator.write_with("once", "first").if_not_exists(true).await?;
             match operator.write_with("once", "second").if_not_exists(true).await {
-                Err(error) if matches!(error.kind(), ErrorKind::ConditionNotMatch | ErrorKind::AlreadyExists) => Ok(()),
-                other => Err(format!("{other:?}").into()),
-            }?;
+                Err(error) if matches!(error.kind(), ErrorKind::ConditionNotMatch | ErrorKind::AlreadyExists) => {}
+                other => return Err(format!("{other:?}").into()),
+            }
             equal(operator.read("once").await?.to_vec(), b"first".to_vec())
         }).await;
         outcomes.tried("delete", async {
