@@ -7,8 +7,8 @@
 #                                       too (500 MB)
 #   bash scripts/clients.sh --hadoop    Hadoop's client and S3A, from Maven Central, too (65 MB)
 #   bash scripts/clients.sh --spark     Spark, from PyPI, and --hadoop, too (950 MB)
-#   bash scripts/clients.sh --goosefs   GooseFS's own client for Python in three versions, its tests,
-#                                       pandas, pyarrow and Lance, from PyPI, too (900 MB)
+#   bash scripts/clients.sh --goosefs   GooseFS's own client for Python in three versions, its
+#                                       tests, pandas, pyarrow and Lance, from PyPI, too (900 MB)
 #   bash scripts/clients.sh --rust      programs on GooseFS's and OpenDAL's crates, from crates.io,
 #                                       too (700 MB, and many minutes of one core)
 # --hadoop and --spark need Java 17 or later, and Maven; --rust needs cargo 1.91 or later.
@@ -140,7 +140,8 @@ if [ "$goosefs" = yes ]; then
         --only-binary :all: "${needed[@]}"
     fi
   done
-  if "$cache/goosefs/lance/bin/python3" -c 'import lance' >/dev/null 2>&1; then say "Lance is there: in $cache/goosefs/lance"
+  if "$cache/goosefs/lance/bin/python3" -c 'import lance' >/dev/null 2>&1; then
+    say "Lance is there: in $cache/goosefs/lance"
   elif ! command -v python3 >/dev/null 2>&1; then say "Lance cannot be installed: python3 is not there"
   elif step Lance python3 -m venv --clear "$cache/goosefs/lance"; then
     say "Lance: pip install pylance==14.0.2 into $cache/goosefs/lance"

@@ -42,8 +42,8 @@ the address of the master, and a store at \`/\` (\`goosefs.master.mount.table.ro
 ## Operations
 
 Each client has done each operation on a cluster of three workers. What was written was compared, by its SHA-256, with
-what \`skein fs cat\` prints and with the object in the store. Each version for Python was tried by its calls that wait and
-by its asynchronous ones. A dash: the program for this client does not try it.
+what \`skein fs cat\` prints and with the object in the store. Each version for Python was tried by its calls that
+wait and by its asynchronous ones. A dash: the program for this client does not try it.
 
 ${matrix(columns, read)}
 ## Tables
@@ -58,13 +58,13 @@ The tests in the sources of \`goosefs\` 0.2.2 for Python, run on Skein:
 | --- | --- | --- |
 ${[1, 3].map((workers) => ownTests(workers, read(`own-tests-${workers}-workers`))).join('\n')}
 
-${leftOut.length === 0 ? 'None is left out.' : 'Left out:\n\n| test | reason |\n| --- | --- |\n' + leftOut.map(({ test, reason }) => `| \`${test}\` | ${reason} |`).join('\n')}
+${reasons(leftOut)}
 
 ## To try them
 
 \`bash scripts/clients.sh --goosefs --rust\` gets the clients and Tencent's tests into the cache of the user, and
-\`npx vitest run --project integration test/integration/goosefs-*\` runs them. With \`SKEIN_RECORD=1\` in the environment
-the results are written, and \`npm run document\` makes this page of them.
+\`npx vitest run --project integration test/integration/goosefs-*\` runs them. With \`SKEIN_RECORD=1\` in the
+environment the results are written, and \`npm run document\` makes this page of them.
 `
 }
 
@@ -73,9 +73,21 @@ function matrix(of: readonly Column[], read: (file: string) => Results): string 
   const operations = [...new Set(results.flat().flatMap((result) => Object.keys(result)))]
   const rows = operations.map((operation) => {
     const cells = results.map((joined) => cell(joined.map((result) => result[operation])))
-    return `| ${operation.replaceAll('_', ' ').replace(/write ([A-Z ]+)$/, (_, type: string) => `write \`${type.replaceAll(' ', '_')}\``)} | ${cells.join(' | ')} |`
+    return `| ${words(operation)} | ${cells.join(' | ')} |`
   })
-  return `| operation | ${of.map(({ title }) => title).join(' | ')} |\n|${' --- |'.repeat(of.length + 1)}\n${rows.join('\n')}\n`
+  const head = `| operation | ${of.map(({ title }) => title).join(' | ')} |`
+  return `${head}\n|${' --- |'.repeat(of.length + 1)}\n${rows.join('\n')}\n`
+}
+
+/** As a person reads the name of an operation; types are in capitals. */
+function words(operation: string): string {
+  return operation.replace(/(?<=^write_)[A-Z_]+$/, (type) => `\`${type}\``).replaceAll(/_(?=[a-z`])/g, ' ')
+}
+
+function reasons(leftOut: readonly { readonly test: string; readonly reason: string }[]): string {
+  if (leftOut.length === 0) return 'None is left out.'
+  const rows = leftOut.map(({ test, reason }) => `| \`${test}\` | ${reason} |`)
+  return `Left out:\n\n| test | reason |\n| --- | --- |\n${rows.join('\n')}`
 }
 
 function cell(outcomes: readonly (string | undefined)[]): string {

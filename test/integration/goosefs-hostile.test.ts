@@ -1,6 +1,6 @@
 // Why: anybody can reach the ports where GooseFS's protocol is spoken, and clients end at any
 // moment. How: a running server is called with what no client sends: bounds, wrong order, bytes
-// that are no message, calls that are cut; each ends with a clear status, and afterwards no room, no
+// that are no message, calls that are cut; each ends with a clear status. Afterwards no room, no
 // handle and no unfinished file is left, and files can be written and read as before.
 import { status } from '@grpc/grpc-js'
 import { mkdirSync, readdirSync } from 'node:fs'
@@ -9,11 +9,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { BlockWorkerDefinition as Blocks } from '../../src/goosefs-rpc/generated/goosefs/blocks.ts'
 import { FileSystemMasterClientServiceDefinition as Files } from '../../src/goosefs-rpc/generated/goosefs/files.ts'
 import { MetricsMasterClientServiceDefinition as Metrics } from '../../src/goosefs-rpc/generated/goosefs/metrics.ts'
-import { WorkerManagerMasterClientServiceDefinition as Workers } from '../../src/goosefs-rpc/generated/goosefs/workers.ts'
+import * as workers from '../../src/goosefs-rpc/generated/goosefs/workers.ts'
 import { LocalSkein } from '../support/local-skein.ts'
 import { NativeClient, type NativeStream } from '../support/native-client.ts'
 import { until } from '../support/until.ts'
 
+const Workers = workers.WorkerManagerMasterClientServiceDefinition
 const services = { Files, Metrics, Workers }
 const blockBytes = 1024n * 1024n
 const hugeInt = 2n ** 63n - 1n

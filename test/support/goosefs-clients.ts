@@ -14,7 +14,7 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), '
 const programs = join(import.meta.dirname, '../clients/goosefs')
 const longMs = 600_000
 
-/** The newest and the two before it that have wheels for Linux; the newest has pandas and pytest. */
+/** The newest and the two before it that have wheels for Linux. With the newest: pandas, pytest. */
 export const goosefsVersions = ['0.2.2', '0.2.1', '0.1.9'] as const
 export const newestGoosefs = goosefsVersions[0]
 
