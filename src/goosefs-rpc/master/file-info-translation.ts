@@ -15,6 +15,8 @@ export const mountId = 1n
 const blockSizeDefault = 64 * 1024 ** 2
 /** An answer of a client's size: it takes 4 MiB. */
 const blocksMax = 50_000
+/** Blocks of a file that a listing names; programs ask for the status of one that has more. */
+const listedBlocksMax = 1000
 const percent = 100
 
 export interface TranslationContext {
@@ -55,6 +57,21 @@ export function nativeFileInfo(file: FileInfo, { writePolicy }: TranslationConte
     lastAccessTimeMs: milliseconds(file.accessedMs, 0),
     xattr: { ...checksumOf(file), ...(file.folder && writePolicy !== undefined && innerWriteType(writePolicy)) },
   }
+}
+
+/** As a listing has it: a file names its blocks, unless they are very many, and no workers. */
+export function listedFileInfo(file: FileInfo): NativeFileInfo {
+  const info = nativeFileInfo(file)
+  const blocks = listedBlocks(file)
+  for (let index = 0; index < blocks; index += 1) info.blockIds.push(nativeBlockId(file.fileId, index))
+  return info
+}
+
+/** How many blocks of a file a listing names. */
+export function listedBlocks({ folder, length, blockSizeBytes }: FileInfo): number {
+  if (folder) return 0
+  const blocks = blockCount(length, blockSizeBytes > 0 ? blockSizeBytes : blockSizeDefault)
+  return blocks > listedBlocksMax ? 0 : blocks
 }
 
 /**

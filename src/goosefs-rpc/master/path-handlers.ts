@@ -19,7 +19,7 @@ import { nativeWorkerId } from '../ids/native-ids.ts'
 import { requestKeyOfPath } from '../ids/pending-paths.ts'
 import type { NativeCall, NativeHandlers } from '../native-service.ts'
 import { modeOf, operationOf, ownerOf } from './creation-options.ts'
-import { nativeFileInfo, nativeFileWithBlocks } from './file-info-translation.ts'
+import { listedBlocks, listedFileInfo, nativeFileInfo, nativeFileWithBlocks } from './file-info-translation.ts'
 import { pathGiven } from './given-paths.ts'
 import { RepeatedCalls } from './repeated-calls.ts'
 
@@ -45,6 +45,8 @@ const batchMax = 1000
 /** A client takes messages of 4 MiB. */
 const messageBytesMax = 2 * 1024 ** 2
 const entryBytes = 300
+/** An id in a message. */
+const blockIdBytes = 10
 /** More than a client can be told of (file-info-translation.ts). */
 const lookBlocksMax = 1_000_000
 const loadMetadata = { never: 0, always: 2 } as const
@@ -124,7 +126,7 @@ class NativePaths {
     for (let pageToken = ''; ;) {
       const request = { path, recursive: false, pageToken, limit: entriesPerPage, ...maxAge(options) }
       const { files, nextPageToken } = await this.#parts.master.listStatus(request, optionsOf(call))
-      for (const part of messagesOf(files)) await send({ fileInfos: part.map((file) => nativeFileInfo(file)) })
+      for (const part of messagesOf(files)) await send({ fileInfos: part.map(listedFileInfo) })
       if (nextPageToken === '') return
       pageToken = nextPageToken
     }
@@ -256,7 +258,8 @@ function* messagesOf(files: readonly FileInfo[]): Generator<FileInfo[]> {
   let part: FileInfo[] = []
   let bytes = 0
   for (const file of files) {
-    const size = entryBytes + 3 * (2 * file.path.length + file.name.length + file.ufsPath.length)
+    const names = 2 * file.path.length + file.name.length + file.ufsPath.length
+    const size = entryBytes + 3 * names + blockIdBytes * listedBlocks(file)
     if (part.length > 0 && bytes + size > messageBytesMax) {
       yield part
       part = []
