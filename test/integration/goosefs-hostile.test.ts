@@ -83,8 +83,9 @@ async function begun(): Promise<{ path: string; fileId: bigint; blockId: bigint 
 }
 
 const command = (id: bigint, more: object = {}): never =>
-  ({ command: { type: 0, id, offset: 0n, spaceToReserve: blockBytes, ...more } }) as never
-const chunk = (length: number): never => ({ chunk: { data: Buffer.alloc(length, 7) } }) as never
+  ({ value: { $case: 'command', command: { type: 0, id, offset: 0n, spaceToReserve: blockBytes, ...more } } }) as never
+const chunk = (length: number): never =>
+  ({ value: { $case: 'chunk', chunk: { data: Buffer.alloc(length, 7) } } }) as never
 
 function written(...messages: readonly never[]): NativeStream<never, { offset?: bigint }> {
   const stream = worker.open(Blocks, 'writeBlock') as unknown as NativeStream<never, { offset?: bigint }>
@@ -250,7 +251,7 @@ describe('a worker that speaks GooseFS’s protocol', () => {
   const writes: Readonly<Record<string, () => readonly never[]>> = {
     'no message': () => [],
     'a chunk first': () => [chunk(10)],
-    'a flush first': () => [{ command: { flush: true } } as never],
+    'a flush first': () => [{ value: { $case: 'command', command: { flush: true } } } as never],
     'a block of no file': () => [command(77n << 24n), chunk(10)],
     'a block id of nothing': () => [command(0n), chunk(10)],
     'a negative block': () => [command(-5n), chunk(10)],
