@@ -141,11 +141,15 @@ const lifecycle: fc.Arbitrary<Command> = fc.oneof(
     ),
   ),
   at(
-    fc.record({
-      type: fc.constant('complete_file' as const),
-      fileId: inodeIds.map(([id]) => id ?? 0),
-      length: fc.nat(9),
-    }),
+    fc.record(
+      {
+        type: fc.constant('complete_file' as const),
+        fileId: inodeIds.map(([id]) => id ?? 0),
+        length: fc.nat(9),
+        stored: fc.record({ etag: fc.constantFrom('v1', 'v2'), modifiedMs: fc.nat(9) }),
+      },
+      { requiredKeys: ['type', 'fileId', 'length'] },
+    ),
   ),
   at(fc.record({ type: fc.constant('abandon_file' as const), fileId: inodeIds.map(([id]) => id ?? 0) })),
   at(

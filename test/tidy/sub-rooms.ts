@@ -34,7 +34,7 @@ const subRooms: Readonly<Record<string, Readonly<Record<string, readonly string[
     listings: ['master-context.ts', 'store', 'paths'],
     loads: ['master-context.ts', 'store', 'paths'],
   },
-  'cache-worker': { blocks: [], link: ['blocks'], probe: [], reads: [] },
+  'cache-worker': { blocks: [], link: ['blocks'], probe: [], uploads: [], reads: ['uploads'] },
   cli: {
     frame: [],
     format: ['frame'],

@@ -22,6 +22,7 @@ import type { StoreSync } from '../store/store-sync.ts'
 import { TreeService } from './tree-changes.ts'
 import { TtlChecker } from './ttl-checker.ts'
 import { WrittenFileService } from '../written/file-writing.ts'
+import { UploadedFiles } from '../written/uploaded-files.ts'
 
 export interface LifecycleParts {
   readonly locator: PathLocator
@@ -48,7 +49,8 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
   const trees = new TreeService(context, locator, sync, { clearing, holds, persisting })
   const renames = new RenameService(context, locator, sync, holds, persisting)
   const attributes = new AttributeService(context, locator)
-  const written = new WrittenFileService(context, { sync, holds, persisting, random })
+  const uploaded = new UploadedFiles(context, { holds, persisting, writes: persisting.writes, persistOn })
+  const written = new WrittenFileService(context, { sync, holds, persisting, random, uploaded })
   const consistency = new ConsistencyService(context, locator, sync)
   const service: Lifecycle['service'] = {
     makeDirectory: async (request, options) => {
@@ -72,6 +74,10 @@ export function createLifecycle(context: MasterContext, parts: LifecycleParts): 
     getUnfinishedFile: async (request) => written.unfinished(request),
     abandonFile: async ({ fileId }) => {
       await written.abandon(fileId)
+      return {}
+    },
+    noteUpload: async (request) => {
+      await written.noteUpload(request)
       return {}
     },
     noteWrittenBlock: async (request) => {

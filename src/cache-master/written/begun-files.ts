@@ -48,11 +48,16 @@ export function unfinishedFile(
   { fileId, requestKey }: UnfinishedFileRequest,
 ): UnfinishedFile {
   const id = fileId ?? tables.edge(pendingParentId, `key:${requestKey ?? ''}`) ?? 0
-  const { id: known, namespaceId, key, blockSizeBytes, writePolicy: own } = pendingFile(tables, id)
+  const pending = pendingFile(tables, id)
+  const { id: known, namespaceId, key, blockSizeBytes, writePolicy: own, contentType, userMetadata } = pending
   const record = namespaceById(tables, namespaceId)
   assert(record !== undefined, 'a file that is being written has a namespace')
   const writePolicy = policyOf(record, key, own)
-  return { fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy }
+  return {
+    ...{ fileId: known, namespaceId, key, path: pathOf(record, key), blockSizeBytes, writePolicy },
+    ...(contentType !== undefined && { contentType }),
+    ...(userMetadata !== undefined && { userMetadata: { values: userMetadata } }),
+  }
 }
 
 /**

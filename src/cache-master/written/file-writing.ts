@@ -22,20 +22,20 @@ import {
   placeOfText,
   rootMount,
 } from '../../meta/resolve-path.ts'
-import type { CreateFile } from '../../meta/commands/lifecycle-commands.ts'
+import type { CompleteFile, CreateFile } from '../../meta/commands/lifecycle-commands.ts'
 import { pendingParentId, type NamespaceRecord, type PendingInode } from '../../meta/meta-tables.ts'
 import type {
   CompleteFileRequest,
   CompleteFileResponse,
   CreateFileRequest,
   CreateFileResponse,
+  NoteUploadRequest,
   NoteWrittenBlockRequest,
   PlaceBlockRequest,
   PlaceBlockResponse,
   UnfinishedFile,
   UnfinishedFileRequest,
 } from '../../wire/generated/lifecycle.ts'
-import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { type MasterContext, pathOf } from '../master-context.ts'
 import { checkStorable, checkWritable } from '../store/object-changes.ts'
@@ -44,8 +44,11 @@ import { fileInfo, metadataInfo } from '../paths/file-info.ts'
 import { checkNotBelowFile, mayStandBeside } from '../paths/names-beside.ts'
 import type { PathHolds } from '../paths/path-holds.ts'
 import { ownPolicy, pendingFile, policyOf, renewDeadline, replacedVersion, unfinishedFile } from './begun-files.ts'
+import { placeForBlock } from './block-placing.ts'
 import { NotedBlocks } from './noted-blocks.ts'
+import { checkUploaded, NotedUploads } from './noted-uploads.ts'
 import type { PersistService } from './persisting.ts'
+import type { UploadedFiles } from './uploaded-files.ts'
 
 /**
  * A writer is told of a worker's report before the master is, so a complete file's blocks may be on
@@ -59,6 +62,7 @@ interface FileWritingParts {
   readonly holds: PathHolds
   readonly persisting: Pick<PersistService, 'settle'>
   readonly random: Random
+  readonly uploaded: Pick<UploadedFiles, 'complete' | 'abandon'>
 }
 
 export class WrittenFileService {
@@ -68,16 +72,21 @@ export class WrittenFileService {
   readonly #persisting: Pick<PersistService, 'settle'>
   readonly #random: Random
   readonly #noted: NotedBlocks
+  readonly #uploaded: FileWritingParts['uploaded']
+  readonly #uploads: NotedUploads
   /** Files that are being begun: not counted yet. */
   #beginning = 0
 
-  constructor(context: MasterContext, { sync, holds, persisting, random }: FileWritingParts) {
+  constructor(context: MasterContext, { sync, holds, persisting, random, uploaded }: FileWritingParts) {
     this.#context = context
     this.#sync = sync
     this.#holds = holds
     this.#persisting = persisting
     this.#random = random
-    this.#noted = new NotedBlocks((fileId) => context.tables.inode(fileId)?.kind === 'pending')
+    const isPending = (fileId: number): boolean => context.tables.inode(fileId)?.kind === 'pending'
+    this.#noted = new NotedBlocks(isPending)
+    this.#uploaded = uploaded
+    this.#uploads = new NotedUploads(isPending)
   }
 
   /**
@@ -108,11 +117,7 @@ export class WrittenFileService {
     this.#beginning += 1
     const { fileIds } = await log
       .submit({
-        type: 'create_file',
-        atMs,
-        namespaceId: record.id,
-        key,
-        blockSizeBytes,
+        ...{ type: 'create_file', atMs, namespaceId: record.id, key, blockSizeBytes },
         requestKey: request.requestKey,
         expiresMs,
         ...{ ...(overwrites && { overwrites }), ...(beside && { beside }) },
@@ -163,22 +168,9 @@ export class WrittenFileService {
         `a block of ${length} bytes is above the file's block size of ${pending.blockSizeBytes}`,
       )
     }
-    const live = this.#context.workers.list().filter((worker) => worker.live && worker.decommissioning !== true)
-    const others = live.filter(({ workerId }) => !request.excludedWorkerIds.includes(workerId))
-    if (others.length === 0)
-      throw new SkeinError('unavailable', 'no worker can store the block: all live workers were tried')
-    const roomy = others.filter((worker) => freeBytes(worker) >= length)
-    const most = Math.max(...others.map(freeBytes))
-    // A writer of unknown length reserves a whole block and may need little of it. If all room is
-    // reserved, a worker may take it from writers that stand still: the roomiest one is asked.
-    if (roomy.length === 0 && request.openEnded === true)
-      roomy.push(...others.filter((worker) => worker.capacityBytes >= length && freeBytes(worker) === most).slice(0, 1))
-    if (roomy.length === 0) {
-      const message = `no worker has room for ${length} bytes: the most that is free on one is ${most}`
-      throw new SkeinError('resource_exhausted', message, { reason: 'no_capacity' })
-    }
+    const chosen = placeForBlock(this.#context, this.#random, request)
     await renewDeadline(this.#context, pending)
-    const { workerId, hostname, rpcAddress, dataAddress } = this.#draw(roomy)
+    const { workerId, hostname, rpcAddress, dataAddress } = chosen
     return { workerId, hostname, rpcAddress, dataAddress }
   }
 
@@ -199,20 +191,24 @@ export class WrittenFileService {
     const blocks = blockCount(length, pending.blockSizeBytes)
     if (blocks > blocksPerFileMax)
       throw new SkeinError('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
-    if (request.asNoted === true) this.#noted.check(pending, length)
-    await this.#untilReported(pending, blocks, options.signal)
-    const submit = (): Promise<unknown> =>
+    const upload = this.#uploads.of(fileId)
+    if (upload !== undefined) checkUploaded(pending, upload, request)
+    if (request.asNoted === true) this.#noted.check(pending, length, { mayMiss: upload !== undefined })
+    if (upload === undefined) await this.#untilReported(pending, blocks, options.signal)
+    const submit = (stored?: CompleteFile['stored']): Promise<unknown> =>
       log
         .submit({
-          ...{ type: 'complete_file', atMs: clock.nowMs(), fileId, length },
+          ...{ type: 'complete_file', atMs: clock.nowMs(), fileId, length, ...(stored !== undefined && { stored }) },
           ...(contentType !== undefined && { contentType }),
           ...(userMetadata !== undefined && { userMetadata: userMetadata.values }),
           ...(clientMetadata !== undefined && { clientMetadata: clientMetadata.values }),
         })
         .catch(changedMeanwhile)
-    if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
+    if (upload !== undefined) await this.#uploaded.complete(pending, upload, submit, options)
+    else if (pending.overwrites === true) await this.#whileHeld(pending, submit, options)
     else await submit()
     this.#noted.forget(fileId)
+    this.#uploads.forget(fileId)
     return this.#completed(fileId)
   }
 
@@ -265,7 +261,21 @@ export class WrittenFileService {
   unfinished(request: UnfinishedFileRequest): UnfinishedFile {
     const file = unfinishedFile(this.#context, request)
     const notedBytes = this.#noted.bytes(file.fileId)
-    return { ...file, ...(notedBytes !== undefined && { notedBytes }) }
+    const uploadedBytes = this.#uploads.of(file.fileId)?.length
+    return {
+      ...{ ...file, ...(notedBytes !== undefined && { notedBytes }) },
+      ...(uploadedBytes !== undefined && { uploadedBytes }),
+    }
+  }
+
+  /** @throws SkeinError not_found, invalid_argument, already_exists (with another one) */
+  async noteUpload({ fileId, workerId, length }: NoteUploadRequest): Promise<void> {
+    const pending = pendingFile(this.#context.tables, fileId)
+    const { writePolicy } = this.unfinished({ fileId })
+    if (writePolicy !== 'THROUGH' && writePolicy !== 'CACHE_THROUGH')
+      throw new SkeinError('invalid_argument', `${pending.key} has no object of its own: it is written to the cache`)
+    this.#uploads.note(pending, { workerId, length })
+    await renewDeadline(this.#context, pending)
   }
 
   /** @throws SkeinError not_found, invalid_argument, already_exists (with another length) */
@@ -278,7 +288,10 @@ export class WrittenFileService {
   /** Idempotent; a complete file stays. */
   async abandon(fileId: number): Promise<void> {
     this.#noted.forget(fileId)
+    const upload = this.#uploads.forget(fileId)
     await this.#context.log.submit({ type: 'abandon_file', atMs: this.#context.clock.nowMs(), fileId })
+    // Nobody waits for the store.
+    if (upload !== undefined) void this.#uploaded.abandon(fileId, upload)
   }
 
   /** @throws SkeinError resource_exhausted, unless this asks again for a file that was begun */
@@ -317,18 +330,6 @@ export class WrittenFileService {
       (isKnown ? undefined : await this.#sync.probeDirectory(record, `${key}/`, signal))
     return directory === undefined ? undefined : 'is a directory'
   }
-
-  #draw(workers: readonly WorkerInfo[]): WorkerInfo {
-    const total = workers.reduce((sum, worker) => sum + freeBytes(worker), 0)
-    let left = this.#random() * total
-    for (const worker of workers) {
-      left -= freeBytes(worker)
-      if (left < 0) return worker
-    }
-    const last = workers.at(-1)
-    if (last === undefined) throw new SkeinError('unavailable', 'no worker can store the block')
-    return last
-  }
 }
 
 /** @throws SkeinError invalid_argument */
@@ -343,8 +344,4 @@ function ttlOf({ ttlMs, ttlAction = 'FREE' }: CreateFileRequest): Pick<CreateFil
 function changedMeanwhile(thrown: unknown): never {
   if (!isSkeinError(thrown, 'aborted') || thrown.reason !== undefined) throw thrown
   throw new SkeinError('aborted', thrown.message, { reason: 'file_changed', retryable: false, cause: thrown })
-}
-
-function freeBytes(worker: WorkerInfo): number {
-  return Math.max(0, worker.capacityBytes - worker.usedBytes)
 }

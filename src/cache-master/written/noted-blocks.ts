@@ -39,23 +39,31 @@ export class NotedBlocks {
     return lengths === undefined ? undefined : Iterator.from(lengths.values()).reduce((sum, one) => sum + one, 0)
   }
 
-  /** @throws SkeinError failed_precondition unless the blocks are those of a file of this length */
-  check({ id, key, blockSizeBytes }: PendingInode, length: number): void {
+  /**
+   * @param options.mayMiss the store has the bytes of blocks that are missing
+   * @throws SkeinError failed_precondition unless the blocks are those of a file of this length
+   */
+  check(
+    { id, key, blockSizeBytes }: PendingInode,
+    length: number,
+    { mayMiss }: { readonly mayMiss: boolean } = { mayMiss: false },
+  ): void {
     const lengths = this.#files.get(id)
     const count = blockCount(length, blockSizeBytes)
+    if (mayMiss && lengths === undefined) return
     if (lengths === undefined && count > 0)
       throw refusal(
         `no block of ${key} is known: none was written, or the master was started anew: write the file again`,
       )
     for (let index = 0; index < count; index += 1) {
       const expected = blockLength(length, blockSizeBytes, index)
-      const written = lengths?.get(index) ?? 0
+      const written = lengths?.get(index) ?? (mayMiss ? expected : 0)
       if (written !== expected)
         throw refusal(
           `block ${index} of ${key} has ${written} bytes, ${expected} in a file of ${length}: write the file again`,
         )
     }
-    const more = (lengths?.size ?? 0) - count
+    const more = Iterator.from(lengths?.keys() ?? []).reduce((sum, index) => sum + (index < count ? 0 : 1), 0)
     if (more > 0) throw refusal(`${key} has ${more} blocks more than a file of ${length} bytes: write the file again`)
   }
 

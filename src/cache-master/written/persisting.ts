@@ -10,6 +10,7 @@ import type { FileInode, NamespaceRecord } from '../../meta/meta-tables.ts'
 import type { BlockSource, PersistResponse, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import type { CallOptions, Service } from '../../wire/service.ts'
 import { type AdoptWrite, CutOffWrites } from './cut-off-writes.ts'
+import { isCutOff, whileItLives } from './living-worker.ts'
 import { currentNamespace, type MasterContext, pathOf } from '../master-context.ts'
 import { checkWritable, tryEach } from '../store/object-changes.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
@@ -26,8 +27,6 @@ export type PersistOn = (workerRpcAddress: string) => Service<typeof PersistServ
  */
 const deadlineBaseMs = 60_000
 const slowestBytesPerMs = 1024 ** 2 / 1000
-/** Between two looks at whether the worker lives that writes. */
-const workerLookMs = 5000
 /** Failures that an answer names. */
 const failuresMax = 1000
 
@@ -62,6 +61,11 @@ export class PersistService {
     this.#holds = holds
     this.#persistOn = persistOn
     this.#writes = new CutOffWrites(context, mayBlocksCome)
+  }
+
+  /** For others who write to the store: what is cut off of that is found out here, too. */
+  get writes(): CutOffWrites {
+    return this.#writes
   }
 
   /**
@@ -235,7 +239,7 @@ export class PersistService {
     }
     const deadlineMs = deadlineBaseMs + length / slowestBytesPerMs
     await this.#writes.begin(record, key, fileId)
-    const { etag, modifiedMs } = await this.#whileItLives(workerId, signal, (living) =>
+    const { etag, modifiedMs } = await whileItLives(this.#context, workerId, signal, (living) =>
       worker.persistFile(request, { signal: living, deadlineMs }),
     ).catch(async (thrown: unknown) => {
       if (isCutOff(toSkeinError(thrown), signal)) this.#writes.cutOff(record, key)
@@ -260,27 +264,6 @@ export class PersistService {
     await this.#takeBack(record, key, etag, signal)
     await this.#writes.end({ namespaceId: record.id, key })
     throw removedMeanwhile()
-  }
-
-  /**
-   * Ends a call to a worker that is lost meanwhile: others wait for the path, and a large file's
-   * deadline is far away.
-   */
-  async #whileItLives<T>(workerId: string, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { clock, workers } = this.#context
-    const lost = new AbortController()
-    let cancelTimer = (): void => undefined
-    const look = (): void => {
-      workers.expire()
-      if (workers.infos([workerId]).some(({ live }) => live)) cancelTimer = clock.schedule(workerLookMs, look)
-      else lost.abort(new SkeinError('unavailable', 'the worker that wrote the file was lost: write the file again'))
-    }
-    look()
-    try {
-      return await call(AbortSignal.any([signal, lost.signal]))
-    } finally {
-      cancelTimer()
-    }
   }
 
   /**
@@ -325,11 +308,6 @@ export class PersistService {
     if (writer === undefined) throw new SkeinError('unavailable', 'no live worker can write the object')
     return { workerId: writer.workerId, rpcAddress: writer.rpcAddress, blocks }
   }
-}
-
-/** Whether the worker, or what it sent to the store, may not have ended. */
-function isCutOff({ code }: SkeinError, signal: AbortSignal): boolean {
-  return signal.aborted || code === 'unavailable' || code === 'deadline_exceeded' || code === 'cancelled'
 }
 
 /** Whether the next attempt will get the same answer, unless somebody does something about it. */

@@ -15,6 +15,7 @@ import type { ObjectInfo, UnderFileSystem } from '../../ufs/under-file-system.ts
 import { type PersistFileRequest, PersistServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import { limited } from '../../wire/limits/all-limits.ts'
 import type { Service } from '../../wire/service.ts'
+import type { PreparedUploads } from '../uploads/prepared-uploads.ts'
 import { type CachedFileSources, checkCachedFile, readCachedFile } from './cached-file.ts'
 
 export interface PersistLimits {
@@ -32,6 +33,8 @@ export interface PersistServiceDependencies extends CachedFileSources {
   readonly openStore: OpenStore
   /** From now on the store of the namespace must use this definition or a newer one. */
   readonly requireDefinition?: ((namespaceId: string, version: number) => void) | undefined
+  /** Objects whose bytes are at the store already. */
+  readonly uploads: Pick<PreparedUploads, 'finish' | 'abandon'>
   readonly clock: Clock
   readonly logger: Logger
   readonly limits?: Partial<PersistLimits> | undefined
@@ -79,6 +82,11 @@ export function createPersistService(deps: PersistServiceDependencies): PersistS
         } finally {
           slot.release()
         }
+      },
+      finishUpload: (request, { signal }) => deps.uploads.finish(request, signal),
+      abandonUpload: async ({ fileId }) => {
+        await deps.uploads.abandon(fileId)
+        return {}
       },
     }),
     close: () => stores.close(),

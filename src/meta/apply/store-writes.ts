@@ -30,8 +30,11 @@ export function endWrite(tables: Tables, { namespaceId, key }: EndWrite): Applie
 /** What was written for this file is known. */
 export function forgetWrite(tables: Tables, file: NamedInode): void {
   const place = placeOf(tables, file)
-  if (place === undefined) return
-  const name = nameOf(place.record.id, place.key)
+  if (place !== undefined) forgetWriteOf(tables, place.record.id, place.key)
+}
+
+export function forgetWriteOf(tables: Tables, namespaceId: string, key: string): void {
+  const name = nameOf(namespaceId, key)
   if (tables.edge(writingParentId, name) !== undefined) tables.removeEdge(writingParentId, name)
 }
 

@@ -15,13 +15,14 @@ import type { AbandonFile, CompleteFile, CreateFile, PersistFiles } from '../com
 import { done, refused } from '../commands/outcomes.ts'
 import { directoryAt, fileAt, namespaceById } from '../resolve-path.ts'
 import {
+  type FileInode,
   type NamespaceRecord,
   type PendingInode,
   pendingParentId,
   type Tables,
   toPersistParentId,
 } from '../meta-tables.ts'
-import { forgetWrite } from './store-writes.ts'
+import { forgetWrite, forgetWriteOf } from './store-writes.ts'
 import { count, nextId, Tree } from './tree.ts'
 
 /**
@@ -41,7 +42,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
   }
   const record = namespaceById(tables, namespaceId)
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
-  const taken = takenAs(tables, record.rootId, command)
+  const taken = nameTaken(tables, record.rootId, command)
   if (taken !== undefined) return taken
   const id = nextId(tables)
   const name = requestKey === '' ? `id:${id}` : `key:${requestKey}`
@@ -67,7 +68,7 @@ export function createFile(tables: Tables, command: CreateFile): Applied {
  * is gone, what the store has of it is remembered until the new one is there.
  */
 export function completeFile(tables: Tables, command: CompleteFile): Applied {
-  const { fileId, length, atMs } = command
+  const { fileId, length, atMs, stored } = command
   const pending = tables.inode(fileId)
   if (pending?.kind === 'file' && pending.length === length) return done(0, [], [fileId])
   if (pending?.kind !== 'pending')
@@ -76,7 +77,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   if (record === undefined) return refused('not_found', 'the namespace was deleted meanwhile')
   if (blockCount(length, pending.blockSizeBytes) > blocksPerFileMax)
     return refused('invalid_argument', `a file has at most ${blocksPerFileMax} blocks: use a larger block size`)
-  const taken = takenAs(tables, record.rootId, pending)
+  const taken = nameTaken(tables, record.rootId, pending)
   if (taken !== undefined) return taken
   forgetDeadline(tables, pending)
   tables.removeEdge(pendingParentId, pending.name)
@@ -84,7 +85,7 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
   const tree = new Tree(tables, record.rootId, atMs)
   const { old, parentId, inherited } = tree.makeRoom(pending.key)
   if (old !== undefined) forgetToPersist(tables, old.id)
-  const replacesEtag = old?.persisted === true ? old.etag : (pending.replacesEtag ?? old?.replacesEtag)
+  const replacesEtag = replacedEtag(pending, old)
   const { ttlMs, action: ttlAction } = pending.ttl ?? { ttlMs: old?.ttlMs ?? -1, action: old?.ttlAction ?? 'FREE' }
   const carried = { ...pending, ...givenAtEnd(command) }
   const metadata = { ...storedMetadata(carried), ...toldMetadata(carried) }
@@ -94,8 +95,8 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     parentId,
     name: pending.key.slice(pending.key.lastIndexOf('/') + 1),
     length,
-    etag: '',
-    modifiedMs: atMs,
+    etag: stored?.etag ?? '',
+    modifiedMs: stored?.modifiedMs ?? atMs,
     createdMs: atMs,
     blockSizeBytes: pending.blockSizeBytes,
     storageClass: 'STANDARD',
@@ -105,16 +106,18 @@ export function completeFile(tables: Tables, command: CompleteFile): Applied {
     ttlMs,
     ttlAction,
     expiresMs: tree.expiryOf(ttlMs),
-    persisted: false,
-    writtenKey: pending.key,
-    ...(replacesEtag === undefined || replacesEtag === '' ? {} : { replacesEtag }),
+    persisted: stored !== undefined,
+    ...(stored === undefined && { writtenKey: pending.key }),
+    ...(stored !== undefined || replacesEtag === '' ? {} : { replacesEtag }),
   })
-  noteWritten(tables, record, pending.key, fileId, pending.writePolicy)
+  if (stored === undefined) noteWritten(tables, record, pending.key, fileId, pending.writePolicy)
+  else forgetWriteOf(tables, record.id, pending.key)
   // Readers that opened the old version before this read it to its end.
   const effects: Effect[] = tree.effects.map((effect) =>
     effect.type === 'drop_blocks' ? { ...effect, mayBeRead: true } : effect,
   )
   effects.push({ type: 'replication_changed', fileId })
+  if (stored !== undefined) effects.push({ type: 'persisted', fileId })
   if (inherited.pinned) effects.push({ type: 'pin_changed', fileId })
   return done(tree.changed, effects, [fileId])
 }
@@ -191,7 +194,13 @@ function toPersistName(fileId: number): string {
   return String(fileId).padStart(16, '0')
 }
 
-function takenAs(
+/** The version at the store that a written file takes the place of; empty: none. */
+export function replacedEtag(pending: Pick<PendingInode, 'replacesEtag'>, old: FileInode | undefined): string {
+  return (old?.persisted === true ? old.etag : (pending.replacesEtag ?? old?.replacesEtag)) ?? ''
+}
+
+/** Why a file cannot get its name; undefined: it can. */
+export function nameTaken(
   tables: Tables,
   rootId: number,
   { key, overwrites, overwritesId, beside }: Pick<PendingInode, 'key' | 'overwrites' | 'overwritesId' | 'beside'>,

@@ -154,6 +154,8 @@ export interface CompleteFile extends StoredMetadata, ToldMetadata {
   readonly atMs: number
   readonly fileId: number
   readonly length: number
+  /** The store has it in this version: it is persisted from the first moment on. */
+  readonly stored?: { readonly etag: string; readonly modifiedMs: number }
 }
 
 export interface AbandonFile {

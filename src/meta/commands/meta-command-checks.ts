@@ -207,7 +207,14 @@ export const commandChecks: { readonly [Type in Base.Command['type']]: Check } =
     ...{ beside: optional(flag), ttl, ...ownership, ...metadata, ...told },
     writePolicy: optional(oneOf(...writePolicies)),
   }),
-  complete_file: command<'complete_file'>({ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata, ...told }),
+  complete_file: command<'complete_file'>({
+    ...{ atMs, fileId: inodeId, length: whole(0), unstages, ...metadata, ...told },
+    stored: optional(
+      record<NonNullable<Lifecycle.CompleteFile['stored']>>({
+        ...{ etag: text(etagBytesMax, { min: 1 }), modifiedMs: storeMs },
+      }),
+    ),
+  }),
   abandon_file: command<'abandon_file'>({ atMs, fileId: inodeId, unstages }),
   persist_files: command<'persist_files'>({
     ...{ atMs, unstages },

@@ -3,6 +3,7 @@
 import { BlockChanges } from '../../cache-worker/blocks/block-changes.ts'
 import { type CacheWorker, createCacheWorker } from '../../cache-worker/cache-worker.ts'
 import { createPersistService } from '../../cache-worker/reads/object-persister.ts'
+import { PreparedUploads } from '../../cache-worker/uploads/prepared-uploads.ts'
 import { createReadPolicies } from '../../cache-worker/reads/read-policies.ts'
 import { DemandGauge } from '../../base/flow/demand-gauge.ts'
 import { knownIdentity, openIdentity } from '../../base/files/identity.ts'
@@ -122,11 +123,13 @@ export async function startWorkerPart(
   })
   context.onStop('cache worker', () => worker.close())
   const otherWorkers = new DataClient({ clock })
+  const requireDefinition = (namespaceId: string, version: number): void => definitions.require(namespaceId, version)
+  const uploads = new PreparedUploads({ openStore, requireDefinition, clock, logger })
   const persisting = createPersistService({
-    ...{ store, data: otherWorkers, openStore, clock, logger },
-    requireDefinition: (namespaceId, version) => definitions.require(namespaceId, version),
+    ...{ store, data: otherWorkers, openStore, clock, logger, requireDefinition, uploads },
   })
   context.onStop('persisting', async () => {
+    await uploads.close()
     await persisting.close()
     otherWorkers.close()
   })

@@ -236,7 +236,16 @@ export interface UnfinishedFile {
   blockSizeBytes: number;
   writePolicy: string;
   /** of the blocks of NoteWrittenBlock; absent: none was noted, or the master was started anew */
-  notedBytes?: number | undefined;
+  notedBytes?:
+    | number
+    | undefined;
+  /** to be stored with the object, as is user_metadata */
+  contentType?: string | undefined;
+  userMetadata?:
+    | UserMetadata
+    | undefined;
+  /** of the object of NoteUpload; absent: none is ready */
+  uploadedBytes?: number | undefined;
 }
 
 /**
@@ -246,6 +255,16 @@ export interface UnfinishedFile {
 export interface NoteWrittenBlockRequest {
   fileId: number;
   blockIndex: number;
+  length: number;
+}
+
+/**
+ * A worker has sent all bytes of a file's object to the store, and makes it be there when CompleteFile asks for it: the file is persisted then,
+ * with or without cached blocks. Kept in memory until the file is complete. Idempotent; already_exists with another worker or length.
+ */
+export interface NoteUploadRequest {
+  fileId: number;
+  workerId: string;
   length: number;
 }
 
@@ -352,6 +371,25 @@ export interface BlockSource {
 export interface PersistFileResponse {
   etag: string;
   modifiedMs: number;
+}
+
+/**
+ * Makes the object of NoteUpload be there. A repeated call, whose first answer was lost, succeeds. failed_precondition (upload_lost): this
+ * worker does not have it any more.
+ */
+export interface FinishUploadRequest {
+  fileId: number;
+  namespaceId: string;
+  key: string;
+  length: number;
+  /** as for PersistFileRequest, as are the next two */
+  overwrite: boolean;
+  replacedEtag?: string | undefined;
+  namespaceVersion?: number | undefined;
+}
+
+export interface AbandonUploadRequest {
+  fileId: number;
 }
 
 function createBaseLifecycleEmpty(): LifecycleEmpty {
@@ -2237,7 +2275,18 @@ export const UnfinishedFileRequest: MessageFns<UnfinishedFileRequest> = {
 };
 
 function createBaseUnfinishedFile(): UnfinishedFile {
-  return { fileId: 0, namespaceId: "", key: "", path: "", blockSizeBytes: 0, writePolicy: "", notedBytes: undefined };
+  return {
+    fileId: 0,
+    namespaceId: "",
+    key: "",
+    path: "",
+    blockSizeBytes: 0,
+    writePolicy: "",
+    notedBytes: undefined,
+    contentType: undefined,
+    userMetadata: undefined,
+    uploadedBytes: undefined,
+  };
 }
 
 export const UnfinishedFile: MessageFns<UnfinishedFile> = {
@@ -2262,6 +2311,15 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
     }
     if (message.notedBytes !== undefined) {
       writer.uint32(56).uint64(message.notedBytes);
+    }
+    if (message.contentType !== undefined) {
+      writer.uint32(66).string(message.contentType);
+    }
+    if (message.userMetadata !== undefined) {
+      UserMetadata.encode(message.userMetadata, writer.uint32(74).fork()).join();
+    }
+    if (message.uploadedBytes !== undefined) {
+      writer.uint32(80).uint64(message.uploadedBytes);
     }
     return writer;
   },
@@ -2335,6 +2393,30 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
             message.notedBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.userMetadata = UserMetadata.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.uploadedBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2359,6 +2441,11 @@ export const UnfinishedFile: MessageFns<UnfinishedFile> = {
     message.blockSizeBytes = object.blockSizeBytes ?? 0;
     message.writePolicy = object.writePolicy ?? "";
     message.notedBytes = object.notedBytes ?? undefined;
+    message.contentType = object.contentType ?? undefined;
+    message.userMetadata = (object.userMetadata !== undefined && object.userMetadata !== null)
+      ? UserMetadata.fromPartial(object.userMetadata)
+      : undefined;
+    message.uploadedBytes = object.uploadedBytes ?? undefined;
     return message;
   },
 };
@@ -2437,6 +2524,85 @@ export const NoteWrittenBlockRequest: MessageFns<NoteWrittenBlockRequest> = {
     const message = createBaseNoteWrittenBlockRequest();
     message.fileId = object.fileId ?? 0;
     message.blockIndex = object.blockIndex ?? 0;
+    message.length = object.length ?? 0;
+    return message;
+  },
+};
+
+function createBaseNoteUploadRequest(): NoteUploadRequest {
+  return { fileId: 0, workerId: "", length: 0 };
+}
+
+export const NoteUploadRequest: MessageFns<NoteUploadRequest> = {
+  encode(message: NoteUploadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.workerId !== "") {
+      writer.uint32(18).string(message.workerId);
+    }
+    if (message.length !== 0) {
+      writer.uint32(24).uint64(message.length);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NoteUploadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNoteUploadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NoteUploadRequest>): NoteUploadRequest {
+    return NoteUploadRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NoteUploadRequest>): NoteUploadRequest {
+    const message = createBaseNoteUploadRequest();
+    message.fileId = object.fileId ?? 0;
+    message.workerId = object.workerId ?? "";
     message.length = object.length ?? 0;
     return message;
   },
@@ -3593,6 +3759,196 @@ export const PersistFileResponse: MessageFns<PersistFileResponse> = {
   },
 };
 
+function createBaseFinishUploadRequest(): FinishUploadRequest {
+  return {
+    fileId: 0,
+    namespaceId: "",
+    key: "",
+    length: 0,
+    overwrite: false,
+    replacedEtag: undefined,
+    namespaceVersion: undefined,
+  };
+}
+
+export const FinishUploadRequest: MessageFns<FinishUploadRequest> = {
+  encode(message: FinishUploadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    if (message.namespaceId !== "") {
+      writer.uint32(18).string(message.namespaceId);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.length !== 0) {
+      writer.uint32(32).uint64(message.length);
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(40).bool(message.overwrite);
+    }
+    if (message.replacedEtag !== undefined) {
+      writer.uint32(50).string(message.replacedEtag);
+    }
+    if (message.namespaceVersion !== undefined) {
+      writer.uint32(56).uint64(message.namespaceVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishUploadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishUploadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespaceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.length = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.replacedEtag = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.namespaceVersion = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FinishUploadRequest>): FinishUploadRequest {
+    return FinishUploadRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FinishUploadRequest>): FinishUploadRequest {
+    const message = createBaseFinishUploadRequest();
+    message.fileId = object.fileId ?? 0;
+    message.namespaceId = object.namespaceId ?? "";
+    message.key = object.key ?? "";
+    message.length = object.length ?? 0;
+    message.overwrite = object.overwrite ?? false;
+    message.replacedEtag = object.replacedEtag ?? undefined;
+    message.namespaceVersion = object.namespaceVersion ?? undefined;
+    return message;
+  },
+};
+
+function createBaseAbandonUploadRequest(): AbandonUploadRequest {
+  return { fileId: 0 };
+}
+
+export const AbandonUploadRequest: MessageFns<AbandonUploadRequest> = {
+  encode(message: AbandonUploadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileId !== 0) {
+      writer.uint32(8).uint64(message.fileId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbandonUploadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbandonUploadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fileId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AbandonUploadRequest>): AbandonUploadRequest {
+    return AbandonUploadRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AbandonUploadRequest>): AbandonUploadRequest {
+    const message = createBaseAbandonUploadRequest();
+    message.fileId = object.fileId ?? 0;
+    return message;
+  },
+};
+
 export type LifecycleServiceDefinition = typeof LifecycleServiceDefinition;
 export const LifecycleServiceDefinition = {
   name: "LifecycleService",
@@ -3718,6 +4074,14 @@ export const LifecycleServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    noteUpload: {
+      name: "NoteUpload",
+      requestType: NoteUploadRequest as typeof NoteUploadRequest,
+      requestStream: false,
+      responseType: LifecycleEmpty as typeof LifecycleEmpty,
+      responseStream: false,
+      options: {},
+    },
     persist: {
       name: "Persist",
       requestType: PersistRequest as typeof PersistRequest,
@@ -3772,6 +4136,22 @@ export const PersistServiceDefinition = {
       requestType: PersistFileRequest as typeof PersistFileRequest,
       requestStream: false,
       responseType: PersistFileResponse as typeof PersistFileResponse,
+      responseStream: false,
+      options: {},
+    },
+    finishUpload: {
+      name: "FinishUpload",
+      requestType: FinishUploadRequest as typeof FinishUploadRequest,
+      requestStream: false,
+      responseType: PersistFileResponse as typeof PersistFileResponse,
+      responseStream: false,
+      options: {},
+    },
+    abandonUpload: {
+      name: "AbandonUpload",
+      requestType: AbandonUploadRequest as typeof AbandonUploadRequest,
+      requestStream: false,
+      responseType: LifecycleEmpty as typeof LifecycleEmpty,
       responseStream: false,
       options: {},
     },

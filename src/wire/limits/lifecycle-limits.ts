@@ -77,6 +77,7 @@ export const lifecycleLimits = serviceLimits(LifecycleServiceDefinition, {
   completeFile: { fields: { fileId, length: size, ...objectMetadata, clientMetadata, asNoted: optional(flag) } },
   abandonFile: { fields: { fileId } },
   getUnfinishedFile: { fields: { fileId: optional(fileId), requestKey: optional(word) } },
+  noteUpload: { fields: { fileId, workerId: word, length: size } },
   noteWrittenBlock: { fields: { fileId, blockIndex: count32, length: size } },
   persist: { fields: { path } },
   loadMetadata: { fields: { path, recursive: flag } },
@@ -97,4 +98,11 @@ export const persistLimits = serviceLimits(PersistServiceDefinition, {
       blocks: list(record<BlockSource>({ dataAddresses: list(address, 1000) }), blocksPerFileMax),
     },
   },
+  finishUpload: {
+    fields: {
+      ...{ fileId, namespaceId: word, key: path, length: size, overwrite: flag },
+      ...{ replacedEtag: optional(etag), namespaceVersion: optional(size) },
+    },
+  },
+  abandonUpload: { fields: { fileId } },
 })

@@ -52,7 +52,7 @@ function persistingBy(persistFile: ReturnType<PersistOn>['persistFile']): Persis
     stores: { get: async () => store },
     workers: { expire: () => undefined, workerIds: () => ['w'], infos },
   } as unknown as MasterContext
-  const parts = { persistOn: () => ({ persistFile }), mayBlocksCome: () => false }
+  const parts = { persistOn: () => ({ persistFile }) as unknown as ReturnType<PersistOn>, mayBlocksCome: () => false }
   return new PersistService(context, {} as PathLocator, new PathHolds(context), parts)
 }
 

@@ -69,6 +69,7 @@ describe('persisting a file', () => {
     houses = [await openHouse(0), await openHouse(1), await openHouse(2)]
     data = new DataClient({ clock: systemClock })
     service = createPersistService({
+      uploads: { finish: () => Promise.reject(new Error('not used')), abandon: async () => undefined },
       store: houses[0]!.store,
       data,
       openStore: (namespaceId) => {

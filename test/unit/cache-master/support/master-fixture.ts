@@ -9,7 +9,11 @@ import { createLogger } from '../../../../src/telemetry/logger.ts'
 import { MetricRegistry } from '../../../../src/telemetry/registry.ts'
 import { blockCount, blockIdOf } from '../../../../src/base/block-id.ts'
 import { SkeinError } from '../../../../src/base/errors.ts'
-import type { PersistFileRequest, PersistFileResponse } from '../../../../src/wire/generated/lifecycle.ts'
+import type {
+  FinishUploadRequest,
+  PersistFileRequest,
+  PersistFileResponse,
+} from '../../../../src/wire/generated/lifecycle.ts'
 import type { FileInfo } from '../../../../src/wire/generated/master.ts'
 import { FakeClock, FakeStore, MemoryJournal } from './fakes.ts'
 
@@ -83,7 +87,14 @@ export class MasterFixture {
         () => 0,
       ),
       metrics: this.metrics,
-      persistOn: (address) => ({ persistFile: (request) => this.persist(address, request) }),
+      persistOn: (address) => ({
+        persistFile: (request) => this.persist(address, request),
+        finishUpload: (request) => this.finishUpload({ ...request, on: address }),
+        abandonUpload: async ({ fileId }) => {
+          this.abandonedUploads.push(fileId)
+          return {}
+        },
+      }),
       options: this.options,
       signal: call.signal,
     })
@@ -97,6 +108,18 @@ export class MasterFixture {
 
   get lifecycle(): CacheMaster['lifecycle'] {
     return this.master.lifecycle
+  }
+
+  /** What workers were asked to finish and to give up, and how they finish it. */
+  readonly finishes: (FinishUploadRequest & { readonly on: string })[] = []
+  readonly abandonedUploads: number[] = []
+  finishUpload = async (request: FinishUploadRequest & { readonly on: string }): Promise<PersistFileResponse> => {
+    this.finishes.push(request)
+    const { uri } = (await this.service.listNamespaces({}, call)).namespaces.find(
+      (one) => one.namespaceId === request.namespaceId,
+    )!
+    this.store(uri).put(request.key, { length: request.length, etag: 'uploaded', modifiedMs: 88 })
+    return { etag: 'uploaded', modifiedMs: 88 }
   }
 
   /** What workers were asked to persist, and how they do it. */

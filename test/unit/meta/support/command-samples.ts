@@ -67,7 +67,10 @@ export const commandSamples: Samples = {
     clientMetadata: { etag: 'x' },
     beside: true,
   },
-  complete_file: { type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10, clientMetadata: { etag: 'y' } },
+  complete_file: {
+    ...{ type: 'complete_file', atMs, fileId: fileIdOf(9), length: 10, clientMetadata: { etag: 'y' } },
+    stored: { etag: 's', modifiedMs: 8 },
+  },
   abandon_file: { type: 'abandon_file', atMs, fileId: fileIdOf(9) },
   begin_write: { type: 'begin_write', atMs, namespaceId: 'n1', key: 'd/f', fileId: file },
   end_write: { type: 'end_write', atMs, namespaceId: 'n1', key: 'd/f' },
