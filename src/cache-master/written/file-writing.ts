@@ -272,7 +272,7 @@ export class WrittenFileService {
   async noteUpload({ fileId, workerId, length }: NoteUploadRequest): Promise<void> {
     const pending = pendingFile(this.#context.tables, fileId)
     const { writePolicy } = this.unfinished({ fileId })
-    if (writePolicy !== 'THROUGH' && writePolicy !== 'CACHE_THROUGH')
+    if (writePolicy === 'MUST_CACHE')
       throw new SkeinError('invalid_argument', `${pending.key} has no object of its own: it is written to the cache`)
     this.#uploads.note(pending, { workerId, length })
     await renewDeadline(this.#context, pending)

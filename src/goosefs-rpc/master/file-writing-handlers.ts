@@ -133,7 +133,8 @@ class WrittenPaths {
     const fileId = file?.fileId ?? given
     if (fileId === undefined) throw new SkeinError('not_found', `${path} is not being written: create it first`)
     const { ufsLength } = options
-    const length = ufsLength === undefined ? (file?.notedBytes ?? 0) : bytesOfNative(ufsLength, 'ufsLength')
+    const length =
+      ufsLength === undefined ? (file?.notedBytes ?? file?.uploadedBytes ?? 0) : bytesOfNative(ufsLength, 'ufsLength')
     await lifecycle.completeFile({ fileId, length, clientMetadata, asNoted: true }, { signal })
     if (file === undefined) return
     this.#completed.set(operation, file)

@@ -86,7 +86,8 @@ export class ObjectWrites {
     const fileId = fileIdOfUfsPath(createUfsFileOptions?.ufsPath ?? '')
     const file = await this.#parts.lifecycle.getUnfinishedFile({ fileId }, { signal })
     const { path, writePolicy, uploadedBytes } = file
-    if (writePolicy !== 'THROUGH' && writePolicy !== 'CACHE_THROUGH')
+    // With ASYNC_THROUGH a client sends the object when no worker took the first block.
+    if (writePolicy === 'MUST_CACHE')
       throw new SkeinError('invalid_argument', `${path} has no object of its own: its write type is ${writePolicy}`)
     if (uploadedBytes !== undefined)
       throw new SkeinError('already_exists', `the object of ${path} was written before, with ${uploadedBytes} bytes`)

@@ -136,7 +136,9 @@ export async function startWorkerPart(
   let dataAddress: string | undefined
   const reading = workerReading(context, master, { worker, dataAddress: () => dataAddress })
   const data = (dataAddress = await serveData(context, config.worker, worker.dataHandlers))
-  const writes = workerWriting(context, lifecycle, { own: worker.localTarget, has: (blockId) => store.has(blockId) })
+  const writes = workerWriting(context, lifecycle, {
+    ...{ own: worker.localTarget, has: (blockId) => store.has(blockId), uploads },
+  })
   const services = [
     serving(WorkerServiceDefinition, worker.workerService),
     serving(PersistServiceDefinition, persisting.service),

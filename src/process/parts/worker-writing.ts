@@ -1,10 +1,11 @@
 // Why: GooseFS's clients send blocks to a worker, and not to the data port. How: the writing of
 // every client of the cluster, inside the worker's process: this worker is written without a
 // socket, others by their data ports.
-import { SkeinError } from '../../base/errors.ts'
+import type { PreparedUploads } from '../../cache-worker/uploads/prepared-uploads.ts'
 import { BlockTargetPool } from '../../client/write/block-target-pool.ts'
 import type { BlockTarget } from '../../client/write/block-target.ts'
 import { BlockWrites } from '../../goosefs-rpc/worker/block-writes.ts'
+import { ObjectWrites } from '../../goosefs-rpc/worker/object-writes.ts'
 import { DataClient } from '../../wire/data/data-client.ts'
 import type { LifecycleServiceDefinition } from '../../wire/generated/lifecycle.ts'
 import { WorkerServiceDefinition } from '../../wire/generated/worker.ts'
@@ -15,6 +16,8 @@ import type { RoleContext } from '../role-shell.ts'
 export interface OwnBlocks {
   readonly own: BlockTarget
   readonly has: (blockId: number) => boolean
+  /** Objects on their way to a store. */
+  readonly uploads: Pick<PreparedUploads, 'begin'>
 }
 
 /** Each may hold a few messages, and reserves a whole block. */
@@ -24,7 +27,7 @@ const streamsMax = 256
 export function workerWriting(
   context: RoleContext,
   lifecycle: Service<LifecycleServiceDefinition>,
-  { own, has }: OwnBlocks,
+  { own, has, uploads }: OwnBlocks,
 ): BlockWrites {
   const { config, clock, random, logger } = context
   const connect = connector(context)
@@ -39,6 +42,6 @@ export function workerWriting(
   })
   return new BlockWrites({
     ...{ lifecycle, own, others, has, streamsMax, clock, random, logger },
-    writeObject: () => Promise.reject(new SkeinError('unimplemented', 'objects are not written by this worker')),
+    writeObject: new ObjectWrites({ workerId: own.workerId, lifecycle, uploads }).write,
   })
 }
