@@ -49,7 +49,7 @@ function house(known: UnfinishedFile = file) {
   return { told, object, begin, noteUpload, sent, stop, write }
 }
 
-async function* stepsOf(...steps: readonly (string | 'flush')[]): Steps {
+async function* stepsOf(...steps: readonly string[]): Steps {
   for (const step of steps) yield step === 'flush' ? step : { bytes: Buffer.from(step) }
 }
 
