@@ -1,8 +1,8 @@
-// Why: what reading through GooseFS's protocol costs here. How: `skein local` with one large and many
-// small files in its cache, and a bare server that answers the same calls with canned bytes
+// Why: what reading through GooseFS's protocol costs here. How: `skein local` with one large and
+// many small files in its cache, and a bare server that answers the same calls with canned bytes
 // (goosefs/bare-server.ts), in turn, in one run; medians. They are read by Tencent's own client
-// (PyPI goosefs, installed by scripts/clients.sh --goosefs), if it is there, and by grpc-js without
-// codecs; the small files also by the library of Skein.
+// (PyPI goosefs, installed by scripts/clients.sh --goosefs), if it is there, and by grpc-js
+// without codecs; the small files also by the library of Skein.
 //
 //   node scripts/bench/goosefs-read.ts [--rounds 5] [--mib 1024] [--small 1000] [--python PYTHON]
 //   run `npm run build` first
@@ -115,7 +115,7 @@ function byPython(python: string, address: string): Seconds {
 }
 
 async function byLibrary(address: string): Promise<Seconds> {
-  const files = await connect({ master: address })
+  const files = connect({ master: address })
   try {
     const into = Buffer.alloc(smallBytes)
     const seconds = await timed(async () => {

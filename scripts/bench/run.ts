@@ -51,6 +51,7 @@ const scripts: readonly ScriptDefinition[] = [
   script('fuse', 'a mount beside the local disk; needs root and fio', [], ['--rounds', '1', '--mib', '64']),
   script('memory-rounds', 'memory over rounds of free and load', [], ['--rounds', '2', '--warm', '1']),
   script('short-circuit', 'blocks read as files and over the data port', [], ['--rounds', '1', '--mib', '64']),
+  script('goosefs-read', "reads through GooseFS's protocol", [], ['--rounds', '1', '--mib', '64', '--small', '50']),
   script('small-blocks', 'small blocks in segments and in files', [], ['--rounds', '1', '--blocks', '500']),
   script('bandwidth', 'bandwidth limits, and the wait of a reader during a load', [], ['--seconds', '11']),
   script('million', 'loads of very many very small files', [], ['--files', '2000']),

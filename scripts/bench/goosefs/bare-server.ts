@@ -1,6 +1,6 @@
-// Why: the least that a read costs through a client of GooseFS, to compare Skein's answers with. How:
-// a master and a worker in one, which know files of one size by canned answers, and send the same
-// chunk again and again, with nothing behind it; grpc-js without codecs.
+// Why: the least that a read costs through a client of GooseFS, to compare Skein's answers with.
+// How: a master and a worker in one, which know files of one size by canned answers, and send the
+// same chunk again and again, with nothing behind it; grpc-js without codecs.
 //   node bare-server.ts FILE_BYTES SMALL_BYTES
 import { Server, type ServerDuplexStream, ServerCredentials } from '@grpc/grpc-js'
 import { BlockWorkerDefinition, ReadRequest, ReadResponse } from '../../../src/goosefs-rpc/generated/goosefs/blocks.ts'

@@ -131,7 +131,9 @@ class WrittenPaths {
       { signal },
     )
     const fileId = file?.fileId ?? given
-    if (fileId === undefined) throw new SkeinError('not_found', `${path} is not being written: create it first`)
+    // The id alone would complete what somebody else writes elsewhere.
+    if (fileId === undefined || (file !== undefined && file.path !== path))
+      throw new SkeinError('not_found', `${path} is not being written: create it first`)
     const { ufsLength } = options
     const length =
       ufsLength === undefined ? (file?.notedBytes ?? file?.uploadedBytes ?? 0) : bytesOfNative(ufsLength, 'ufsLength')
@@ -154,7 +156,7 @@ class WrittenPaths {
     const path = newPathGiven(text)
     const request = inodeId === undefined ? { requestKey: requestKeyOfPath(path) } : { fileId: fileIdOfNative(inodeId) }
     const file = await this.#unfinished(request, { signal })
-    if (file === undefined) throw new SkeinError('not_found', `${path} is not being written: create it first`)
+    if (file?.path !== path) throw new SkeinError('not_found', `${path} is not being written: create it first`)
     if (blockId === undefined || blockOfNative(blockId).fileId !== file.fileId)
       throw new SkeinError('invalid_argument', `block ${blockId} is none of ${path}`)
   }

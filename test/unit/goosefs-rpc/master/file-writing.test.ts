@@ -56,6 +56,19 @@ async function begun(path: string, options?: CreateFilePOptions): Promise<bigint
   return (await create(path, options)).fileInfo?.fileId ?? 0n
 }
 
+it('the id of a file completes no other path', async () => {
+  const inodeId = await begun('/ns/f')
+  await expect(complete('/ns/g', { ufsLength: 0n }, inodeId)).rejects.toMatchObject(failsWith(status.NOT_FOUND))
+  await expect(
+    client.call(Files, 'commitLocation', {
+      path: '/ns/g',
+      inodeId,
+      blockId: nativeBlockId(fileIdOfNative(inodeId), 0),
+    }),
+  ).rejects.toMatchObject(failsWith(status.NOT_FOUND))
+  await complete('/ns/f', { ufsLength: 0n }, inodeId)
+})
+
 describe('CreateFile', () => {
   it('begins a file that nobody sees', async () => {
     await client.login('anna')
