@@ -1,7 +1,7 @@
 // Why: clients choose a worker by their own hash and expect it to have every block: cached here, on
 // another worker, or at the store. How: the file is opened by its id and read as every client of
 // the cluster reads it (client/read), inside this process. The first message names the range; what
-// comes later tells how far the client is, which the flow of the connection says already.
+// comes later tells how far the client is, so that little is sent ahead of it.
 // Sequence: src/io/reader.rs and src/client/worker.rs of the Rust client, 0.2.2.
 import { blockCount, blockLength } from '../../base/block-id.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -16,6 +16,7 @@ import type { BlockWorkerDefinition, ReadRequest } from '../generated/goosefs/bl
 import { blockOfNative, bytesOfNative } from '../ids/native-ids.ts'
 import type { Bidirectional } from '../native-service.ts'
 import { FramedPieces, framedPieceBytes } from './framed-pieces.ts'
+import { ReceiptWindow } from './receipt-window.ts'
 import { sendRange } from './sent-range.ts'
 
 export interface BlockReadsOptions {
@@ -35,6 +36,8 @@ interface WantedRange {
 
 export type ReadBlock = Bidirectional<BlockWorkerDefinition['methods']['readBlock']>
 
+/** Messages that a client may ask for ahead. */
+const windowMax = 1024
 /** Pieces that wait for the next streams. */
 const idlePiecesMax = 16
 /** Clients receive 4 MiB a message. */
@@ -82,8 +85,9 @@ export class BlockReads {
       const incoming = requests[Symbol.asyncIterator]()
       const first = await incoming.next()
       if (first.done === true) throw new SkeinError('invalid_argument', 'ReadBlock needs a first message with a block')
-      passOver(incoming, stop)
-      await this.#send(first.value, sendRaw, stop.signal)
+      const window = windowOf(first.value, this.#options.clock)
+      passOver(incoming, window, stop)
+      await this.#send(first.value, window, sendRaw, stop.signal)
     } finally {
       signal.removeEventListener('abort', onAbort)
       share.release()
@@ -92,6 +96,7 @@ export class BlockReads {
 
   async #send(
     request: ReadRequest,
+    window: ReceiptWindow | undefined,
     sendRaw: (message: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
@@ -102,8 +107,10 @@ export class BlockReads {
     })
     const range = { ...rangeOf(request, version.file, index), messageBytes: this.#messageBytes(request.chunkSize) }
     const memory = new FramedPieces(this.#lender.begin())
+    const from = Number(request.offset ?? 0n)
+    const mayGoOn = window === undefined ? undefined : (bytes: number): Promise<void> => window.sent(from + bytes)
     try {
-      await sendRange({ version, memory, sendRaw, clock }, range, signal)
+      await sendRange({ version, memory, sendRaw, clock, mayGoOn }, range, signal)
     } finally {
       memory.end()
     }
@@ -148,12 +155,24 @@ function unknownBlock(blockId: bigint | undefined, cause: unknown): SkeinError {
   return new SkeinError('internal', message, { reason: 'unknown_block', cause })
 }
 
+/** Undefined: the client takes all that comes. */
+function windowOf({ prefetchWindow = 0 }: ReadRequest, clock: Pick<Clock, 'schedule'>): ReceiptWindow | undefined {
+  return prefetchWindow > 0 ? new ReceiptWindow(Math.min(prefetchWindow, windowMax) + 1, clock) : undefined
+}
+
 /** Reads on, so that the client is not held up. A second range ends the stream. */
-function passOver(incoming: AsyncIterator<ReadRequest>, stop: AbortController): void {
+function passOver(
+  incoming: AsyncIterator<ReadRequest>,
+  window: ReceiptWindow | undefined,
+  stop: AbortController,
+): void {
   const each = async (): Promise<void> => {
-    for (let next = await incoming.next(); next.done !== true; next = await incoming.next())
-      if (next.value.blockId !== undefined)
+    for (let next = await incoming.next(); next.done !== true; next = await incoming.next()) {
+      const { blockId, offsetReceived } = next.value
+      if (blockId !== undefined)
         throw new SkeinError('invalid_argument', 'ReadBlock reads one range: a later message has a block_id again')
+      if (offsetReceived !== undefined) window?.received(Number(offsetReceived))
+    }
   }
   each().catch((thrown: unknown) => stop.abort(thrown))
 }

@@ -24,6 +24,11 @@ export interface RangeParts {
   /** Resolves when the message has left; its memory is free when this returns. */
   readonly sendRaw: (message: Uint8Array) => Promise<void>
   readonly clock: Pick<Clock, 'schedule'>
+  /**
+   * Told how many bytes of the range were sent, before the last message; resolves when more may be
+   * sent. Undefined: always.
+   */
+  readonly mayGoOn?: ((sentBytes: number) => Promise<void>) | undefined
 }
 
 /** A client that has taken nothing for so long gives the memory of its stream back. */
@@ -38,12 +43,12 @@ const otherStallMs = 10_000
 export async function sendRange(parts: RangeParts, range: SentRange, signal: AbortSignal): Promise<void> {
   const { version, memory } = parts
   const { offset, length, messageBytes } = range
-  const sending = new Sending(parts, signal)
+  const sending = new Sending(parts, length, signal)
   if (length <= Math.min(messageBytes, memory.pieceBytes)) {
     if (length === 0) return
     const chunk = await memory.take(length, signal)
     await version.readInto({ offset, length }, targetOf(chunk, offset), signal)
-    await sending.send(memory.response(chunk, 0, length))
+    await sending.send(memory.response(chunk, 0, length), length)
     memory.giveBack(chunk)
     return await sending.sent()
   }
@@ -75,11 +80,11 @@ async function sendChunk(
     for (let at = 0; at < chunk.length;) {
       if (!(await sending.isReady(isOwn ? ownStallMs : otherStallMs))) return at
       const bytes = Math.min(chunk.length - at, messageBytes, memory.pieceBytes)
-      if (isOwn) sending.begin(memory.response(chunk, at, bytes))
+      if (isOwn) sending.begin(memory.response(chunk, at, bytes), bytes)
       else {
         const copy = await memory.take(bytes, signal)
         copy.set(chunk.subarray(at, at + bytes))
-        sending.begin(memory.response(copy, 0, bytes))
+        sending.begin(memory.response(copy, 0, bytes), bytes)
         memory.giveBack(copy)
       }
       at += bytes
@@ -96,9 +101,12 @@ class Sending {
   readonly #signal: AbortSignal
   #underWay: Promise<void> | undefined
   #isStalled = false
+  readonly #length: number
+  #sentBytes = 0
 
-  constructor(parts: RangeParts, signal: AbortSignal) {
+  constructor(parts: RangeParts, length: number, signal: AbortSignal) {
     this.#parts = parts
+    this.#length = length
     this.#signal = signal
   }
 
@@ -129,15 +137,20 @@ class Sending {
   }
 
   /** Begins to send, when the message before has left. Its memory is free when this returns. */
-  begin(message: Uint8Array): void {
-    const sent = this.#parts.sendRaw(message)
+  begin(message: Uint8Array, bytes: number): void {
+    const { sendRaw, mayGoOn } = this.#parts
+    this.#sentBytes += bytes
+    const left = sendRaw(message)
+    const isLast = this.#sentBytes >= this.#length
+    const sent =
+      mayGoOn === undefined || isLast ? left : Promise.all([left, mayGoOn(this.#sentBytes)]).then(() => undefined)
     sent.catch(() => undefined)
     this.#underWay = sent
   }
 
-  async send(message: Uint8Array): Promise<void> {
+  async send(message: Uint8Array, bytes: number): Promise<void> {
     await this.sent()
-    this.begin(message)
+    this.begin(message, bytes)
   }
 
   /** Until the last message has left. @throws the signal's reason */

@@ -113,6 +113,32 @@ describe('ReadBlock', () => {
     expect(Buffer.compare(got, bytes.subarray(0, blockBytes))).toBe(0)
   })
 
+  it('sends no more ahead than the client takes', async () => {
+    const { open, reads } = await serve()
+    const stream = open()
+    stream.send(request(0, 0, blockBytes, { chunkSize: 100_000n, prefetchWindow: 2 }))
+    const got: Buffer[] = []
+    const take = async (): Promise<number> => {
+      const next = await stream.next()
+      got.push(Buffer.from(next?.chunk?.data ?? []))
+      return got.reduce((sum, { length }) => sum + length, 0)
+    }
+    for (let count = 0; count < 3; count += 1) await take()
+    // It has stopped: its memory goes back, and it goes on where it was.
+    await until(
+      async () => reads.usedBytes,
+      (left) => left === 0,
+    )
+    expect(reads.streams).toBe(1)
+    stream.send({ offsetReceived: 300_000n })
+    for (let at = 0; at < blockBytes;) {
+      at = await take()
+      stream.send({ offsetReceived: BigInt(at) })
+    }
+    expect(await stream.next()).toBeUndefined()
+    expect(Buffer.compare(Buffer.concat(got), bytes.subarray(0, blockBytes))).toBe(0)
+  })
+
   it('an empty range is OK, at the end of the block too', async () => {
     const { open } = await serve()
     expect(await read(open, request(0, 0, 0))).toEqual([])
