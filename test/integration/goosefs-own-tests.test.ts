@@ -23,7 +23,7 @@ const leftOut = JSON.parse(
 if (!hasGoosefsTests) console.warn('the tests of goosefs are not there: bash scripts/clients.sh --goosefs')
 
 describe.skipIf(!hasGoosefsTests)('tests of GooseFS’s client', () => {
-  const store = mkdtempSync(join(tmpdir(), 'skein-own-store-'))
+  let store = ''
   let cluster: Cluster | undefined
 
   afterEach(async () => {
@@ -32,6 +32,7 @@ describe.skipIf(!hasGoosefsTests)('tests of GooseFS’s client', () => {
   })
 
   it.each([1, 3])('pass on %i workers, but for those that are listed', { timeout: 1_800_000 }, async (workers) => {
+    store = mkdtempSync(join(tmpdir(), 'skein-own-store-'))
     cluster = await Cluster.start({
       ...{ queueUrl: 'redis://127.0.0.1:1', workers, apart: true, jobs: false },
       properties: { 'goosefs.master.mount.table.root.ufs': `file://${store}` },
