@@ -190,9 +190,13 @@ export class WorkerRegistry {
     return { unknown, kept }
   }
 
-  /** Numbers of a worker that did not say whose they are may be another cluster's. */
-  #isDeleted(worker: Worker, blockId: number): boolean {
-    return (worker.info.clusterId ?? '') !== '' && (this.#deps.wasDeleted?.(fileIdOfBlock(blockId)) ?? false)
+  /**
+   * Numbers of a worker that did not say whose they are may be another cluster's, unless it had
+   * none when it joined.
+   */
+  #isDeleted({ info }: Worker, blockId: number): boolean {
+    const isOurs = (info.clusterId ?? '') !== '' || info.blocks === 0
+    return isOurs && (this.#deps.wasDeleted?.(fileIdOfBlock(blockId)) ?? false)
   }
 
   /**

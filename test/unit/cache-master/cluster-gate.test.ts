@@ -93,6 +93,9 @@ test('only what the state itself gave out and deleted is known to be deleted', a
   expect(await report(first, [deleted], said)).toEqual({ unknown: [block(deleted)], kept: [] })
   // A worker that does not say whose it is may have the number from anywhere.
   expect(await report(first, [deleted], {})).toEqual({ unknown: [], kept: [block(deleted)] })
+  // One that joined with none has got it here.
+  expect(await report(first, [deleted], { blocks: 0 })).toEqual({ unknown: [block(deleted)], kept: [] })
+  expect(await report(second, [newer], { blocks: 0 })).toEqual({ unknown: [], kept: [block(newer)] })
   // Made after the backup: the restored master has never heard of it.
   expect(await report(second, [newer], said)).toEqual({ unknown: [], kept: [block(newer)] })
   const gone = await make(second, 'c')
