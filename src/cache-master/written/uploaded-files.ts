@@ -7,6 +7,7 @@ import { nameTaken, replacedEtag } from '../../meta/apply/written-files.ts'
 import type { CompleteFile } from '../../meta/commands/lifecycle-commands.ts'
 import type { NamespaceRecord, PendingInode } from '../../meta/meta-tables.ts'
 import { fileAt, namespaceById } from '../../meta/resolve-path.ts'
+import type { WorkerInfo } from '../../wire/generated/master.ts'
 import type { CallOptions } from '../../wire/service.ts'
 import { currentNamespace, type MasterContext } from '../master-context.ts'
 import type { PathHolds, Patience } from '../paths/path-holds.ts'
@@ -19,6 +20,9 @@ import type { PersistOn, PersistService } from './persisting.ts'
 
 const finishMs = 120_000
 const abandonMs = 30_000
+/** How long a worker that lives may take to register, and between two looks. */
+const registeringMs = 30_000
+const registeringLookMs = 100
 
 type Stored = NonNullable<CompleteFile['stored']>
 
@@ -119,12 +123,11 @@ export class UploadedFiles {
     upload: NotedUpload,
     signal: AbortSignal,
   ): Promise<Stored> {
-    const { tables, workers } = this.#context
+    const { tables } = this.#context
     const { writes, persistOn } = this.#parts
     const { id: fileId, key } = pending
     const { workerId, length } = upload
-    workers.expire()
-    const [worker] = workers.infos([workerId])
+    const worker = await this.#worker(workerId, signal)
     if (worker?.live !== true || persistOn === undefined)
       throw new SkeinError('unavailable', `the worker that sent ${key} to the store is lost: write the file again`)
     const replaces = replacedEtag(pending, fileAt(tables, record.rootId, key))
@@ -142,6 +145,21 @@ export class UploadedFiles {
       if (isCutOff(toSkeinError(thrown), signal)) writes.cutOff(record, key)
       else await writes.end({ namespaceId: record.id, key })
       throw thrown
+    }
+  }
+
+  /**
+   * After a start of the master a worker may note what it has sent before it registers: it is about
+   * to.
+   */
+  async #worker(workerId: string, signal: AbortSignal): Promise<WorkerInfo | undefined> {
+    const { workers, clock } = this.#context
+    const untilMs = clock.monotonicMs() + registeringMs
+    for (;;) {
+      workers.expire()
+      const [worker] = workers.infos([workerId])
+      if (worker !== undefined || clock.monotonicMs() >= untilMs) return worker
+      await clock.sleep(registeringLookMs, signal)
     }
   }
 

@@ -40,6 +40,16 @@ it('are complete and persisted at once, without a block', async () => {
   expect(fixture.persists).toEqual([])
 })
 
+it('are complete when their worker has registered, with a master that was started again', async () => {
+  const fileId = await create('/ns/f')
+  await fixture.restart()
+  await note(fileId, 12)
+  const completed = complete(fileId, 12)
+  await fixture.worker('w')
+  await fixture.until(() => fixture.finishes.length === 1)
+  expect((await completed).file).toMatchObject({ length: 12, persistenceState: 'PERSISTED' })
+})
+
 it('may be empty, and have some of their blocks', async () => {
   const empty = await create('/ns/empty')
   await note(empty, 0)
